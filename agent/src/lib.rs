@@ -1,0 +1,1 @@
+//! Tails log files and produces their lines to Kafka as record batches, each line once.

@@ -1,0 +1,1 @@
+//! A single-node broker that speaks Kafka's wire protocol and keeps Kafka's files.

@@ -1,0 +1,177 @@
+//! Writes record batches: records are framed straight into the batch's buffer, one copy and no allocation per record.
+
+use super::header::{HEADER_BYTES, LENGTH_AND_OFFSET_BYTES, at};
+use super::{NO_PRODUCER_ID, NO_TIMESTAMP};
+use crate::compression::Compression;
+use crate::varint::{put_varint, put_varlong, varlong_bytes};
+
+/// The idempotent producer's part of a batch header (KIP-98).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Producer {
+    pub id: i64,
+    pub epoch: i16,
+    /// Sequence of the batch's first record in its partition.
+    pub base_sequence: i32,
+}
+
+impl Producer {
+    /// A producer without idempotence.
+    pub const NONE: Self = Self { id: NO_PRODUCER_ID, epoch: -1, base_sequence: -1 };
+}
+
+/// The encoded headers of a record, made once and copied into every record that has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordHeaders {
+    count: i32,
+    encoded: Vec<u8>,
+}
+
+impl RecordHeaders {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends one header; keys may repeat, and their order is kept.
+    pub fn push(&mut self, key: &str, value: Option<&[u8]>) {
+        self.count += 1;
+        put_bytes(&mut self.encoded, Some(key.as_bytes()));
+        put_bytes(&mut self.encoded, value);
+    }
+}
+
+/// Collects the records of one batch and seals it. Reused for the next batch, it keeps its buffers.
+#[derive(Debug)]
+pub struct BatchWriter {
+    compression: Compression,
+    /// Records in plain form.
+    records: Vec<u8>,
+    record_count: i32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+}
+
+impl BatchWriter {
+    pub fn new(compression: Compression) -> Self {
+        Self {
+            compression,
+            records: Vec::new(),
+            record_count: 0,
+            base_timestamp: NO_TIMESTAMP,
+            max_timestamp: NO_TIMESTAMP,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.record_count == 0
+    }
+
+    pub fn record_count(&self) -> i32 {
+        self.record_count
+    }
+
+    /// Bytes of the records so far, before compression.
+    pub fn plain_bytes(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Appends one record. `timestamp` is in milliseconds since the epoch; `headers` come first and `last_header`,
+    /// where given, follows them: what is constant over a file stays one run of bytes for the compressor.
+    pub fn push(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &RecordHeaders,
+        last_header: Option<(&str, &[u8])>,
+    ) {
+        if self.record_count == 0 {
+            self.base_timestamp = timestamp;
+            self.max_timestamp = timestamp;
+        }
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
+        let offset_delta = self.record_count;
+        let header_count = headers.count + i32::from(last_header.is_some());
+
+        let record_bytes = 1
+            + varlong_bytes(timestamp_delta)
+            + varlong_bytes(i64::from(offset_delta))
+            + bytes_length(key)
+            + bytes_length(value)
+            + varlong_bytes(i64::from(header_count))
+            + headers.encoded.len()
+            + last_header.map_or(0, |(key, value)| bytes_length(Some(key.as_bytes())) + bytes_length(Some(value)));
+
+        let out = &mut self.records;
+        put_varlong(out, record_bytes as i64);
+        out.push(0);
+        put_varlong(out, timestamp_delta);
+        put_varint(out, offset_delta);
+        put_bytes(out, key);
+        put_bytes(out, value);
+        put_varint(out, header_count);
+        out.extend_from_slice(&headers.encoded);
+        if let Some((key, value)) = last_header {
+            put_bytes(out, Some(key.as_bytes()));
+            put_bytes(out, Some(value));
+        }
+        self.record_count += 1;
+    }
+
+    /// Appends the finished batch to `out` and leaves the writer empty for the next one. Base offset 0 and leader
+    /// epoch -1 are placeholders that the broker replaces.
+    ///
+    /// # Panics
+    /// There are no records: an empty batch does not exist on the wire.
+    pub fn seal(&mut self, producer: Producer, out: &mut Vec<u8>) {
+        assert!(self.record_count > 0, "an empty record batch cannot be sealed");
+        let start = out.len();
+        out.resize(start + HEADER_BYTES, 0);
+        self.compression.compress(&self.records, out);
+
+        let batch = &mut out[start..];
+        let length =
+            i32::try_from(batch.len() - LENGTH_AND_OFFSET_BYTES).expect("callers bound a batch far below 2 GiB");
+        let mut put = |at: usize, bytes: &[u8]| batch[at..at + bytes.len()].copy_from_slice(bytes);
+        put(at::BATCH_LENGTH, &length.to_be_bytes());
+        put(at::PARTITION_LEADER_EPOCH, &(-1i32).to_be_bytes());
+        put(at::MAGIC, &[2]);
+        put(at::ATTRIBUTES, &(self.compression as i16).to_be_bytes());
+        put(at::LAST_OFFSET_DELTA, &(self.record_count - 1).to_be_bytes());
+        put(at::BASE_TIMESTAMP, &self.base_timestamp.to_be_bytes());
+        put(at::MAX_TIMESTAMP, &self.max_timestamp.to_be_bytes());
+        put(at::PRODUCER_ID, &producer.id.to_be_bytes());
+        put(at::PRODUCER_EPOCH, &producer.epoch.to_be_bytes());
+        put(at::BASE_SEQUENCE, &producer.base_sequence.to_be_bytes());
+        put(at::RECORD_COUNT, &self.record_count.to_be_bytes());
+        let crc = crc32c::crc32c(&batch[at::ATTRIBUTES..]);
+        batch[at::CRC..at::CRC + 4].copy_from_slice(&crc.to_be_bytes());
+
+        self.clear();
+    }
+
+    /// Forgets the records.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.record_count = 0;
+    }
+}
+
+#[inline]
+fn bytes_length(bytes: Option<&[u8]>) -> usize {
+    match bytes {
+        None => 1,
+        Some(bytes) => varlong_bytes(bytes.len() as i64) + bytes.len(),
+    }
+}
+
+#[inline]
+fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => put_varlong(out, -1),
+        Some(bytes) => {
+            put_varlong(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Zigzag variable-length integers as record batches use them (protocol guide, "Variable-length integers").
+
+/// A varint that ends too late, or not at all within the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("malformed varint")]
+pub struct MalformedVarint;
+
+/// Longest encoding of a 64-bit value.
+pub const VARLONG_BYTES_MAX: usize = 10;
+/// Longest encoding of a 32-bit value.
+pub const VARINT_BYTES_MAX: usize = 5;
+
+/// Appends `value` in zigzag form.
+#[inline]
+pub fn put_varlong(buffer: &mut Vec<u8>, value: i64) {
+    let mut rest = zigzag(value);
+    while rest >= 0x80 {
+        buffer.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    buffer.push(rest as u8);
+}
+
+/// Appends `value` in zigzag form; the encoding of an `i32` is that of the same `i64`.
+#[inline]
+pub fn put_varint(buffer: &mut Vec<u8>, value: i32) {
+    put_varlong(buffer, i64::from(value));
+}
+
+/// Number of bytes that [`put_varlong`] writes for `value`.
+#[inline]
+pub fn varlong_bytes(value: i64) -> usize {
+    let significant_bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
+    significant_bits.div_ceil(7)
+}
+
+/// Takes a 64-bit varint from the front of `bytes`.
+#[inline]
+pub fn take_varlong(bytes: &mut &[u8]) -> Result<i64, MalformedVarint> {
+    take_unsigned(bytes, VARLONG_BYTES_MAX).map(unzigzag)
+}
+
+/// Takes a 32-bit varint from the front of `bytes`; a value that needs more than 32 bits is malformed.
+#[inline]
+pub fn take_varint(bytes: &mut &[u8]) -> Result<i32, MalformedVarint> {
+    let value = take_unsigned(bytes, VARINT_BYTES_MAX).map(unzigzag)?;
+    i32::try_from(value).map_err(|_| MalformedVarint)
+}
+
+#[inline]
+fn take_unsigned(bytes: &mut &[u8], bytes_max: usize) -> Result<u64, MalformedVarint> {
+    let mut value = 0u64;
+    for (index, &byte) in bytes.iter().take(bytes_max).enumerate() {
+        // The tenth byte holds the 64th bit and nothing else.
+        if index == VARLONG_BYTES_MAX - 1 && byte > 1 {
+            return Err(MalformedVarint);
+        }
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte < 0x80 {
+            *bytes = &bytes[index + 1..];
+            return Ok(value);
+        }
+    }
+    Err(MalformedVarint)
+}
+
+#[inline]
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+#[inline]
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip_at_the_edges() {
+        for value in
+            [0, -1, 1, 63, 64, -64, -65, 8191, 8192, i64::from(i32::MAX), i64::from(i32::MIN), i64::MAX, i64::MIN]
+        {
+            let mut buffer = Vec::new();
+            put_varlong(&mut buffer, value);
+            assert_eq!(buffer.len(), varlong_bytes(value), "length of {value}");
+            let mut rest = buffer.as_slice();
+            assert_eq!(take_varlong(&mut rest), Ok(value));
+            assert!(rest.is_empty());
+            for cut in 0..buffer.len() {
+                assert_eq!(take_varlong(&mut &buffer[..cut]), Err(MalformedVarint));
+            }
+        }
+    }
+
+    #[test]
+    fn overlong_encodings_are_refused() {
+        assert_eq!(take_varlong(&mut [0x80u8; 11].as_slice()), Err(MalformedVarint));
+        assert_eq!(take_varint(&mut [0xffu8, 0xff, 0xff, 0xff, 0xff, 0x01].as_slice()), Err(MalformedVarint));
+        assert_eq!(take_varint(&mut [0xffu8, 0xff, 0xff, 0xff, 0x7f].as_slice()), Err(MalformedVarint));
+    }
+}

@@ -1,0 +1,1 @@
+//! From record to document: the worker and Elastic's ingest pipelines.

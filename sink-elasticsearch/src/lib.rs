@@ -1,0 +1,1 @@
+//! From document to bulk item: the Elasticsearch and OpenSearch sink.
