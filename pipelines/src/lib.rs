@@ -1,1 +1,3 @@
 //! From record to document: the worker and Elastic's ingest pipelines.
+
+pub mod sink;
