@@ -102,10 +102,16 @@ impl Compression {
                 .map_err(malformed)?
                 .then_some(())
                 .ok_or_else(too_large),
-            Self::Lz4 => read_bounded(lz4_flex::frame::FrameDecoder::new(compressed), plain_bytes_max, out)
-                .map_err(malformed)?
-                .then_some(())
-                .ok_or_else(too_large),
+            Self::Lz4 => {
+                let mut decoder = lz4_flex::frame::FrameDecoder::new(WatchEnd { bytes: compressed, passed: false });
+                if !read_bounded(&mut decoder, plain_bytes_max, out).map_err(malformed)? {
+                    return Err(too_large());
+                }
+                match decoder.get_ref().passed {
+                    true => Err(malformed(io::ErrorKind::UnexpectedEof.into())),
+                    false => Ok(()),
+                }
+            }
             Self::Zstd => zstd::stream::read::Decoder::with_buffer(compressed)
                 .and_then(|decoder| read_bounded(decoder, plain_bytes_max, out))
                 .map_err(malformed)?
@@ -139,6 +145,19 @@ impl std::fmt::Display for Compression {
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
         })
+    }
+}
+
+/// Notices a read past the end: the LZ4 decoder takes a frame without its end mark for a whole one.
+struct WatchEnd<'a> {
+    bytes: &'a [u8],
+    passed: bool,
+}
+
+impl Read for WatchEnd<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.passed |= self.bytes.is_empty();
+        self.bytes.read(buffer)
     }
 }
 
@@ -249,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_or_garbled_input_is_an_error_or_shorter() {
+    fn cut_input_is_an_error_or_shorter_and_garbled_input_does_not_panic() {
         let plain: Vec<u8> = (0..5000u32).flat_map(|n| (n % 251).to_be_bytes()).collect();
         for codec in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
             let whole = compressed(codec, &plain);

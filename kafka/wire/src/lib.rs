@@ -5,8 +5,11 @@
 //! worker reads lines as slices of what it fetched.
 
 pub mod batch;
+pub mod check;
 pub mod compression;
 pub mod frame;
+#[cfg(test)]
+mod testing;
 pub mod varint;
 
 pub use kafka_protocol as protocol;
