@@ -23,6 +23,8 @@
 
 mod header;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use header::{

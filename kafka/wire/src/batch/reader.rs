@@ -146,7 +146,7 @@ pub struct Headers<'a> {
 
 impl<'a> Headers<'a> {
     /// The value of the last header with this key, as Kafka's `lastHeader`.
-    pub fn last(&self, key: &str) -> Option<&'a [u8]> {
+    pub fn last_value(&self, key: &str) -> Option<&'a [u8]> {
         self.clone().filter(|header| header.key == key.as_bytes()).last().and_then(|header| header.value)
     }
 
