@@ -1,1 +1,38 @@
 //! A thin Kafka client that moves whole record batches: producer and group consumer.
+//!
+//! The way of a request, from the bottom up: `transport` (a stream of bytes to one broker), `pipe` (frames in flight on
+//! it, answered in order), `connection` (a pipe whose broker has told its API versions), `link` (a connection that comes
+//! back after it was lost), `cluster` (the links by node id), [`Client`] (typed calls, metadata, topics, offsets, fetch).
+
+mod backoff;
+mod call;
+mod client;
+mod cluster;
+mod code;
+mod config;
+mod connection;
+mod counters;
+mod error;
+mod fetch;
+mod link;
+mod lock;
+mod metadata;
+mod offsets;
+mod outage;
+mod pipe;
+mod retry;
+mod topic_partition;
+mod topics;
+mod transport;
+mod versions;
+
+pub use backoff::Backoff;
+pub use call::Call;
+pub use client::Client;
+pub use code::ErrorCode;
+pub use config::ClientConfig;
+pub use error::{ClientError, ConnectionError};
+pub use fetch::{FetchLimits, Fetched};
+pub use metadata::{Leader, Metadata, Topic};
+pub use offsets::OffsetSpec;
+pub use topic_partition::TopicPartition;

@@ -1,0 +1,23 @@
+//! The stream of bytes to one broker: TCP for now; TLS would be another way to make a [`Transport`].
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::error::ConnectionError;
+
+/// Both directions of a connected stream.
+pub(crate) struct Transport {
+    pub reader: Box<dyn AsyncRead + Send + Unpin>,
+    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+impl Transport {
+    /// Connects to `HOST:PORT`, trying every address that the name has.
+    pub async fn connect(address: &str) -> Result<Self, ConnectionError> {
+        let stream = TcpStream::connect(address).await?;
+        // A request is written whole; waiting for more to fill a packet would only add latency.
+        stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
+        Ok(Self { reader: Box::new(reader), writer: Box::new(writer) })
+    }
+}
