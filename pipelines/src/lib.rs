@@ -1,3 +1,13 @@
 //! From record to document: the worker and Elastic's ingest pipelines.
 
+pub mod document;
+pub mod library;
+pub mod lines;
+pub mod pipeline;
 pub mod sink;
+
+mod date;
+mod processor;
+mod template;
+
+pub use lines::{LinesRun, run_lines};

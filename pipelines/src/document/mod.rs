@@ -1,0 +1,247 @@
+//! The document that a line becomes: a tree of values, and beside it what Elasticsearch calls metadata.
+
+mod path;
+mod read;
+mod value;
+mod write;
+
+use jiff::Timestamp;
+
+pub use path::{FieldError, FieldPath};
+pub use read::{DuplicateKeys, JsonError, NESTING_MAX, read, read_prefix};
+pub use value::{Map, Value};
+pub(crate) use write::write_escaped;
+
+use path::{METADATA, Root};
+
+use crate::pipeline::Failure;
+
+/// The version of the Elastic Common Schema whose field names the ready-made pipelines use.
+pub const ECS_VERSION: &str = "8.17.0";
+/// Tag of a document whose line was not UTF-8: wrong bytes have become replacement characters.
+pub const INVALID_UTF8_TAG: &str = "_invalid_utf8";
+/// Tag of a document whose pipeline failed without a handler: it has the line and `error.message` only.
+pub const PIPELINE_FAILURE_TAG: &str = "_pipeline_failure";
+
+/// Where a line comes from, as its record says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The record's timestamp, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    pub host_name: Option<&'a str>,
+    pub file_path: Option<&'a str>,
+    /// Position of the line's first byte in its file.
+    pub position: Option<u64>,
+    pub dataset: Option<&'a str>,
+}
+
+/// What is indexed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    source: Map,
+    /// `_index`, `_id`, `_routing` and the like, where a pipeline set them.
+    metadata: Map,
+    /// `_ingest.*`: only pipelines see it.
+    ingest: Map,
+}
+
+impl Document {
+    /// An empty document.
+    pub fn new() -> Document {
+        Document::default()
+    }
+
+    /// The document with which a pipeline starts: the line as `message` and what is known about its source.
+    pub fn from_line(line: &[u8], origin: &Origin<'_>) -> Document {
+        let mut source = Map::new();
+        source.insert("@timestamp", format_ms(origin.timestamp_ms));
+        let text = String::from_utf8_lossy(line);
+        let invalid = matches!(text, std::borrow::Cow::Owned(_));
+        source.insert("message", text.into_owned());
+        if let Some(host_name) = origin.host_name {
+            source.insert("host", single("name", host_name));
+        }
+        let mut log = Map::new();
+        if let Some(file_path) = origin.file_path {
+            log.insert("file", single("path", file_path));
+        }
+        if let Some(position) = origin.position {
+            log.insert("offset", position);
+        }
+        if !log.is_empty() {
+            source.insert("log", log);
+        }
+        if let Some(dataset) = origin.dataset {
+            source.insert("event", single("dataset", dataset));
+        }
+        source.insert("ecs", single("version", ECS_VERSION));
+        if invalid {
+            source.insert("tags", vec![Value::from(INVALID_UTF8_TAG)]);
+        }
+        Document { source, ..Document::default() }
+    }
+
+    /// The document that a line becomes when its pipeline failed without a handler: as it was before the pipeline, with
+    /// the reason and a tag.
+    pub fn from_failed_line(line: &[u8], origin: &Origin<'_>, failure: &Failure) -> Document {
+        let mut document = Document::from_line(line, origin);
+        document.source.insert("error", single("message", &failure.to_string()));
+        match document.source.get_or_insert_with("tags", || Value::List(Vec::new())) {
+            Value::List(tags) => tags.push(Value::from(PIPELINE_FAILURE_TAG)),
+            other => *other = Value::List(vec![Value::from(PIPELINE_FAILURE_TAG)]),
+        }
+        document
+    }
+
+    /// A document from a JSON object.
+    pub fn from_json(text: &str) -> Result<Document, JsonError> {
+        match read(text, DuplicateKeys::Refuse)? {
+            Value::Map(source) => Ok(Document::from_map(source)),
+            _ => Err(JsonError { reason: "expected an object".to_owned(), position: 0 }),
+        }
+    }
+
+    /// A document with these fields; `_index`, `_id` and the like among them become metadata.
+    pub fn from_map(source: Map) -> Document {
+        let mut document = Document::new();
+        for (key, value) in source {
+            document.put(key, value);
+        }
+        document
+    }
+
+    /// The value at a dotted path.
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        self.field(&FieldPath::parse(path).ok()?).ok()
+    }
+
+    /// Sets the value at a dotted path; maps on the way are made.
+    pub fn set(&mut self, path: &str, value: impl Into<Value>) -> Result<(), FieldError> {
+        self.set_field(&FieldPath::parse(path)?, value.into())
+    }
+
+    /// Removes and returns the value at a dotted path.
+    pub fn remove(&mut self, path: &str) -> Result<Value, FieldError> {
+        self.remove_field(&FieldPath::parse(path)?)
+    }
+
+    /// Moves a value, which is an error when `from` is missing; what stood at `to` is replaced.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), FieldError> {
+        let (from, to) = (FieldPath::parse(from)?, FieldPath::parse(to)?);
+        let value = self.remove_field(&from)?;
+        self.set_field(&to, value)
+    }
+
+    /// The index that the pipeline asked for.
+    pub fn index(&self) -> Option<&str> {
+        self.metadata.get("_index").and_then(Value::as_str)
+    }
+
+    /// The id that the pipeline asked for.
+    pub fn id(&self) -> Option<&str> {
+        self.metadata.get("_id").and_then(Value::as_str)
+    }
+
+    /// The routing that the pipeline asked for.
+    pub fn routing(&self) -> Option<&str> {
+        self.metadata.get("_routing").and_then(Value::as_str)
+    }
+
+    /// `@timestamp` in milliseconds since 1970, when it is a time that Elasticsearch's default date format reads.
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        match self.source.get("@timestamp")? {
+            Value::String(text) => crate::date::iso8601_ms(text),
+            Value::Integer(ms) => Some(*ms),
+            _ => None,
+        }
+    }
+
+    /// The fields, without metadata.
+    pub fn source(&self) -> &Map {
+        &self.source
+    }
+
+    /// Appends the fields as one JSON object on one line, without a newline.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        write::write_map(out, &self.source);
+    }
+
+    pub(crate) fn field(&self, path: &FieldPath) -> Result<&Value, FieldError> {
+        path.get(match path.root() {
+            Root::Source => &self.source,
+            Root::Metadata => &self.metadata,
+            Root::Ingest => &self.ingest,
+        })
+    }
+
+    /// The text at a path; another type than string is an error.
+    pub(crate) fn field_text(&self, path: &FieldPath) -> Result<Option<&str>, FieldError> {
+        match self.field(path)? {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text)),
+            other => Err(FieldError::WrongType {
+                path: path.as_str().to_owned(),
+                found: other.java_class(),
+                wanted: "java.lang.String",
+            }),
+        }
+    }
+
+    /// Whether the path leads to something, null included.
+    pub(crate) fn has_field(&self, path: &FieldPath) -> bool {
+        path.is_in(match path.root() {
+            Root::Source => &self.source,
+            Root::Metadata => &self.metadata,
+            Root::Ingest => &self.ingest,
+        })
+    }
+
+    pub(crate) fn set_field(&mut self, path: &FieldPath, value: Value) -> Result<(), FieldError> {
+        path.set(self.root_mut(path), value)
+    }
+
+    pub(crate) fn remove_field(&mut self, path: &FieldPath) -> Result<Value, FieldError> {
+        path.remove(self.root_mut(path))
+    }
+
+    fn root_mut(&mut self, path: &FieldPath) -> &mut Map {
+        match path.root() {
+            Root::Source => &mut self.source,
+            Root::Metadata => &mut self.metadata,
+            Root::Ingest => &mut self.ingest,
+        }
+    }
+
+    /// Puts a value at the top, where `_index`, `_id` and the like are metadata.
+    pub(crate) fn put(&mut self, key: Box<str>, value: Value) {
+        if METADATA.contains(&&*key) {
+            self.metadata.insert(key, value);
+        } else {
+            self.source.insert(key, value);
+        }
+    }
+
+    pub(crate) fn source_mut(&mut self) -> &mut Map {
+        &mut self.source
+    }
+
+    pub(crate) fn ingest_mut(&mut self) -> &mut Map {
+        &mut self.ingest
+    }
+}
+
+/// A time as Elasticsearch's date processor writes it by default.
+pub(crate) fn format_ms(ms: i64) -> String {
+    // A record of another producer can carry any number: what no calendar knows becomes 1970.
+    let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{time:.3}")
+}
+
+fn single(key: &str, value: &str) -> Map {
+    let mut map = Map::new();
+    map.insert(key, value);
+    map
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! `drop`: the document is not wanted.
+
+use super::{Flow, Processor, Reason};
+use crate::document::Document;
+use crate::pipeline::{Context, Options, Refusal};
+
+#[derive(Debug)]
+struct Drop;
+
+pub(super) fn parse(_: &mut Options<'_>) -> Result<Box<dyn Processor>, Refusal> {
+    Ok(Box::new(Drop))
+}
+
+impl Processor for Drop {
+    fn run(&self, _: &mut Document, _: &Context) -> Result<Flow, Reason> {
+        Ok(Flow::Drop)
+    }
+}

@@ -1,0 +1,24 @@
+//! `fail`: fails with a message.
+
+use super::{Flow, Processor, Reason};
+use crate::document::Document;
+use crate::pipeline::{Context, Options, Refusal};
+use crate::template::{Escape, Template};
+
+#[derive(Debug)]
+struct Fail {
+    message: Template,
+}
+
+pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Refusal> {
+    let Some(message) = options.optional_template("message")? else {
+        return Err(Refusal::new(options.line, "required option \"message\" of fail is missing"));
+    };
+    Ok(Box::new(Fail { message }))
+}
+
+impl Processor for Fail {
+    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+        Err(Reason(self.message.render(document, Escape::Json)))
+    }
+}
