@@ -1,0 +1,116 @@
+//! One Elasticsearch node: its checked address, and who we are to it.
+
+use crate::config::{Auth, ConfigError};
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+/// Parts of a bulk answer that we read: about 25 bytes an item instead of 215.
+const FILTER_PATH: &str = "errors,items.*.status,items.*.error,items.*.failure_store";
+
+/// Where bulk requests can go.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// For traces and problems: without credentials.
+    pub name: String,
+    pub bulk: Url,
+    /// The `Authorization` header; marked as sensitive, so that nothing prints it.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl Node {
+    /// Checks `text`, the URL from the configuration.
+    pub fn parse(text: &str, auth: Option<&Auth>) -> Result<Self, ConfigError> {
+        let mut url = Url::parse(text).map_err(|error| refuse(text, format!("{error}; {WANT}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse(text, format!("the scheme is {:?}; {WANT}", url.scheme())));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(refuse(text, format!("there is no host; {WANT}")));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse(text, "a query or fragment has no meaning here".into()));
+        }
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let in_url = (!url.username().is_empty()).then(|| Auth::Basic {
+            user: decode(url.username()),
+            password: decode(url.password().unwrap_or_default()),
+        });
+        // Only URLs that cannot have a host refuse this, and the host was looked at.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let authorization = auth.or(in_url.as_ref()).map(header).transpose()?;
+        let name = url.as_str().trim_end_matches('/').to_owned();
+
+        let mut bulk = url;
+        let path = format!("{}/_bulk", bulk.path().trim_end_matches('/'));
+        bulk.set_path(&path);
+        bulk.set_query(Some(&format!("filter_path={FILTER_PATH}")));
+        Ok(Self { name, bulk, authorization })
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.bulk.scheme() == "https"
+    }
+}
+
+const WANT: &str = "want http://HOST:PORT or https://HOST:PORT";
+
+/// The text of a URL that could not be parsed may still have a password in it: what stands before `@` is left out.
+fn refuse(text: &str, reason: String) -> ConfigError {
+    let url = match text.rsplit_once('@') {
+        Some((before, after)) => match before.split_once("://") {
+            Some((scheme, _)) => format!("{scheme}://...@{after}"),
+            None => format!("...@{after}"),
+        },
+        None => text.to_owned(),
+    };
+    ConfigError::Url { url, reason }
+}
+
+fn header(auth: &Auth) -> Result<HeaderValue, ConfigError> {
+    let text = match auth {
+        Auth::Basic { user, password } => {
+            use base64::Engine as _;
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            format!("Basic {pair}")
+        }
+        Auth::ApiKey(key) => format!("ApiKey {key}"),
+        Auth::Bearer(token) => format!("Bearer {token}"),
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| ConfigError::Credentials)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let check = |text: &str, want: Result<(&str, &str, Option<&str>), &str>| {
+            let got = Node::parse(text, None);
+            match (got, want) {
+                (Ok(node), Ok((name, path, authorization))) => {
+                    assert_eq!(node.name, name);
+                    assert_eq!(node.bulk.path(), path);
+                    assert_eq!(node.authorization.as_ref().and_then(|value| value.to_str().ok()), authorization);
+                    assert!(!format!("{node:?}").contains("c2"), "the debug form shows the credentials");
+                }
+                (Err(error), Err(want)) => {
+                    let text = error.to_string();
+                    assert!(text.contains(want) && !text.contains("secret"), "{text}");
+                }
+                (got, want) => panic!("{text}: got {got:?}, want {want:?}"),
+            }
+        };
+        check("http://127.0.0.1:9200", Ok(("http://127.0.0.1:9200", "/_bulk", None)));
+        check("https://es.example/prefix/", Ok(("https://es.example/prefix", "/prefix/_bulk", None)));
+        check("http://elastic:s3cret%40@h:9200/", Ok(("http://h:9200", "/_bulk", Some("Basic ZWxhc3RpYzpzM2NyZXRA"))));
+        check("ftp://user:secret@host", Err("the scheme is \"ftp\""));
+        check("http://user:secret@:9200", Err("http://...@:9200"));
+        check("127.0.0.1:9200", Err("want http://"));
+        check("http://h/?x=1", Err("query"));
+    }
+}
