@@ -50,22 +50,23 @@ impl Cluster {
 
     /// A connection to any broker: a live one, else the first that can be made.
     pub async fn any(&self, brokers: &BTreeMap<i32, Arc<str>>) -> Result<Connection, ClientError> {
-        let mut candidates: Vec<_> =
-            brokers.iter().map(|(id, address)| (Arc::clone(address), self.link(*id))).collect();
+        let node = |(id, address): (&i32, &Arc<str>)| (Some(*id), Arc::clone(address), self.link(*id));
+        let mut candidates: Vec<_> = brokers.iter().map(node).collect();
         if !candidates.is_empty() {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed) % candidates.len();
             candidates.rotate_left(turn);
         }
-        candidates.extend(self.bootstrap.iter().cloned());
-        if let Some(connection) = candidates.iter().find_map(|(_, link)| link.live()) {
+        candidates.extend(self.bootstrap.iter().map(|(address, link)| (None, Arc::clone(address), Arc::clone(link))));
+        if let Some(connection) = candidates.iter().find_map(|(_, _, link)| link.live()) {
             return Ok(connection);
         }
         // What failed last time goes last, since it waits for its next attempt.
-        candidates.sort_by_key(|(_, link)| link.is_failing());
+        candidates.sort_by_key(|(_, _, link)| link.is_failing());
         let mut error = ClientError::NoBroker;
-        for (address, link) in candidates {
+        for (node, address, link) in candidates {
             match link.connect(&address).await {
                 Ok(connection) => {
+                    node.inspect(|id| self.outages.end(&Place::Node(*id)));
                     self.outages.end(&Place::Cluster);
                     return Ok(connection);
                 }

@@ -2,7 +2,8 @@
 //!
 //! The way of a request, from the bottom up: `transport` (a stream of bytes to one broker), `pipe` (frames in flight on
 //! it, answered in order), `connection` (a pipe whose broker has told its API versions), `link` (a connection that comes
-//! back after it was lost), `cluster` (the links by node id), [`Client`] (typed calls, metadata, topics, offsets, fetch).
+//! back after it was lost), `cluster` (the links by node id), [`Client`] (typed calls, metadata, topics, offsets, fetch),
+//! [`Producer`] (lanes of batches on top of it).
 
 mod backoff;
 mod call;
@@ -20,6 +21,7 @@ mod metadata;
 mod offsets;
 mod outage;
 mod pipe;
+mod producer;
 mod retry;
 mod topic_partition;
 mod topics;
@@ -35,4 +37,5 @@ pub use error::{ClientError, ConnectionError};
 pub use fetch::{FetchLimits, Fetched};
 pub use metadata::{Leader, Metadata, Topic};
 pub use offsets::OffsetSpec;
+pub use producer::{Acknowledged, ProduceError, Producer, ProducerConfig, ProducerIdentity, Sequencer};
 pub use topic_partition::TopicPartition;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::lock::lock;
+use crate::topic_partition::TopicPartition;
 
 /// What an outage is of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,7 @@ pub(crate) enum Place {
     Cluster,
     Node(i32),
     Topic(Arc<str>),
+    Partition(TopicPartition),
 }
 
 impl fmt::Display for Place {
@@ -21,6 +23,7 @@ impl fmt::Display for Place {
             Self::Cluster => f.write_str("brokers"),
             Self::Node(id) => write!(f, "broker {id}"),
             Self::Topic(topic) => write!(f, "topic {topic:?}"),
+            Self::Partition(partition) => write!(f, "partition {partition}"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The 61 bytes in front of the records: a checked view, and the two fields that a broker fills in.
 
+use super::writer::Producer;
 use crate::compression::Compression;
 
 /// Bytes in front of the records.
@@ -166,6 +167,19 @@ pub fn set_log_append_time(batch: &mut [u8], timestamp: i64) {
     let attributes = i16::from_be_bytes(field(batch, ATTRIBUTES_AT)) | LOG_APPEND_TIME;
     batch[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&attributes.to_be_bytes());
     batch[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&timestamp.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
+    batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
+}
+
+/// Puts another producer, epoch and sequence into a whole batch and recomputes the checksum: a sealed batch can be sent
+/// under a new identity without its records being written again.
+///
+/// # Panics
+/// `batch` is shorter than a header: callers have read one from it.
+pub fn set_producer(batch: &mut [u8], producer: Producer) {
+    batch[PRODUCER_ID_AT..PRODUCER_ID_AT + 8].copy_from_slice(&producer.id.to_be_bytes());
+    batch[PRODUCER_EPOCH_AT..PRODUCER_EPOCH_AT + 2].copy_from_slice(&producer.epoch.to_be_bytes());
+    batch[BASE_SEQUENCE_AT..BASE_SEQUENCE_AT + 4].copy_from_slice(&producer.base_sequence.to_be_bytes());
     let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
     batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
 }

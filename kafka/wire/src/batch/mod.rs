@@ -29,7 +29,7 @@ mod writer;
 
 pub use header::{
     BatchError, BatchHeader, Batches, HEADER_BYTES, LENGTH_AND_OFFSET_BYTES, assign_offset, set_log_append_time,
-    wrap_sequence,
+    set_producer, wrap_sequence,
 };
 pub use reader::{Header, Headers, PlainRecords, Record, RecordError, Records};
 pub use writer::{BatchWriter, Producer, RecordHeaders};
