@@ -7,6 +7,7 @@ pub mod pipeline;
 pub mod sink;
 
 mod date;
+mod grok;
 mod processor;
 mod template;
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 pub use load_error::LoadError;
-pub(crate) use load_error::Refusal;
+pub(crate) use load_error::{Refusal, closest};
 pub(crate) use options::Options;
 use step::Step;
 

@@ -3,6 +3,7 @@
 mod append;
 mod drop;
 mod fail;
+mod grok;
 mod json;
 mod lowercase;
 mod remove;
@@ -52,6 +53,7 @@ const PROCESSORS: &[(&str, Parse)] = &[
     ("append", append::parse),
     ("drop", drop::parse),
     ("fail", fail::parse),
+    ("grok", grok::parse),
     ("json", json::parse),
     ("lowercase", lowercase::parse),
     ("remove", remove::parse),

@@ -1,0 +1,134 @@
+//! Tests of grok patterns: captures, Ruby's meanings, refusals, and lines that make backtracking engines explode.
+
+use super::*;
+
+fn compile(patterns: &[&str]) -> Grok {
+    compile_with(patterns, Compatibility::Disabled)
+}
+
+fn compile_with(patterns: &[&str], compatibility: Compatibility) -> Grok {
+    let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+    Grok::compile(&patterns, &Definitions::new(Vec::new(), compatibility)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn found(grok: &Grok, line: &str) -> Option<String> {
+    let found = grok.find(line).unwrap()?;
+    Some(found.fields().map(|(name, _, text)| format!("{name}={text}")).collect::<Vec<_>>().join(" "))
+}
+
+fn check(pattern: &str, line: &str, expect: &str) {
+    assert_eq!(found(&compile(&[pattern]), line).as_deref(), Some(expect), "{pattern} on {line:?}");
+}
+
+fn check_no_match(pattern: &str, line: &str) {
+    assert_eq!(found(&compile(&[pattern]), line), None, "{pattern} on {line:?}");
+}
+
+fn check_refused(pattern: &str, expect: &str) {
+    let error = Grok::compile(&[pattern.to_owned()], &Definitions::new(Vec::new(), Compatibility::Disabled));
+    assert_eq!(error.unwrap_err().to_string(), expect);
+}
+
+#[test]
+fn every_built_in_pattern_compiles() {
+    for (name, _) in ::grok::patterns() {
+        compile(&[&format!("%{{{name}}}")]);
+    }
+}
+
+#[test]
+fn access_lines_take_linear_time() {
+    let line = r#"192.0.2.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /a.gif HTTP/1.0" 200 2326 "-" "Mozilla/4.08""#;
+    let grok = compile(&["%{COMBINEDAPACHELOG}"]);
+    assert!(grok.is_linear());
+    assert_eq!(
+        found(&grok, line).unwrap(),
+        "clientip=192.0.2.1 ident=- auth=frank timestamp=10/Oct/2000:13:55:36 -0700 verb=GET request=/a.gif \
+         httpversion=1.0 response=200 bytes=2326 referrer=\"-\" agent=\"Mozilla/4.08\""
+    );
+    let grok = compile_with(&["%{COMBINEDAPACHELOG}"], Compatibility::EcsV1);
+    assert_eq!(
+        found(&grok, line).unwrap(),
+        "source.address=192.0.2.1 user.name=frank timestamp=10/Oct/2000:13:55:36 -0700 http.request.method=GET \
+         url.original=/a.gif http.version=1.0 http.response.status_code=200 http.response.body.bytes=2326 \
+         user_agent.original=Mozilla/4.08"
+    );
+}
+
+#[test]
+fn names_may_hold_dots_and_signs() {
+    check("%{WORD:a.b} %{WORD:@c} %{WORD:d-e} %{WORD:[f][g]}", "1 2 3 4", "a.b=1 @c=2 d-e=3 [f][g]=4");
+    check("(?<x.y>a+)(?<z>b)?", "aa", "x.y=aa");
+    check("(?<NUMBER:n:int>[0-9]+)", "12", "n=12");
+    check("%{MINE:m=[a-c]+}", "xxabc", "m=abc");
+}
+
+#[test]
+fn assertions_hold_although_the_linear_engine_has_none() {
+    check("%{NUMBER:n}", "a-1.5", "n=-1.5");
+    check("%{IPV4:ip}", "1234.1.1.1 10.0.0.1", "ip=10.0.0.1");
+    check_no_match("^x%{IPV4}", "x1.2.3.4567");
+    check("x(?!y)(?<c>.)", "xy xz", "c=z");
+    check("(?<=ab)(?<c>.)", "aX abY", "c=Y");
+    check("%{TIME:t}", "12:34:56", "t=12:34:56");
+    assert!(compile(&["%{TIME:t} %{IPV4}"]).is_linear());
+    assert!(!compile(&["(?=.*a)(?<x>.*)"]).is_linear());
+    check("(?=.*a)(?<x>.*)", "ba", "x=ba");
+    check(r"(?<q>['`]).*?\k<q>", "a 'b' c", "q='");
+}
+
+#[test]
+fn ruby_means_lines_by_its_anchors() {
+    check("^b(?<x>.*)$", "a\nbc\nd", "x=c");
+    check("(?m)a(?<x>.*)", "a1\n2", "x=1\n2");
+    check("a(?<x>.*)", "a1\n2", "x=1");
+    check("(?i)abc|(?<x>D)", "d", "x=d");
+    check(r"(?<x>\h+)", "xyzbeefg", "x=beef");
+    check(r"(?<x>[\h:]+)\Z", "de:ad\n", "x=de:ad");
+    check(r"(?<x>\w+)", "müll", "x=m");
+    check("(?<x>[[:alpha:]]+)", "müll1", "x=müll");
+    check("(?<x>[]a]+){2}", "a]", "x=]");
+    check("{(?<x>a{1,2}b{,3})}", "{aab}", "x=aab");
+    check("(?<a>x)++(?>y|yz)(?<b>z)", "xxyz", "a=x b=z");
+    check(r"(?x) (?<x> \d+ ) # digits", "a42", "x=42");
+}
+
+#[test]
+fn the_pattern_that_matches_leftmost_wins() {
+    let grok = compile(&["%{INT:number:int}", "%{WORD:word}"]);
+    let line = "12 abc";
+    let first = grok.find(line).unwrap().unwrap();
+    assert_eq!(first.pattern(), 0);
+    let second = grok.find("abc").unwrap().unwrap();
+    assert_eq!(second.pattern(), 1);
+}
+
+#[test]
+fn bad_patterns_are_refused() {
+    check_refused("%{NUMBR:x}", "pattern \"%{NUMBR:x}\": unable to find pattern [NUMBR] in Grok's pattern dictionary");
+    check_refused("(a", "pattern \"(a\": unclosed group");
+    check_refused("a)", "pattern \"a)\": closing bracket without an opening one");
+    check_refused("[a", "pattern \"[a\": unclosed character class");
+    check_refused("*a", "pattern \"*a\": nothing to repeat before '*'");
+    check_refused(r"(?<a>.)\g<a>", "pattern \"(?<a>.)\\\\g<a>\": \"\\\\g\" is not supported");
+    let own = vec![("A".to_owned(), "x%{B}".to_owned()), ("B".to_owned(), "%{A}".to_owned())];
+    let error = Grok::compile(&["%{A}".to_owned()], &Definitions::new(own, Compatibility::Disabled)).unwrap_err();
+    assert_eq!(error.to_string(), "pattern \"%{A}\": circular reference in pattern [A]");
+    let bomb = (0..60).map(|i| (format!("P{i}"), format!("%{{P{}}}%{{P{}}}", i + 1, i + 1)));
+    let bomb = bomb.chain([("P60".to_owned(), "x".to_owned())]).collect();
+    let error = Grok::compile(&["%{P0}".to_owned()], &Definitions::new(bomb, Compatibility::Disabled)).unwrap_err();
+    assert!(error.to_string().contains("larger than"), "{error}");
+    let deep = format!("{}x{}", "(".repeat(1000), ")".repeat(1000));
+    assert!(Grok::compile(&[deep], &Definitions::new(Vec::new(), Compatibility::Disabled)).is_err());
+}
+
+#[test]
+fn no_line_keeps_an_engine_busy() {
+    let line = format!("/a {}", "/very/long path with blanks ".repeat(20));
+    let grok = compile(&["%{PATH:a} %{DATA:b} %{PATH:c}%{GREEDYDATA:d}$x"]);
+    assert!(grok.is_linear());
+    assert_eq!(found(&grok, &line), None);
+    let grok = compile(&["^(?:a(?=.*)|a(?=a*))*b"]);
+    let error = grok.find(&"a".repeat(60)).unwrap_err();
+    assert!(error.to_string().starts_with("grok pattern matching was interrupted"), "{error}");
+}
