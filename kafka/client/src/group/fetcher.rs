@@ -1,0 +1,323 @@
+//! Reads the partitions of a consumer from their leaders: one long poll per leader at a time.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::future::pending;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_wire::batch::{BatchError, Batches};
+use kafka_wire::protocol::ResponseError;
+use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_wire::protocol::messages::fetch_response::PartitionData;
+use kafka_wire::protocol::messages::{BrokerId, FetchRequest, FetchResponse, TopicName};
+use kafka_wire::protocol::protocol::StrBytes;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::config::GroupConfig;
+use super::table::{Claim, Table};
+use crate::backoff::Backoff;
+use crate::call::Call;
+use crate::client::Client;
+use crate::code::ErrorCode;
+use crate::error::{ClientError, chain};
+use crate::fetch::FETCH_VERSION_MAX;
+use crate::topic_partition::TopicPartition;
+use crate::topics::milliseconds;
+
+pub(super) struct Fetcher {
+    client: Client,
+    /// Connections for long polls alone.
+    polls: Client,
+    config: Arc<GroupConfig>,
+    table: Arc<Table>,
+    stop: CancellationToken,
+    tasks: JoinSet<Outcome>,
+    /// Nodes with a poll in flight.
+    polled: HashSet<i32>,
+    is_refreshing: bool,
+    /// After failures, until something was fetched.
+    backoff: Backoff,
+    /// Which partition comes first in a request changes, since the first ones get the bytes.
+    turn: usize,
+}
+
+enum Outcome {
+    Polled { node: i32, asked: Vec<(Claim, i64)>, result: Result<FetchResponse, ClientError> },
+    Refreshed,
+    Reset { claim: Claim, result: Result<i64, ClientError> },
+}
+
+impl Fetcher {
+    pub fn new(client: Client, config: Arc<GroupConfig>, table: Arc<Table>, stop: CancellationToken) -> Self {
+        Self {
+            polls: client.separate(),
+            backoff: client.backoff(),
+            client,
+            config,
+            table,
+            stop,
+            tasks: JoinSet::new(),
+            polled: HashSet::new(),
+            is_refreshing: false,
+            turn: 0,
+        }
+    }
+
+    /// Runs until the consumer stops.
+    pub async fn run(mut self) {
+        let (stop, table) = (self.stop.clone(), Arc::clone(&self.table));
+        loop {
+            let next = self.start_tasks();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = table.changed.notified() => {}
+                () = async { match next { Some(at) => sleep_until(at).await, None => pending().await } } => {}
+                Some(ended) = self.tasks.join_next() => {
+                    // A task that panicked has taken its partitions with it; nothing in them can.
+                    if let Ok(outcome) = ended {
+                        self.handle(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts everything that can be done now; returns when to look again.
+    fn start_tasks(&mut self) -> Option<Instant> {
+        for claim in self.table.take_resets() {
+            let (client, reset) = (self.client.clone(), self.config.auto_offset_reset);
+            self.tasks.spawn(async move {
+                let result = client.list_offset(&claim.partition, reset.into()).await;
+                Outcome::Reset { claim, result }
+            });
+        }
+        let (wanted, next) = self.table.fetchable();
+        let metadata = self.client.metadata();
+        let mut by_node: BTreeMap<i32, Vec<(Claim, i64)>> = BTreeMap::new();
+        let mut leaderless: BTreeSet<Arc<str>> = BTreeSet::new();
+        for (claim, position) in wanted {
+            match metadata.leader(&claim.partition) {
+                Some(leader) => by_node.entry(leader.node).or_default().push((claim, position)),
+                None => drop(leaderless.insert(Arc::clone(&claim.partition.topic))),
+            }
+        }
+        if !leaderless.is_empty() && !self.is_refreshing {
+            self.is_refreshing = true;
+            let client = self.client.clone();
+            let delay = self.backoff.next_delay();
+            self.tasks.spawn(async move {
+                let topics: Vec<_> = leaderless.into_iter().collect();
+                let found = client.refresh(&topics, false).await;
+                let all_led = found.is_ok_and(|metadata| {
+                    topics.iter().all(|topic| metadata.topics.get(topic).is_some_and(|topic| topic.is_ready()))
+                });
+                if !all_led {
+                    sleep(delay).await;
+                }
+                Outcome::Refreshed
+            });
+        }
+        for (node, asked) in by_node {
+            if self.polled.insert(node) {
+                self.poll(node, asked);
+            }
+        }
+        next
+    }
+
+    fn poll(&mut self, node: i32, mut asked: Vec<(Claim, i64)>) {
+        asked.sort_by(|(one, _), (other, _)| one.partition.cmp(&other.partition));
+        self.turn = self.turn.wrapping_add(1);
+        let first = self.turn % asked.len().max(1);
+        asked.rotate_left(first);
+        let call = Call::new(self.request(&asked))
+            .version_max(FETCH_VERSION_MAX)
+            .timeout(self.client.config().request_timeout + self.config.fetch_wait_max);
+        let polls = self.polls.clone();
+        self.tasks.spawn(async move {
+            let result = polls.call_node(node, call).await;
+            Outcome::Polled { node, asked, result }
+        });
+    }
+
+    fn request(&self, asked: &[(Claim, i64)]) -> FetchRequest {
+        let mut topics: Vec<FetchTopic> = Vec::new();
+        for (Claim { partition: TopicPartition { topic, partition }, .. }, position) in asked {
+            let wanted = FetchPartition::default()
+                .with_partition(*partition)
+                .with_fetch_offset(*position)
+                .with_partition_max_bytes(self.config.partition_fetch_bytes_max);
+            match topics.iter_mut().find(|entry| entry.topic.as_str() == &**topic) {
+                Some(entry) => entry.partitions.push(wanted),
+                None => topics.push(
+                    FetchTopic::default()
+                        .with_topic(TopicName(StrBytes::from_string(topic.to_string())))
+                        .with_partitions(vec![wanted]),
+                ),
+            }
+        }
+        FetchRequest::default()
+            .with_replica_id(BrokerId(-1))
+            .with_max_wait_ms(milliseconds(self.config.fetch_wait_max))
+            .with_min_bytes(self.config.fetch_bytes_min)
+            .with_max_bytes(self.config.fetch_bytes_max)
+            .with_topics(topics)
+    }
+
+    fn handle(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Refreshed => self.is_refreshing = false,
+            Outcome::Reset { claim, result: Ok(offset) } => self.table.reset_to(&claim, offset),
+            Outcome::Reset { claim, result: Err(error) } => {
+                tracing::error!("cannot find where to read {}: {}", claim.partition, chain(&error));
+                self.table.set_problem(Some(chain(&error)));
+                self.table.reset_failed(&claim, Instant::now() + self.backoff.next_delay());
+            }
+            Outcome::Polled { node, asked, result } => {
+                self.polled.remove(&node);
+                match result {
+                    Ok(response) if response.error_code == 0 => self.take(asked, response),
+                    Ok(response) => {
+                        tracing::warn!("fetch from broker {node}: error code {}", response.error_code);
+                        self.defer(asked.iter());
+                    }
+                    Err(error) => {
+                        tracing::debug!("fetch from broker {node}: {}", chain(&error));
+                        asked.iter().for_each(|(claim, _)| self.client.forget_leaders(&claim.partition.topic));
+                        self.defer(asked.iter());
+                    }
+                }
+            }
+        }
+    }
+
+    fn defer<'a>(&mut self, asked: impl Iterator<Item = &'a (Claim, i64)>) {
+        let at = Instant::now() + self.backoff.next_delay();
+        asked.for_each(|(claim, _)| self.table.defer(claim, at));
+    }
+
+    fn take(&mut self, asked: Vec<(Claim, i64)>, response: FetchResponse) {
+        let mut found: BTreeMap<TopicPartition, PartitionData> = BTreeMap::new();
+        for topic in response.responses {
+            let name: Arc<str> = Arc::from(topic.topic.as_str());
+            for partition in topic.partitions {
+                let key = TopicPartition { topic: Arc::clone(&name), partition: partition.partition_index };
+                found.insert(key, partition);
+            }
+        }
+        let mut failed = Vec::new();
+        for (claim, position) in asked {
+            let Some(partition) = found.remove(&claim.partition) else { continue };
+            match self.take_partition(&claim, position, partition) {
+                true => self.backoff.reset(),
+                false => failed.push((claim, position)),
+            }
+        }
+        if !failed.is_empty() {
+            self.defer(failed.iter());
+        }
+    }
+
+    /// `false`: this partition has to wait before it is asked for again.
+    fn take_partition(&mut self, claim: &Claim, position: i64, found: PartitionData) -> bool {
+        match ErrorCode::from_wire(found.error_code) {
+            None => {}
+            Some(code) if code.kind() == ResponseError::OffsetOutOfRange => {
+                tracing::warn!("{}: the log does not have offset {position}", claim.partition);
+                self.table.out_of_range(claim, position);
+                return true;
+            }
+            Some(code) => {
+                if code.is_stale_metadata() {
+                    self.client.forget_leaders(&claim.partition.topic);
+                } else {
+                    tracing::warn!("fetch from {}: broker answered {code}", claim.partition);
+                }
+                return false;
+            }
+        }
+        match whole_batches(&found.records.unwrap_or_default(), position) {
+            Ok((records, _)) if records.is_empty() => true,
+            Ok((records, next)) => {
+                self.table.fetched(claim, position, next, records, found.high_watermark);
+                true
+            }
+            Err(error) => {
+                tracing::warn!("fetch from {} at offset {position}: {error}", claim.partition);
+                false
+            }
+        }
+    }
+}
+
+/// The whole, sound batches that have something at `position` or later, and the offset after them. What is wrong with a
+/// batch behind sound ones is said when it is the first.
+fn whole_batches(records: &Bytes, position: i64) -> Result<(Bytes, i64), BatchError> {
+    let (mut start, mut end, mut next) = (0, 0, position);
+    for batch in Batches::new(records) {
+        let checked = batch.and_then(|(header, batch)| header.verify_crc(batch).map(|()| header));
+        let header = match checked {
+            Ok(header) => header,
+            Err(_) if end > start => break,
+            Err(error) => return Err(error),
+        };
+        if header.last_offset() < position {
+            start += header.batch_bytes;
+        }
+        end += header.batch_bytes;
+        next = next.max(header.last_offset().saturating_add(1));
+    }
+    Ok((records.slice(start..end), next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders, assign_offset};
+    use kafka_wire::compression::Compression;
+
+    /// Batches of three records each from offset 0.
+    fn log(batches: i64) -> Vec<u8> {
+        let mut log = Vec::new();
+        let mut writer = BatchWriter::new(Compression::None);
+        for index in 0..batches {
+            for _ in 0..3 {
+                writer.push(1, None, Some(b"line"), &RecordHeaders::new(), None);
+            }
+            let start = log.len();
+            writer.seal(Producer::NONE, &mut log);
+            assign_offset(&mut log[start..], index * 3, 0);
+        }
+        log
+    }
+
+    fn check(records: &[u8], position: i64, expect: Option<(std::ops::Range<usize>, i64)>) {
+        let records = Bytes::copy_from_slice(records);
+        let got = whole_batches(&records, position).ok();
+        assert_eq!(got, expect.map(|(range, next)| (records.slice(range), next)));
+    }
+
+    #[test]
+    fn whole_batches_from_a_position() {
+        let log = log(3);
+        let one = log.len() / 3;
+        check(&log, 0, Some((0..log.len(), 9)));
+        check(&log, 2, Some((0..log.len(), 9)));
+        check(&log, 3, Some((one..log.len(), 9)));
+        check(&log[..log.len() - 1], 4, Some((one..2 * one, 6)));
+        check(&log[..one - 1], 0, Some((0..0, 0)));
+        check(&[], 5, Some((0..0, 5)));
+    }
+
+    #[test]
+    fn a_damaged_batch_is_not_delivered() {
+        let mut log = log(3);
+        let one = log.len() / 3;
+        log[2 * one - 1] ^= 1;
+        check(&log, 0, Some((0..one, 3)));
+        check(&log, 3, None);
+        check(&log[one..], 3, None);
+    }
+}
