@@ -79,6 +79,17 @@ impl Template {
         self.parts.iter().all(|part| matches!(part, Part::Literal(_)))
     }
 
+    /// The text of a template without variables.
+    pub fn literal(&self) -> Option<String> {
+        self.parts
+            .iter()
+            .map(|part| match part {
+                Part::Literal(text) => Some(text.as_str()),
+                Part::Variable { .. } => None,
+            })
+            .collect()
+    }
+
     /// The text with the document's values; what is missing or null is empty.
     pub fn render(&self, document: &Document, escape: Escape) -> String {
         let mut text = String::new();

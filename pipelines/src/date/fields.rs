@@ -1,0 +1,154 @@
+//! What a text says about a time, and the moment that follows from it.
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, Zoned};
+
+use crate::pipeline::{Context, MissingYear};
+
+/// The parts of a time that stood in a text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fields {
+    pub year: Option<i64>,
+    pub month: Option<i64>,
+    pub day: Option<i64>,
+    pub day_of_year: Option<i64>,
+    pub hour: Option<i64>,
+    /// 0 to 11.
+    pub hour_of_half: Option<i64>,
+    pub afternoon: Option<bool>,
+    pub minute: Option<i64>,
+    pub second: Option<i64>,
+    pub nanosecond: Option<i64>,
+    pub zone: Option<TimeZone>,
+}
+
+impl Fields {
+    /// The moment, in the zone of the text or else in the given one. None when there is no such date or time.
+    pub fn resolve(&self, zone: &TimeZone, context: &Context) -> Option<Timestamp> {
+        let zone = self.zone.as_ref().unwrap_or(zone);
+        let time = self.time()?;
+        let moment = |date: Date| moment(date, time, zone);
+        if let Some(year) = self.year {
+            return moment(self.date(i16::try_from(year).ok()?)?);
+        }
+        match context.year {
+            MissingYear::Current => {
+                let year = context.now.to_zoned(TimeZone::UTC).year();
+                moment(self.date(year).or_else(|| self.clamped_date(year))?)
+            }
+            MissingYear::Nearest => {
+                let year = context.reference.to_zoned(TimeZone::UTC).year();
+                // Four years on each side hold a 29 February.
+                (-4..=4)
+                    .filter_map(|distance| moment(self.date(year.checked_add(distance)?)?))
+                    .min_by_key(|moment| moment.duration_since(context.reference).abs())
+            }
+        }
+    }
+
+    fn time(&self) -> Option<Time> {
+        let hour = match (self.hour, self.hour_of_half) {
+            (Some(hour), _) => hour,
+            // Without AM or PM the half of the day is not known.
+            (None, Some(hour)) => hour + if self.afternoon? { 12 } else { 0 },
+            (None, None) => 0,
+        };
+        Time::new(
+            i8::try_from(hour).ok()?,
+            i8::try_from(self.minute.unwrap_or(0)).ok()?,
+            i8::try_from(self.second.unwrap_or(0)).ok()?,
+            i32::try_from(self.nanosecond.unwrap_or(0)).ok()?,
+        )
+        .ok()
+    }
+
+    fn date(&self, year: i16) -> Option<Date> {
+        if let Some(day_of_year) = self.day_of_year {
+            let first = Date::new(year, 1, 1).ok()?;
+            let date = first.checked_add(jiff::Span::new().try_days(day_of_year - 1).ok()?).ok()?;
+            return (date.year() == year && day_of_year >= 1).then_some(date);
+        }
+        let month = i8::try_from(self.month.unwrap_or(1)).ok()?;
+        Date::new(year, month, i8::try_from(self.day.unwrap_or(1)).ok()?).ok()
+    }
+
+    /// A day that the month does not have becomes its last one: Elasticsearch does so when the year is missing.
+    fn clamped_date(&self, year: i16) -> Option<Date> {
+        let month = Date::new(year, i8::try_from(self.month.unwrap_or(1)).ok()?, 1).ok()?;
+        (1..=31).contains(&self.day?).then(|| month.last_of_month())
+    }
+}
+
+/// The moment of a local time; where clocks go forward the time after the gap, where they go back the first one.
+fn moment(date: Date, time: Time, zone: &TimeZone) -> Option<Timestamp> {
+    zone.to_timestamp(DateTime::from_parts(date, time)).ok()
+}
+
+/// A zone by its name, abbreviation or distance to UTC, as Java's `ZoneId.of` takes them.
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+    /// Abbreviations that Java reads as one zone each.
+    const ABBREVIATIONS: &[(&str, &str)] = &[
+        ("AEDT", "Australia/Sydney"),
+        ("AEST", "Australia/Sydney"),
+        ("AKDT", "America/Anchorage"),
+        ("AKST", "America/Anchorage"),
+        ("BST", "Europe/London"),
+        ("CDT", "America/Chicago"),
+        ("CEST", "Europe/Paris"),
+        ("CET", "Europe/Paris"),
+        ("CST", "America/Chicago"),
+        ("EDT", "America/New_York"),
+        ("EEST", "Europe/Bucharest"),
+        ("EET", "Europe/Bucharest"),
+        ("EST", "America/New_York"),
+        ("HST", "Pacific/Honolulu"),
+        ("IST", "Asia/Kolkata"),
+        ("JST", "Asia/Tokyo"),
+        ("KST", "Asia/Seoul"),
+        ("MDT", "America/Denver"),
+        ("MSK", "Europe/Moscow"),
+        ("MST", "America/Denver"),
+        ("NZDT", "Pacific/Auckland"),
+        ("NZST", "Pacific/Auckland"),
+        ("PDT", "America/Los_Angeles"),
+        ("PST", "America/Los_Angeles"),
+        ("WEST", "Europe/Lisbon"),
+        ("WET", "Europe/Lisbon"),
+    ];
+    if matches!(name, "Z" | "UTC" | "GMT" | "UT") {
+        return Some(TimeZone::UTC);
+    }
+    let distance = ["UTC", "GMT", "UT"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    if distance.starts_with(['+', '-']) {
+        return offset(distance).map(|seconds| fixed(seconds).unwrap_or(TimeZone::UTC));
+    }
+    let name = ABBREVIATIONS.iter().find(|(short, _)| *short == name).map_or(name, |(_, name)| name);
+    TimeZone::get(name).ok()
+}
+
+/// The zone that is always this many seconds from UTC.
+pub(super) fn fixed(seconds: i32) -> Option<TimeZone> {
+    if seconds == 0 {
+        return Some(TimeZone::UTC);
+    }
+    Offset::from_seconds(seconds).ok().map(TimeZone::fixed)
+}
+
+/// Seconds of `+H`, `+HH`, `+HHMM`, `+HH:MM` and `+HH:MM:SS`.
+fn offset(text: &str) -> Option<i32> {
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let digits: String = text[1..].chars().filter(|c| *c != ':').collect();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(digits.len(), 1 | 2 | 4 | 6) {
+        return None;
+    }
+    let part = |range: std::ops::Range<usize>| digits.get(range).map_or(Some(0), |part| part.parse::<i32>().ok());
+    let hours = part(0..digits.len().min(2))?;
+    let (minutes, seconds) = (part(2..4)?, part(4..6)?);
+    (hours <= 18 && minutes < 60 && seconds < 60).then_some(sign * (hours * 3600 + minutes * 60 + seconds))
+}
+
+/// The moment in a zone.
+pub(super) fn in_zone(moment: Timestamp, zone: &TimeZone) -> Zoned {
+    moment.to_zoned(zone.clone())
+}

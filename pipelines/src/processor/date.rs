@@ -1,0 +1,95 @@
+//! `date`: reads a time, and writes it where the document's time stands.
+
+use std::borrow::Cow;
+
+use jiff::tz::TimeZone;
+
+use super::{Flow, Processor, Reason};
+use crate::date::{Format, OUTPUT_FORMAT, OutputFormat, zone};
+use crate::document::{Document, FieldPath, Value};
+use crate::pipeline::{Context, Options, Refusal};
+use crate::template::{Escape, Template};
+
+#[derive(Debug)]
+struct Date {
+    field: FieldPath,
+    target: FieldPath,
+    formats: Vec<Format>,
+    zone: Zone,
+    locale: Option<Template>,
+    output: OutputFormat,
+}
+
+#[derive(Debug)]
+enum Zone {
+    Fixed(TimeZone),
+    Template(Template),
+}
+
+pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Refusal> {
+    let field = options.path("field")?;
+    let target = match options.optional_path("target_field")? {
+        Some(target) => target,
+        None => FieldPath::parse("@timestamp").map_err(|error| options.refuse("target_field", error))?,
+    };
+    let mut formats = Vec::new();
+    for format in options.texts("formats")? {
+        formats.extend(Format::parse(&format).map_err(|error| options.refuse("formats", error))?);
+    }
+    let zone = match options.optional_template("timezone")? {
+        None => Zone::Fixed(TimeZone::UTC),
+        Some(template) => match template.literal() {
+            Some(name) => {
+                Zone::Fixed(zone(&name).ok_or_else(|| options.refuse("timezone", format!("unknown zone {name:?}")))?)
+            }
+            None => Zone::Template(template),
+        },
+    };
+    let locale = match options.optional_template("locale")? {
+        Some(template) => match template.literal() {
+            Some(name) if is_english(&name) => None,
+            Some(name) => {
+                let reason = format!("got {name:?}; only English names of months and days are known");
+                return Err(options.refuse("locale", reason));
+            }
+            None => Some(template),
+        },
+        None => None,
+    };
+    let output = options.optional_text("output_format")?;
+    let output = OutputFormat::parse(output.as_deref().unwrap_or(OUTPUT_FORMAT))
+        .map_err(|error| options.refuse("output_format", error))?;
+    Ok(Box::new(Date { field, target, formats, zone, locale, output }))
+}
+
+/// Whether names of months and days are English in this locale; the root locale is read as English too.
+fn is_english(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "" | "root" | "en" | "english") || name.starts_with("en-") || name.starts_with("en_")
+}
+
+impl Processor for Date {
+    fn run(&self, document: &mut Document, context: &Context) -> Result<Flow, Reason> {
+        let text = match document.field(&self.field)? {
+            Value::String(text) => Cow::Borrowed(text.as_str()),
+            other => Cow::Owned(other.to_java_string()),
+        };
+        let unable = || Reason(format!("unable to parse date [{text}]"));
+        if let Some(locale) = &self.locale
+            && !is_english(&locale.render(document, Escape::Json))
+        {
+            return Err(unable());
+        }
+        let zone = match &self.zone {
+            Zone::Fixed(zone) => Cow::Borrowed(zone),
+            Zone::Template(template) => match template.render(document, Escape::Json).as_str() {
+                "" => Cow::Owned(TimeZone::UTC),
+                name => Cow::Owned(zone(name).ok_or_else(unable)?),
+            },
+        };
+        let moment = self.formats.iter().find_map(|format| format.read(&text, &zone, context)).ok_or_else(unable)?;
+        let written = self.output.write(moment, &zone);
+        document.set_field(&self.target, Value::String(written))?;
+        Ok(Flow::Next)
+    }
+}
