@@ -20,7 +20,10 @@ pub(super) const ALL: &[&Message] = &[
     &CREATE_TOPICS,
     &DELETE_TOPICS,
     &INIT_PRODUCER_ID,
+    &OFFSET_FOR_LEADER_EPOCH,
     &DESCRIBE_CONFIGS,
+    &CREATE_PARTITIONS,
+    &DELETE_GROUPS,
     &DESCRIBE_CLUSTER,
     &DESCRIBE_TOPIC_PARTITIONS,
 ];
@@ -297,6 +300,24 @@ const INIT_PRODUCER_ID: Message = Message {
     ],
 };
 
+const OFFSET_FOR_LEADER_EPOCH: Message = Message {
+    api_key: 23,
+    version_min: 2,
+    version_max: 4,
+    flexible_since: 4,
+    fields: &[
+        field("replica_id", 3, I32),
+        array("topics", 0).of(&[
+            field("topic", 0, TEXT),
+            array("partitions", 0).of(&[
+                field("partition", 0, I32),
+                field("current_leader_epoch", 0, I32),
+                field("leader_epoch", 0, I32),
+            ]),
+        ]),
+    ],
+};
+
 const DESCRIBE_CONFIGS: Message = Message {
     api_key: 32,
     version_min: 1,
@@ -311,6 +332,30 @@ const DESCRIBE_CONFIGS: Message = Message {
         field("include_synonyms", 0, I8),
         field("include_documentation", 3, I8),
     ],
+};
+
+const CREATE_PARTITIONS: Message = Message {
+    api_key: 37,
+    version_min: 0,
+    version_max: 3,
+    flexible_since: 2,
+    fields: &[
+        array("topics", 0).of(&[
+            field("name", 0, TEXT),
+            field("count", 0, I32),
+            array("assignments", 0).of(&[field("broker_ids", 0, Shape::List(&I32))]),
+        ]),
+        field("timeout_ms", 0, I32),
+        field("validate_only", 0, I8),
+    ],
+};
+
+const DELETE_GROUPS: Message = Message {
+    api_key: 42,
+    version_min: 0,
+    version_max: 2,
+    flexible_since: 2,
+    fields: &[field("groups_names", 0, Shape::List(&TEXT))],
 };
 
 const DESCRIBE_CLUSTER: Message = Message {
