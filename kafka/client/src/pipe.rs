@@ -108,6 +108,17 @@ impl State {
         lock(&self.reason).clone().unwrap_or(ConnectionError::Closed)
     }
 
+    /// Notes a request that is about to be written; false when the pipe has ended.
+    fn expect(&self, request: InFlight) -> bool {
+        let mut in_flight = lock(&self.in_flight);
+        // Under the lock: `end` clears the queue after this flag is set, so no request is left behind in it.
+        if self.ended.is_cancelled() {
+            return false;
+        }
+        in_flight.push_back(request);
+        true
+    }
+
     /// Hands a response to the oldest request.
     fn answer(&self, response: Bytes) -> Result<(), ConnectionError> {
         let oldest = lock(&self.in_flight).pop_front().ok_or(ConnectionError::Unasked)?;
@@ -150,7 +161,9 @@ async fn run_writer(
             let mut next = Some(first);
             while let Some(Outgoing { parts: frame, in_flight }) = next {
                 // Before the write: the answer may be there before this task runs again.
-                lock(&state.in_flight).push_back(in_flight);
+                if !state.expect(in_flight) {
+                    return Ok(());
+                }
                 parts.extend(frame);
                 next = if parts.remaining() < WRITE_BYTES { outgoing.try_recv().ok() } else { None };
             }
