@@ -1,0 +1,242 @@
+//! Group commit: one thread per data directory that flushes whatever has been appended since its last round.
+//!
+//! While a round's fdatasync runs, everything that arrives gathers for the next one: under load a flush serves many
+//! batches, without a timer and without a batch waiting for a batch that may never come.
+
+use super::partition::Partition;
+use super::segment::Segment;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+
+/// Files that are flushed at the same time within a round: disks serve a few flushes at once, and more threads would
+/// only wait.
+const FLUSHES_AT_ONCE_MAX: usize = 4;
+
+/// The end of what is on disk of a partition. Architecture invariant: only a flush that succeeded makes one (or a clean
+/// stop, which flushed everything before it left its marker).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flushed {
+    end: LogEnd,
+}
+
+impl Flushed {
+    /// Everything below this offset is on disk: the high watermark.
+    pub fn offset(self) -> i64 {
+        self.end.offset
+    }
+
+    /// The segment and the position in it up to which readers may read.
+    pub(super) fn end(self) -> LogEnd {
+        self.end
+    }
+
+    /// What a log that was stopped cleanly ends with.
+    pub(super) fn by_clean_stop(end: LogEnd, _: &CleanStop) -> Self {
+        Self { end }
+    }
+}
+
+/// Proof that the marker of a clean stop lay in the data directory.
+#[derive(Debug)]
+pub(super) struct CleanStop(());
+
+impl CleanStop {
+    /// The directory calls this when it has found the marker.
+    pub fn marker_found() -> Self {
+        Self(())
+    }
+}
+
+/// An end of a log: its next offset, and where that will be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LogEnd {
+    pub offset: i64,
+    /// Base offset of the segment.
+    pub segment: i64,
+    pub position: u64,
+}
+
+/// What has to be synced so that everything below `end` is on disk.
+pub(super) struct Unflushed {
+    pub segments: Vec<Arc<Segment>>,
+    pub end: LogEnd,
+}
+
+impl Unflushed {
+    pub fn flush(self) -> Result<Flushed, FlushError> {
+        for segment in &self.segments {
+            segment.log.sync().map_err(|source| FlushError { path: segment.path(), source })?;
+        }
+        Ok(Flushed { end: self.end })
+    }
+}
+
+/// A flush that failed: what was written may or may not be on disk, and no retry can tell.
+#[derive(Debug, thiserror::Error)]
+#[error("flush {}", path.display())]
+pub struct FlushError {
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+/// The log can no longer promise anything: a flush failed, or the data directory was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the log has stopped")]
+pub struct LogStopped;
+
+/// Called once, on the committer's thread, when a flush failed.
+pub type FlushFailureHook = Arc<dyn Fn(&FlushError) + Send + Sync>;
+
+/// Ends the process at once: what is not on disk was never acknowledged, and the next start finds out what is there.
+pub fn abort_on_flush_failure() -> FlushFailureHook {
+    Arc::new(|error| {
+        let cause = &error.source;
+        tracing::error!("cannot {error}: {cause}; what was written may be lost, so the process stops now");
+        eprintln!("sluice: cannot {error}: {cause}; what was written may be lost, so the process stops now");
+        eprintln!("hint: check the disk; the next start recovers everything that was acknowledged");
+        std::process::abort();
+    })
+}
+
+/// Who flushes, and who waits for it.
+pub(super) struct Committer {
+    queue: Mutex<Queue>,
+    /// There is work, or it is time to stop.
+    arrived: Condvar,
+    /// A round has ended.
+    finished: Condvar,
+    failed: AtomicBool,
+    on_failure: FlushFailureHook,
+    rounds: AtomicU64,
+    flushed_batches: AtomicU64,
+}
+
+#[derive(Default)]
+struct Queue {
+    partitions: Vec<Arc<Partition>>,
+    stop: bool,
+    /// Nobody runs rounds but who waits for them: for tests that must decide every step.
+    manual: bool,
+}
+
+impl Committer {
+    pub fn new(on_failure: FlushFailureHook) -> Self {
+        Self {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            finished: Condvar::new(),
+            failed: AtomicBool::new(false),
+            on_failure,
+            rounds: AtomicU64::new(0),
+            flushed_batches: AtomicU64::new(0),
+        }
+    }
+
+    /// Starts the thread. It ends after [`Committer::stop`], with nothing left to flush.
+    pub fn start(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
+        let committer = Arc::clone(self);
+        thread::Builder::new().name("log-committer".to_owned()).spawn(move || while committer.wait_and_flush() {})
+    }
+
+    /// Without a thread: rounds run when somebody asks.
+    pub fn set_manual(&self) {
+        self.queue().manual = true;
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect("nothing panics while it holds the committer's lock")
+    }
+
+    /// Includes a partition in the next round.
+    pub fn add(&self, partition: Arc<Partition>) {
+        self.queue().partitions.push(partition);
+        self.arrived.notify_one();
+    }
+
+    pub fn stop(&self) {
+        self.queue().stop = true;
+        self.arrived.notify_all();
+        self.finished.notify_all();
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Rounds so far, and batches that they made durable.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.rounds.load(Ordering::Relaxed), self.flushed_batches.load(Ordering::Relaxed))
+    }
+
+    fn wait_and_flush(&self) -> bool {
+        let mut queue = self.queue();
+        while queue.partitions.is_empty() {
+            if queue.stop {
+                return false;
+            }
+            queue = self.arrived.wait(queue).expect("nothing panics while it holds the committer's lock");
+        }
+        let partitions = std::mem::take(&mut queue.partitions);
+        drop(queue);
+        self.flush_round(&partitions);
+        !self.has_failed()
+    }
+
+    /// Returns when everything that `partition` had appended is on disk. For threads of our own, not for tasks.
+    pub fn flush_and_wait(&self, partition: &Arc<Partition>) -> Result<(), LogStopped> {
+        let target = partition.log_end_offset();
+        let mut queue = self.queue();
+        while partition.high_watermark() < target {
+            if self.has_failed() {
+                return Err(LogStopped);
+            }
+            if queue.manual {
+                let partitions = std::mem::take(&mut queue.partitions);
+                drop(queue);
+                self.flush_round(&partitions);
+                queue = self.queue();
+                continue;
+            }
+            if queue.stop && queue.partitions.is_empty() {
+                return Err(LogStopped);
+            }
+            queue = self.finished.wait(queue).expect("nothing panics while it holds the committer's lock");
+        }
+        Ok(())
+    }
+
+    fn flush_round(&self, partitions: &[Arc<Partition>]) {
+        let per_thread = partitions.len().div_ceil(FLUSHES_AT_ONCE_MAX).max(1);
+        let mut groups = partitions.chunks(per_thread);
+        let first = groups.next().unwrap_or_default();
+        let result = thread::scope(|scope| {
+            let others: Vec<_> = groups.map(|group| scope.spawn(move || self.flush_group(group))).collect();
+            let mut result = self.flush_group(first);
+            for other in others {
+                result = result.and(other.join().expect("a flush returns its errors and does not panic"));
+            }
+            result
+        });
+        if let Err(error) = result
+            && !self.failed.swap(true, Ordering::AcqRel)
+        {
+            (self.on_failure)(&error);
+        }
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        // The lock is taken so that a waiter that has just found nothing new does not miss this.
+        drop(self.queue());
+        self.finished.notify_all();
+    }
+
+    fn flush_group(&self, partitions: &[Arc<Partition>]) -> Result<(), FlushError> {
+        for partition in partitions {
+            let (unflushed, batches) = partition.take_unflushed();
+            partition.publish(unflushed.flush()?);
+            self.flushed_batches.fetch_add(batches, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

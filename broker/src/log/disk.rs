@@ -1,0 +1,194 @@
+//! The seam to the file system: everything that the log does to files goes through [`Disk`], so that a test can lose,
+//! tear and refuse writes on purpose.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+/// What lies in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirectoryEntry {
+    pub name: String,
+    pub is_directory: bool,
+}
+
+/// Held as long as the directory is ours; dropping it releases the lock.
+pub type DirectoryLock = Box<dyn std::any::Any + Send + Sync>;
+
+/// A file system. Names become durable only by [`Disk::sync_directory`], contents only by [`DiskFile::sync`].
+pub trait Disk: Send + Sync + 'static {
+    /// Makes a directory that only its owner may enter, and its parents; one that exists is left alone.
+    fn create_directory(&self, path: &Path) -> io::Result<()>;
+    /// Entries in no order. Names that are not UTF-8 are left out: the log writes none.
+    fn entries(&self, path: &Path) -> io::Result<Vec<DirectoryEntry>>;
+    /// Opens a file that exists, for reading and writing.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing, new or emptied.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory and the files in it.
+    fn remove_directory(&self, path: &Path) -> io::Result<()>;
+    /// Makes names that were created, renamed or removed in `path` durable.
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+    /// Takes an exclusive lock on the file `path`; `None` when another process has it.
+    fn lock(&self, path: &Path) -> io::Result<Option<DirectoryLock>>;
+}
+
+/// An open file. Positions are explicit, so a handle can be shared by readers and the one writer.
+pub trait DiskFile: Send + Sync {
+    fn bytes(&self) -> io::Result<u64>;
+    /// Time of the last change, in milliseconds since the epoch.
+    fn modified_ms(&self) -> io::Result<i64>;
+    /// Reads up to `buffer.len()` bytes; 0 at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes all of `parts`, one behind the other. After an error any part of them may have been written.
+    fn write_at(&self, parts: [&[u8]; 2], position: u64) -> io::Result<()>;
+    /// Cuts the file.
+    fn truncate(&self, bytes: u64) -> io::Result<()>;
+    /// Returns when the contents are on disk. After an error nothing is known about them (the pages count as clean).
+    fn sync(&self) -> io::Result<()>;
+    /// The descriptor, for sendfile; a fake disk has none.
+    fn as_file(&self) -> Option<&File>;
+}
+
+/// Reads exactly `buffer.len()` bytes.
+pub fn read_exact_at(file: &dyn DiskFile, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match file.read_at(buffer, position)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                buffer = &mut buffer[read..];
+                position += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The contents of a small file; `None` when it does not exist.
+pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let bytes = usize::try_from(file.bytes()?).map_err(io::Error::other)?;
+    let mut contents = vec![0; bytes];
+    read_exact_at(&*file, &mut contents, 0)?;
+    Ok(Some(contents))
+}
+
+/// Replaces a small file so that a crash leaves the old or the new contents, never a mixture. Durable on return.
+pub fn replace_file(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let file = disk.create(&temporary)?;
+    file.write_at([contents, &[]], 0)?;
+    file.sync()?;
+    disk.rename(&temporary, path)?;
+    disk.sync_directory(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// The operating system's file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemDisk;
+
+impl Disk for SystemDisk {
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn entries(&self, path: &Path) -> io::Result<Vec<DirectoryEntry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string() {
+                entries.push(DirectoryEntry { name, is_directory: entry.file_type()?.is_dir() });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(SystemFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        Ok(Arc::new(SystemFile(file)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<DirectoryLock>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+struct SystemFile(File);
+
+impl DiskFile for SystemFile {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn modified_ms(&self) -> io::Result<i64> {
+        let since = self.0.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, position)
+    }
+
+    fn write_at(&self, parts: [&[u8]; 2], position: u64) -> io::Result<()> {
+        let [first, second] = parts;
+        // One system call for the patched header and the rest of a batch; what it leaves (rarely anything) follows.
+        let written = match rustix::io::pwritev(&self.0, &[IoSlice::new(first), IoSlice::new(second)], position) {
+            Ok(written) => written,
+            Err(rustix::io::Errno::INTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(rest) = first.get(written..) {
+            self.0.write_all_at(rest, position + written as u64)?;
+        }
+        let second_done = written.saturating_sub(first.len());
+        self.0.write_all_at(&second[second_done..], position + (first.len() + second_done) as u64)
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        Some(&self.0)
+    }
+}

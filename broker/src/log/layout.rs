@@ -1,0 +1,244 @@
+//! How topics lie in the data directory: reading all of them at the start, making and removing their folders.
+
+use super::committer::CleanStop;
+use super::config::TopicConfig;
+use super::directory::DataDirectory;
+use super::disk::{Disk, read_file, replace_file};
+use super::names::{self, CLEAN_SHUTDOWN, DELETED_ENDING, LOG_STARTS, RECOVERY_POINTS};
+use super::partition::{Partition, SharedConfig};
+use super::recovery::{KnownOffsets, Recovery};
+use super::text::{OffsetCheckpoint, format_offsets, parse_offsets};
+use super::topic::{Slot, Topic, TopicProperties, read_topic_id, write_topic_id};
+use super::upkeep::now_ms;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+use uuid::Uuid;
+
+/// Offsets that the last run left behind.
+pub(super) struct Checkpoints {
+    /// `None`: the file is missing or unreadable.
+    recovery_points: Option<OffsetCheckpoint>,
+    log_starts: OffsetCheckpoint,
+    clean: Option<CleanStop>,
+}
+
+impl Checkpoints {
+    /// Reads them, and removes the marker of a clean stop: from here on a crash is a crash.
+    pub fn take(disk: &dyn Disk, root: &Path) -> io::Result<Self> {
+        let marker = root.join(CLEAN_SHUTDOWN);
+        let clean = match read_file(disk, &marker)? {
+            None => None,
+            Some(_) => {
+                disk.remove_file(&marker)?;
+                disk.sync_directory(root)?;
+                Some(CleanStop::marker_found())
+            }
+        };
+        let read = |name| -> io::Result<Option<OffsetCheckpoint>> {
+            let Some(contents) = read_file(disk, &root.join(name))? else { return Ok(None) };
+            let offsets = parse_offsets(&contents);
+            if let Err(error) = &offsets {
+                tracing::warn!("{name} is unreadable, so the logs are checked whole: {error}");
+            }
+            Ok(offsets.ok())
+        };
+        Ok(Self { recovery_points: read(RECOVERY_POINTS)?, log_starts: read(LOG_STARTS)?.unwrap_or_default(), clean })
+    }
+
+    fn of(&self, topic: &str, partition: i32) -> KnownOffsets {
+        let key = (topic.to_owned(), partition);
+        KnownOffsets {
+            recovery_point: self.recovery_points.as_ref().map(|points| points.get(&key).copied().unwrap_or(0)),
+            log_start: self.log_starts.get(&key).copied().unwrap_or(0),
+        }
+    }
+}
+
+impl DataDirectory {
+    /// Finishes deletions that a crash interrupted, then opens every topic.
+    pub(super) fn load_topics(&self, checkpoints: &Checkpoints) -> io::Result<BTreeMap<Arc<str>, Arc<Topic>>> {
+        let mut folders: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+        for entry in self.disk.entries(&self.root)? {
+            if !entry.is_directory {
+                continue;
+            }
+            if entry.name.ends_with(DELETED_ENDING) {
+                self.disk.remove_directory(&self.root.join(&entry.name))?;
+            } else if let Some((topic, partition)) = names::parse_partition_folder(&entry.name) {
+                folders.entry(topic.to_owned()).or_default().push(partition);
+            } else {
+                tracing::warn!("folder {:?} in the data directory is not a partition's: leaving it alone", entry.name);
+            }
+        }
+        let mut topics = BTreeMap::new();
+        for (name, mut numbers) in folders {
+            numbers.sort_unstable();
+            if let Some(topic) = self.load_topic(&name, numbers, checkpoints)? {
+                topics.insert(Arc::clone(&topic.name), Arc::new(topic));
+            }
+        }
+        Ok(topics)
+    }
+
+    fn load_topic(&self, name: &str, numbers: Vec<i32>, checkpoints: &Checkpoints) -> io::Result<Option<Topic>> {
+        let properties = TopicProperties::read(&*self.disk, &self.folder(name, 0))?;
+        let id = read_topic_id(&*self.disk, &self.folder(name, 0))?;
+        // Its properties are written last: without them, and without the id that Kafka writes, the topic never was.
+        let (Some(id), Some(properties)) = (id, properties.or_else(|| id.map(|_| TopicProperties::default()))) else {
+            if self.holds_records(name, &numbers)? {
+                tracing::error!(topic = name, "partition 0 has no id: leaving the topic's folders alone");
+            } else {
+                self.remove_folders(name, numbers)?;
+            }
+            return Ok(None);
+        };
+        if properties.deleted {
+            self.remove_folders(name, numbers)?;
+            return Ok(None);
+        }
+        let config = TopicConfig::new(properties.overrides).unwrap_or_else(|error| {
+            tracing::error!(topic = name, "using the default configs: {error}");
+            TopicConfig::default()
+        });
+        let config: SharedConfig = Arc::new(RwLock::new(Arc::new(config)));
+        let count = properties.partitions.unwrap_or(numbers.last().map_or(0, |last| last + 1));
+        let name: Arc<str> = name.into();
+        let partitions = (0..count)
+            .map(|number| self.load_partition(&name, number, &config, checkpoints))
+            .collect::<io::Result<_>>()?;
+        Ok(Some(Topic { name, id, config, partitions }))
+    }
+
+    fn holds_records(&self, name: &str, numbers: &[i32]) -> io::Result<bool> {
+        for &number in numbers {
+            let folder = self.folder(name, number);
+            for entry in self.disk.entries(&folder)? {
+                let is_log = names::parse_offset_file(&entry.name, names::LOG_ENDING).is_some();
+                if is_log && self.disk.open(&folder.join(&entry.name))?.bytes()? > 0 {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn load_partition(
+        &self,
+        topic: &Arc<str>,
+        number: i32,
+        config: &SharedConfig,
+        checkpoints: &Checkpoints,
+    ) -> io::Result<Slot> {
+        let known = checkpoints.of(topic, number);
+        let folder = self.folder(topic, number);
+        match self.recovery(&folder, config).open(known, checkpoints.clean.as_ref()) {
+            Ok((log, report)) => {
+                if report.cut || report.scanned_bytes > 0 {
+                    tracing::info!(topic = &**topic, partition = number, ?report, "recovered");
+                }
+                Ok(Slot::Live(Arc::new(self.partition(topic, number, config, log))))
+            }
+            Err(error) => {
+                let reason: Arc<str> = error.to_string().into();
+                tracing::error!(topic = &**topic, partition = number, "cannot serve this partition: {reason}");
+                Ok(Slot::Offline { reason, recovery_point: known.recovery_point, log_start: known.log_start })
+            }
+        }
+    }
+
+    fn recovery<'a>(&'a self, folder: &'a Path, config: &SharedConfig) -> Recovery<'a> {
+        let config = config.read().expect("nothing panics while it holds this lock");
+        Recovery {
+            disk: &self.disk,
+            directory: folder,
+            index_interval_bytes: config.index_interval_bytes,
+            now_ms: now_ms(),
+        }
+    }
+
+    fn partition(
+        &self,
+        topic: &Arc<str>,
+        number: i32,
+        config: &SharedConfig,
+        log: super::partition::OpenedLog,
+    ) -> Partition {
+        Partition::new(
+            Arc::clone(topic),
+            number,
+            Arc::clone(&self.disk),
+            self.folder(topic, number),
+            Arc::clone(config),
+            Arc::clone(&self.committer),
+            log,
+        )
+    }
+
+    /// Makes the folders of the partitions behind `slots`, and then the file that makes them count.
+    pub(super) fn create_partitions(
+        &self,
+        name: Arc<str>,
+        id: Uuid,
+        config: SharedConfig,
+        mut slots: Vec<Slot>,
+        partitions: i32,
+    ) -> io::Result<Topic> {
+        for number in slots.len() as i32..partitions {
+            let folder = self.folder(&name, number);
+            // What an attempt that failed left behind; nobody could append to it.
+            match self.disk.remove_directory(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => self.disk.create_directory(&folder)?,
+            }
+            write_topic_id(&*self.disk, &folder, id)?;
+            let log = self.recovery(&folder, &config).create(0).map_err(io::Error::other)?;
+            slots.push(Slot::Live(Arc::new(self.partition(&name, number, &config, log))));
+        }
+        self.disk.sync_directory(&self.root)?;
+        let overrides = config.read().expect("nothing panics while it holds this lock").overrides().clone();
+        let properties = TopicProperties { partitions: Some(partitions), deleted: false, overrides };
+        properties.write(&*self.disk, &self.folder(&name, 0))?;
+        Ok(Topic { name, id, config, partitions: slots })
+    }
+
+    /// Renames the folders out of the way, partition 0 with the topic's file last, and removes them.
+    pub(super) fn remove_folders(&self, name: &str, numbers: Vec<i32>) -> io::Result<()> {
+        let mut renamed = Vec::new();
+        for number in numbers.into_iter().rev() {
+            let from = self.folder(name, number);
+            let to = self.root.join(names::deleted_folder(&names::partition_folder(name, number)));
+            match self.disk.rename(&from, &to) {
+                Ok(()) => renamed.push(to),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            if number == 1 {
+                // The order has to hold on disk too.
+                self.disk.sync_directory(&self.root)?;
+            }
+        }
+        self.disk.sync_directory(&self.root)?;
+        renamed.iter().try_for_each(|folder| self.disk.remove_directory(folder))
+    }
+
+    /// Writes both checkpoint files. The caller holds the writer's lock.
+    pub(super) fn write_offsets(&self) -> io::Result<()> {
+        let (mut points, mut starts) = (OffsetCheckpoint::new(), OffsetCheckpoint::new());
+        for topic in self.topics().values() {
+            for (number, slot) in topic.partitions.iter().enumerate() {
+                let key = (topic.name.to_string(), number as i32);
+                let (point, start) = match slot {
+                    Slot::Live(partition) => (Some(partition.recovery_point()), partition.log_start_offset()),
+                    Slot::Offline { recovery_point, log_start, .. } => (*recovery_point, *log_start),
+                };
+                starts.insert(key.clone(), start);
+                points.extend(point.map(|point| (key, point)));
+            }
+        }
+        // Starts first: a recovery point above a start that is not written yet does no harm, the reverse would.
+        replace_file(&*self.disk, &self.root.join(LOG_STARTS), format_offsets(&starts).as_bytes())?;
+        replace_file(&*self.disk, &self.root.join(RECOVERY_POINTS), format_offsets(&points).as_bytes())
+    }
+}

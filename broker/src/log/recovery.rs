@@ -1,0 +1,440 @@
+//! Opens a partition's folder: trusts it after a clean stop, else checks everything behind the recovery point.
+//!
+//! Below the recovery point the log is known to have been on disk, so a fault there is damage, and the partition refuses
+//! to serve. Behind it a batch may be torn, because nobody was told that it is there: the log is cut at the first one
+//! that is not whole, and what remains is written again and flushed before anybody reads it, since the page cache may
+//! hold bytes whose flush failed.
+
+use super::committer::{CleanStop, FlushError, Flushed, LogEnd, Unflushed};
+use super::disk::{Disk, read_exact_at};
+use super::epochs::LeaderEpochs;
+use super::index::{OffsetEntry, SparseIndex, TimeEntry};
+use super::names::{self, LOG_ENDING, OFFSET_INDEX_ENDING, TEMPORARY_ENDING, TIME_INDEX_ENDING};
+use super::partition::OpenedLog;
+use super::producers::Producers;
+use super::segment::{Indexes, Segment};
+use super::snapshot;
+use kafka_wire::batch::{BatchHeader, HEADER_BYTES};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the checkpoints of the data directory say about a partition.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownOffsets {
+    /// `None`: the checkpoint file is missing, so nothing is known.
+    pub recovery_point: Option<i64>,
+    pub log_start: i64,
+}
+
+/// Why a partition cannot be served; the others can.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RecoverError {
+    #[error("{reason}; hint: this was on disk and has changed since: check the disk, then restore the folder {} from a \
+             backup, or move it away to begin this partition anew", directory.display())]
+    Corrupt { directory: PathBuf, reason: String },
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    #[error(transparent)]
+    Flush(#[from] FlushError),
+}
+
+/// What recovery had to do, for the log line and for tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct RecoveryReport {
+    pub scanned_bytes: u64,
+    /// The log was cut at its end.
+    pub cut: bool,
+    pub indexes_rebuilt: u32,
+}
+
+pub(super) struct Recovery<'a> {
+    pub disk: &'a Arc<dyn Disk>,
+    pub directory: &'a Path,
+    pub index_interval_bytes: u64,
+    pub now_ms: i64,
+}
+
+impl Recovery<'_> {
+    /// Makes the files of a new partition, which begins at `log_start`. The caller syncs the folder's parent.
+    pub fn create(&self, log_start: i64) -> Result<OpenedLog, RecoverError> {
+        let segment = Arc::new(Segment::create(Arc::clone(self.disk), self.directory, log_start)?);
+        let epochs = LeaderEpochs::new(log_start);
+        epochs.write(&**self.disk, self.directory)?;
+        let end = LogEnd { offset: log_start, segment: log_start, position: 0 };
+        let flushed = Unflushed { segments: vec![Arc::clone(&segment)], end }.flush()?;
+        self.disk.sync_directory(self.directory)?;
+        let segments = vec![segment];
+        Ok(OpenedLog {
+            segments,
+            producers: Producers::default(),
+            epochs,
+            log_start,
+            recovery_point: log_start,
+            flushed,
+        })
+    }
+
+    /// Opens what is there.
+    pub fn open(
+        &self,
+        known: KnownOffsets,
+        clean: Option<&CleanStop>,
+    ) -> Result<(OpenedLog, RecoveryReport), RecoverError> {
+        let bases = self.segment_bases()?;
+        if bases.is_empty() {
+            return match known.recovery_point {
+                Some(point) if point > known.log_start => {
+                    Err(self.corrupt(format!("all segments are missing, of offsets up to {point}")))
+                }
+                _ => Ok((self.create(known.log_start)?, RecoveryReport::default())),
+            };
+        }
+        if let (Some(clean), Some(point)) = (clean, known.recovery_point)
+            && let Some(opened) = self.open_clean(&bases, known.log_start, point, clean)?
+        {
+            return Ok((opened, RecoveryReport::default()));
+        }
+        self.open_unclean(&bases, known)
+    }
+
+    fn corrupt(&self, reason: String) -> RecoverError {
+        RecoverError::Corrupt { directory: self.directory.to_owned(), reason }
+    }
+
+    /// `None` when something does not fit a clean stop after all.
+    fn open_clean(
+        &self,
+        bases: &[i64],
+        log_start: i64,
+        log_end: i64,
+        clean: &CleanStop,
+    ) -> Result<Option<OpenedLog>, RecoverError> {
+        let mut report = RecoveryReport::default();
+        let mut segments = Vec::with_capacity(bases.len());
+        for &base in bases {
+            segments.push(self.open_segment(base, &mut report)?);
+        }
+        let active = segments.last().expect("the caller has found a segment");
+        if self.end_of(active)? != Some(log_end) {
+            return Ok(None);
+        }
+        let Some((at, producers)) = snapshot::read(&**self.disk, self.directory, log_end)? else { return Ok(None) };
+        let Some(epochs) = LeaderEpochs::read(&**self.disk, self.directory)? else { return Ok(None) };
+        if at != log_end {
+            return Ok(None);
+        }
+        let end = LogEnd { offset: log_end, segment: active.base_offset, position: active.bytes() };
+        let flushed = Flushed::by_clean_stop(end, clean);
+        let log_start = log_start.max(segments[0].base_offset);
+        Ok(Some(OpenedLog { segments, producers, epochs, log_start, recovery_point: log_end, flushed }))
+    }
+
+    /// Next offset behind a segment; `None` when its bytes are not whole batches to the end.
+    fn end_of(&self, segment: &Segment) -> Result<Option<i64>, RecoverError> {
+        // No batch holds this offset, so the walk passes them all.
+        let walk = match segment.walk_from(i64::MAX, segment.bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),
+            walk => walk?,
+        };
+        Ok(Some(walk.last_offset.map_or(segment.base_offset, |last| last + 1)))
+    }
+
+    fn open_unclean(&self, bases: &[i64], known: KnownOffsets) -> Result<(OpenedLog, RecoveryReport), RecoverError> {
+        let mut report = RecoveryReport::default();
+        let point = known.recovery_point.unwrap_or(bases[0]).max(bases[0]);
+        let scan_from = bases.partition_point(|&base| base <= point).max(1) - 1;
+        let mut segments = Vec::with_capacity(bases.len());
+        for &base in &bases[..scan_from] {
+            segments.push(self.open_segment(base, &mut report)?);
+        }
+        let (mut producers, mut replay_from) = match snapshot::read(&**self.disk, self.directory, point)? {
+            Some((at, producers)) => (producers, at),
+            None => (Producers::default(), bases[0]),
+        };
+        let replay_until = bases[scan_from];
+        self.replay(&segments, &mut producers, replay_from, replay_until)?;
+        replay_from = replay_from.max(replay_until);
+
+        let mut next_offset = None;
+        let mut scanned = Vec::new();
+        let mut kept = scan_from;
+        for (number, &base) in bases.iter().enumerate().skip(scan_from) {
+            if let Some(next) = next_offset
+                && base < next
+            {
+                return Err(
+                    self.corrupt(format!("segment {} overlaps the one before", names::offset_file(base, LOG_ENDING)))
+                );
+            }
+            let mut scan =
+                Scan { point, replay_from, next_offset: base, producers: &mut producers, report: &mut report };
+            let whole = self.scan_segment(base, &mut scan)?;
+            next_offset = Some(scan.next_offset);
+            scanned.push(Arc::clone(&whole.segment));
+            segments.push(whole.segment);
+            kept = number + 1;
+            if whole.torn {
+                report.cut = true;
+                break;
+            }
+        }
+        let next_offset = next_offset.expect("at least one segment was scanned");
+        if next_offset < point {
+            return Err(self.corrupt(format!("the log ends at offset {next_offset}, but was on disk up to {point}")));
+        }
+        for &base in &bases[kept..] {
+            self.remove_segment(base)?;
+            report.cut = true;
+        }
+        snapshot::remove(&**self.disk, self.directory, |offset| offset > next_offset)?;
+
+        let active = segments.last().expect("a segment was scanned");
+        let end = LogEnd { offset: next_offset, segment: active.base_offset, position: active.bytes() };
+        let flushed = Unflushed { segments: scanned.clone(), end }.flush()?;
+        for segment in &scanned {
+            segment.sync_indexes(!Arc::ptr_eq(segment, active))?;
+        }
+        snapshot::write(&**self.disk, self.directory, next_offset, &producers)?;
+        self.disk.sync_directory(self.directory)?;
+        let found = LeaderEpochs::read(&**self.disk, self.directory)?;
+        let mut epochs = found.clone().unwrap_or_else(|| LeaderEpochs::new(bases[0]));
+        if report.cut {
+            epochs.bump(next_offset);
+        }
+        if found.as_ref() != Some(&epochs) {
+            epochs.write(&**self.disk, self.directory)?;
+        }
+        let log_start = known.log_start.max(bases[0]).min(next_offset);
+        Ok((OpenedLog { segments, producers, epochs, log_start, recovery_point: next_offset, flushed }, report))
+    }
+
+    /// A segment that was sealed, or closed cleanly. Its indexes are rebuilt when they are missing or do not fit.
+    fn open_segment(&self, base: i64, report: &mut RecoveryReport) -> Result<Arc<Segment>, RecoverError> {
+        let log = self.disk.open(&self.path(base, LOG_ENDING))?;
+        let (bytes, modified_ms) = (log.bytes()?, log.modified_ms()?);
+        let assemble = |bytes, indexes| {
+            Segment::assemble(
+                Arc::clone(self.disk),
+                self.directory,
+                base,
+                Arc::clone(&log),
+                bytes,
+                indexes,
+                modified_ms,
+            )
+        };
+        let offsets = SparseIndex::<OffsetEntry>::open(&**self.disk, self.path(base, OFFSET_INDEX_ENDING))?;
+        let times = SparseIndex::open(&**self.disk, self.path(base, TIME_INDEX_ENDING))?;
+        let segment = match (offsets, times) {
+            (Some(offsets), Some(times))
+                if offsets.last().is_none_or(|last| u64::from(last.position) < bytes)
+                    && (offsets.last().is_some() || bytes <= self.index_interval_bytes * 2 + 65_536) =>
+            {
+                assemble(bytes, Indexes { offsets, times })
+            }
+            _ => {
+                report.indexes_rebuilt += 1;
+                tracing::warn!(segment = %self.path(base, LOG_ENDING).display(), "rebuilding the indexes");
+                let source = assemble(bytes, Indexes::empty(self.directory, base));
+                let segment = assemble(0, Indexes::empty(self.directory, base));
+                let mut walk = source.walk(0, bytes);
+                while let Some(header) = walk.peek().map_err(|error| self.corrupt(error.to_string()))? {
+                    segment.adopt(&header, self.index_interval_bytes, modified_ms);
+                    walk.skip(&header);
+                }
+                segment.sync_indexes(true)?;
+                segment
+            }
+        };
+        if let Ok(Some(first)) = segment.walk(0, bytes).peek() {
+            segment.set_first_append(first.max_timestamp);
+        }
+        Ok(Arc::new(segment))
+    }
+
+    /// Feeds the headers from `from` to `until` to the producer state; all in sealed segments.
+    fn replay(
+        &self,
+        segments: &[Arc<Segment>],
+        producers: &mut Producers,
+        from: i64,
+        until: i64,
+    ) -> Result<(), RecoverError> {
+        let first = segments.partition_point(|segment| segment.base_offset <= from).max(1) - 1;
+        for segment in segments.get(first..).unwrap_or_default() {
+            if from >= until {
+                break;
+            }
+            let invalid = |error: io::Error| match error.kind() {
+                io::ErrorKind::InvalidData => self.corrupt(error.to_string()),
+                _ => error.into(),
+            };
+            let mut walk = segment.walk_from(from, segment.bytes()).map_err(invalid)?;
+            while let Some(header) = walk.peek().map_err(invalid)? {
+                producers.record(&header, self.now_ms);
+                walk.skip(&header);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a segment that reaches behind the recovery point, and cuts it at the first batch that is not sound.
+    fn scan_segment(&self, base: i64, scan: &mut Scan<'_>) -> Result<Scanned, RecoverError> {
+        let log = self.disk.open(&self.path(base, LOG_ENDING))?;
+        let (bytes, modified_ms) = (log.bytes()?, log.modified_ms()?);
+        let assemble = |bytes, indexes| {
+            Segment::assemble(
+                Arc::clone(self.disk),
+                self.directory,
+                base,
+                Arc::clone(&log),
+                bytes,
+                indexes,
+                modified_ms,
+            )
+        };
+        // Entries up to the recovery point were synced with it; those behind may tell of batches that were lost.
+        let keep = scan.point - base;
+        let offsets =
+            SparseIndex::open_checked(&**self.disk, self.path(base, OFFSET_INDEX_ENDING), |entry: OffsetEntry| {
+                i64::from(entry.relative_offset) < keep && u64::from(entry.position) < bytes
+            })?;
+        let last = offsets.as_ref().and_then(SparseIndex::last);
+        let times = SparseIndex::open_checked(&**self.disk, self.path(base, TIME_INDEX_ENDING), |entry: TimeEntry| {
+            last.is_some_and(|last| entry.relative_offset <= last.relative_offset)
+        })?;
+        let trusted = match (offsets, last, times) {
+            (Some(offsets), Some(last), Some(times)) => {
+                let start = u64::from(last.position);
+                let source = assemble(bytes, Indexes::empty(self.directory, base));
+                let fits = source
+                    .walk(start, bytes)
+                    .peek()
+                    .ok()
+                    .flatten()
+                    .is_some_and(|header| header.last_offset() - base == i64::from(last.relative_offset));
+                fits.then(|| (start, assemble(start, Indexes { offsets, times })))
+            }
+            _ => None,
+        };
+        let (start, segment) = trusted.unwrap_or_else(|| (0, assemble(0, Indexes::empty(self.directory, base))));
+        // Producer state before the trusted entry: headers only.
+        let source = assemble(bytes, Indexes::empty(self.directory, base));
+        let mut walk = source.walk(0, start);
+        if scan.replay_from < scan.point {
+            while let Some(header) = walk.peek().map_err(|error| self.corrupt(error.to_string()))? {
+                if header.base_offset >= scan.replay_from {
+                    scan.producers.record(&header, self.now_ms);
+                }
+                walk.skip(&header);
+            }
+        }
+        if let Ok(Some(first)) = source.walk(0, bytes).peek() {
+            segment.set_first_append(first.max_timestamp);
+        }
+
+        let mut position = start;
+        let mut batch = Vec::new();
+        let mut fault = None;
+        while position < bytes {
+            match read_batch(&source, position, bytes, scan.next_offset, &mut batch) {
+                Ok(header) => {
+                    if header.last_offset() >= scan.point {
+                        log.write_at([&batch, &[]], position)?;
+                    }
+                    if header.base_offset >= scan.replay_from {
+                        scan.producers.record(&header, self.now_ms);
+                    }
+                    segment.adopt(&header, self.index_interval_bytes, modified_ms);
+                    scan.next_offset = header.last_offset() + 1;
+                    scan.report.scanned_bytes += header.batch_bytes as u64;
+                    position += header.batch_bytes as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    fault = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(error) = &fault {
+            if scan.next_offset < scan.point {
+                return Err(self.corrupt(error.to_string()));
+            }
+            tracing::warn!(
+                offset = scan.next_offset,
+                lost_bytes = bytes - position,
+                "cutting the log at its first batch that is not whole, which nobody was told to be there: {error}"
+            );
+            log.truncate(position)?;
+        }
+        Ok(Scanned { segment: Arc::new(segment), torn: fault.is_some() })
+    }
+
+    fn path(&self, base: i64, ending: &str) -> PathBuf {
+        self.directory.join(names::offset_file(base, ending))
+    }
+
+    /// Base offsets in order. Files that never got their name are removed.
+    fn segment_bases(&self) -> io::Result<Vec<i64>> {
+        let mut bases = Vec::new();
+        for entry in self.disk.entries(self.directory)? {
+            if entry.name.ends_with(TEMPORARY_ENDING) {
+                self.disk.remove_file(&self.directory.join(&entry.name))?;
+            } else if let Some(base) = names::parse_offset_file(&entry.name, LOG_ENDING) {
+                bases.push(base);
+            }
+        }
+        bases.sort_unstable();
+        Ok(bases)
+    }
+
+    fn remove_segment(&self, base: i64) -> io::Result<()> {
+        for ending in [LOG_ENDING, OFFSET_INDEX_ENDING, TIME_INDEX_ENDING] {
+            match self.disk.remove_file(&self.path(base, ending)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The state of a scan, carried from segment to segment.
+struct Scan<'a> {
+    point: i64,
+    /// Producer state is known before this offset.
+    replay_from: i64,
+    next_offset: i64,
+    producers: &'a mut Producers,
+    report: &'a mut RecoveryReport,
+}
+
+struct Scanned {
+    segment: Arc<Segment>,
+    torn: bool,
+}
+
+/// Reads and checks one batch whole.
+fn read_batch(
+    segment: &Segment,
+    position: u64,
+    bytes: u64,
+    next_offset: i64,
+    batch: &mut Vec<u8>,
+) -> io::Result<BatchHeader> {
+    let invalid = |reason: String| {
+        let message = format!("segment {} at position {position}: {reason}", segment.path().display());
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    };
+    let header = segment.walk(position, bytes).peek()?.ok_or_else(|| invalid("no batch".to_owned()))?;
+    if header.base_offset < next_offset {
+        return Err(invalid(format!("base offset {}, want {next_offset} or more", header.base_offset)));
+    }
+    debug_assert!(header.batch_bytes >= HEADER_BYTES);
+    batch.resize(header.batch_bytes, 0);
+    read_exact_at(&*segment.log, batch, position)?;
+    header.verify_crc(batch).map_err(|error| invalid(error.to_string()))?;
+    Ok(header)
+}

@@ -1,0 +1,55 @@
+//! The thread that keeps a data directory in shape: checkpoints, so that a recovery stays short, and retention.
+
+use super::directory::DataDirectory;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Between two checkpoints: at most this much time of appends is scanned after a crash.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+/// Kafka's `log.retention.check.interval.ms`.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Tells the thread to end.
+#[derive(Default)]
+pub(super) struct StopSignal {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl StopSignal {
+    pub fn stop(&self) {
+        *self.stopped.lock().expect(LOCK) = true;
+        self.changed.notify_all();
+    }
+
+    /// `true`: stopped.
+    fn wait(&self, duration: Duration) -> bool {
+        let stopped = self.stopped.lock().expect(LOCK);
+        *self.changed.wait_timeout_while(stopped, duration, |stopped| !*stopped).expect(LOCK).0
+    }
+}
+
+const LOCK: &str = "nothing panics while it holds this lock";
+
+/// Starts the thread; it holds the directory only while it works.
+pub(super) fn start(directory: Weak<DataDirectory>, stop: Arc<StopSignal>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("log-upkeep".to_owned()).spawn(move || {
+        let mut swept = Instant::now();
+        while !stop.wait(CHECKPOINT_INTERVAL) {
+            let Some(directory) = directory.upgrade() else { return };
+            if swept.elapsed() >= RETENTION_INTERVAL {
+                directory.sweep(now_ms());
+                swept = Instant::now();
+            }
+            directory.checkpoint();
+        }
+    })
+}
+
+/// The wall clock in milliseconds since the epoch.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
