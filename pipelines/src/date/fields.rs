@@ -39,10 +39,12 @@ impl Fields {
             }
             MissingYear::Nearest => {
                 let year = context.reference.to_zoned(TimeZone::UTC).year();
-                // Four years on each side hold a 29 February.
-                (-4..=4)
-                    .filter_map(|distance| moment(self.date(year.checked_add(distance)?)?))
+                let in_year = |distance| moment(self.date(year.checked_add(distance)?)?);
+                (-1..=1)
+                    .filter_map(in_year)
                     .min_by_key(|moment| moment.duration_since(context.reference).abs())
+                    // A 29 February, of which the last eight years hold one: logs speak of the past.
+                    .or_else(|| (2..=8).find_map(|distance| in_year(-distance)))
             }
         }
     }

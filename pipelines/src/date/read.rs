@@ -165,9 +165,7 @@ pub(super) fn read_iso8601(text: &str) -> Option<Fields> {
         rest = after;
     }
     let Some(after) = rest.strip_prefix('T') else { return rest.is_empty().then_some(fields) };
-    if fields.day.is_none() {
-        return None;
-    }
+    fields.day?;
     rest = after;
     if rest.is_empty() {
         return Some(fields);

@@ -76,7 +76,7 @@ fn offset(out: &mut String, seconds: i32, style: OffsetStyle) -> std::fmt::Resul
     let minutes = seconds.unsigned_abs() / 60;
     out.push(if seconds < 0 { '-' } else { '+' });
     write!(out, "{:02}", minutes / 60)?;
-    if style.short && !style.gmt && minutes % 60 == 0 {
+    if style.short && !style.gmt && minutes.is_multiple_of(60) {
         return Ok(());
     }
     if style.colon {
