@@ -5,6 +5,7 @@ pub mod library;
 pub mod lines;
 pub mod pipeline;
 pub mod sink;
+pub mod worker;
 
 mod date;
 mod grok;

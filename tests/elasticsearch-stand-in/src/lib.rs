@@ -6,9 +6,11 @@
 mod bulk;
 mod fault;
 mod http;
+mod mixture;
 
 pub use bulk::{BulkItem, Documents};
 pub use fault::{Answer, Fault, ItemFault};
+pub use mixture::mixture;
 
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};

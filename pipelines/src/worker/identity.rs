@@ -1,0 +1,110 @@
+//! A document's `_id`, made from what its record says about the line's place.
+//!
+//! ```text
+//! line of a file:   file id 8 | position 6 | hash of the line 4
+//! other records:    hash of topic and partition 8 | offset 6 | hash of the value 4
+//! ```
+//!
+//! 18 bytes, big-endian, as base64url without padding: Lucene keeps ids of that alphabet and a length divisible by four
+//! as raw bytes, and ids that grow together share their front. The same record has the same id whatever pipeline it
+//! passes, and however often it is read. A topic that is deleted and made again starts its offsets anew: the hash of
+//! the value keeps its records from being taken for the old ones, unless they say the same.
+
+use crate::sink::{DocumentId, RECORD_ID_BYTES};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Positions and offsets have six bytes.
+const PLACE_MAX: u64 = (1 << 48) - 1;
+
+/// Where a line stands in a file that an agent knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FilePlace {
+    pub file_id: u64,
+    pub position: u64,
+}
+
+impl FilePlace {
+    /// From the values of the headers `sluice.file.id` (16 hex digits) and `log.offset` (decimal). Anything else is not
+    /// from an agent of ours.
+    pub fn parse(file_id: &[u8], position: &[u8]) -> Option<Self> {
+        let hex = (file_id.len() == 16 && file_id.iter().all(u8::is_ascii_hexdigit)).then_some(file_id)?;
+        let file_id = u64::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?;
+        let position = std::str::from_utf8(position).ok()?.parse().ok()?;
+        (position <= PLACE_MAX).then_some(Self { file_id, position })
+    }
+
+    pub fn id(self, line: &[u8]) -> DocumentId {
+        id(self.file_id, self.position, line)
+    }
+}
+
+/// The first 8 bytes of the ids of a partition's records that are of no file.
+pub(crate) fn partition_hash(topic: &str, partition: i32) -> u64 {
+    let mut bytes = topic.as_bytes().to_vec();
+    bytes.extend_from_slice(&partition.to_be_bytes());
+    xxh3_64(&bytes)
+}
+
+/// The id of a record by its place in a partition.
+pub(crate) fn of_record(partition_hash: u64, offset: i64, value: &[u8]) -> DocumentId {
+    id(partition_hash, offset as u64 & PLACE_MAX, value)
+}
+
+fn id(owner: u64, place: u64, line: &[u8]) -> DocumentId {
+    let mut bytes = [0; 18];
+    bytes[..8].copy_from_slice(&owner.to_be_bytes());
+    bytes[8..14].copy_from_slice(&place.to_be_bytes()[2..]);
+    bytes[14..].copy_from_slice(&(xxh3_64(line) as u32).to_be_bytes());
+    let mut text = [0; RECORD_ID_BYTES];
+    URL_SAFE_NO_PAD.encode_slice(bytes, &mut text).expect("18 bytes have 24 characters");
+    DocumentId::Record(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_stable() {
+        // These stand in indices: they must never change.
+        let place = FilePlace::parse(b"0123456789abcdef", b"4096").expect("a place");
+        assert_eq!(place.id(b"a line").as_str(), "ASNFZ4mrze8AAAAAEAA1R6tM");
+        assert_eq!(of_record(partition_hash("logs", 3), 42, b"a line").as_str().len(), RECORD_ID_BYTES);
+    }
+
+    #[test]
+    fn another_place_or_line_is_another_id() {
+        let place = |position| FilePlace { file_id: 7, position };
+        let hash = partition_hash("logs", 0);
+        let ids = [
+            place(1).id(b"a"),
+            place(2).id(b"a"),
+            place(1).id(b"b"),
+            of_record(hash, 1, b"a"),
+            of_record(partition_hash("logs", 1), 1, b"a"),
+        ];
+        for (n, id) in ids.iter().enumerate() {
+            assert!(!ids[..n].contains(id), "{id:?} repeats");
+        }
+    }
+
+    #[test]
+    fn only_an_agents_headers_are_a_place() {
+        let check = |file_id: &str, position: &str, want: bool| {
+            assert_eq!(
+                FilePlace::parse(file_id.as_bytes(), position.as_bytes()).is_some(),
+                want,
+                "{file_id} {position}"
+            );
+        };
+        check("00000000000000ff", "0", true);
+        check("00000000000000ff", "281474976710655", true);
+        check("00000000000000ff", "281474976710656", false);
+        check("00000000000000ff", "-1", false);
+        check("+0000000000000ff", "1", false);
+        check("ff", "1", false);
+        check("", "", false);
+    }
+}

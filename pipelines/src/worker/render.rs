@@ -1,0 +1,233 @@
+//! From fetched record batches to documents in JSON: the part of the worker that costs CPU.
+
+use super::config::Choice;
+use super::identity::{self, FilePlace};
+use super::index::{IndexPattern, Indices, settle_time};
+use super::ledger::Span;
+use crate::document::{Document, Origin};
+use crate::library;
+use crate::pipeline::{Context, Failure, Outcome, Pipeline};
+use crate::sink::{DocumentBatch, DocumentId, Item, Op};
+use jiff::Timestamp;
+use kafka_client::TopicPartition;
+use kafka_wire::batch::{BatchHeader, Batches, PlainRecords, Record};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Bytes of one batch's records in plain form. Kafka's default for a batch is 1 MiB compressed, and logs that repeat
+/// themselves are compressed up to a hundredfold; beyond that it is a bomb.
+pub(crate) const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// A document is rarely smaller than its record: what is reserved at first.
+const JSON_BYTES_PER_RECORD: usize = 512;
+
+/// Turns records into documents.
+pub(crate) struct Renderer {
+    /// By dataset.
+    exact: HashMap<String, Choice>,
+    /// For all other datasets.
+    rest: Option<Choice>,
+    ready_made: HashMap<&'static str, Arc<Pipeline>>,
+    index: IndexPattern,
+}
+
+/// The documents of a run of record batches.
+#[derive(Debug, Default)]
+pub(crate) struct Rendered {
+    pub batch: DocumentBatch,
+    /// The record's offset for each item of the batch.
+    pub offsets: Vec<i64>,
+    pub records: u64,
+    pub dropped: u64,
+    /// Documents whose pipeline failed; they are in the batch.
+    pub failed: u64,
+    /// What cannot be read, now or ever.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Records that are lost: their bytes are not what their producer wrote.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub first: i64,
+    pub last: i64,
+    pub reason: String,
+}
+
+impl Renderer {
+    pub fn new(pipelines: Vec<(String, Choice)>, index: IndexPattern) -> Self {
+        let load = |name| Arc::new(Pipeline::load(name).expect("the library's tests load every ready-made pipeline"));
+        let ready_made = match pipelines.iter().any(|(_, choice)| matches!(choice, Choice::ByDataset)) {
+            true => library::names().map(|name| (name, load(name))).collect(),
+            false => HashMap::new(),
+        };
+        let (rest, exact): (Vec<_>, Vec<_>) = pipelines.into_iter().partition(|(dataset, _)| dataset == "*");
+        let rest = rest.into_iter().next().map(|(_, choice)| choice);
+        Self { exact: exact.into_iter().collect(), rest, ready_made, index }
+    }
+
+    /// Renders the records of `batches`, whole record batches, that are not before `span`.
+    pub fn render(&self, partition: &TopicPartition, batches: &[u8], span: Span) -> Rendered {
+        let mut rendered = Rendered::default();
+        let mut run = Run {
+            renderer: self,
+            indices: Indices::new(&self.index),
+            partition_hash: identity::partition_hash(&partition.topic, partition.partition),
+            now: Timestamp::now(),
+        };
+        // The worker has walked over the same batches before, so no header is malformed here.
+        for (header, batch) in Batches::new(batches).flatten() {
+            if header.is_control() || header.last_offset() < span.first {
+                continue;
+            }
+            if let Err(unreadable) = run.render_batch(&header, batch, span, &mut rendered) {
+                rendered.unreadable.push(unreadable);
+            }
+        }
+        rendered
+    }
+
+    fn pipeline(&self, dataset: Option<&str>) -> Option<&Pipeline> {
+        let exact = dataset.and_then(|dataset| self.exact.get(dataset));
+        match exact.or(self.rest.as_ref())? {
+            Choice::Pipeline(pipeline) => Some(pipeline),
+            Choice::ByDataset => {
+                self.ready_made.get(library::for_dataset(dataset.unwrap_or_default())).map(|pipeline| &**pipeline)
+            }
+        }
+    }
+}
+
+/// One call of [`Renderer::render`].
+struct Run<'a> {
+    renderer: &'a Renderer,
+    indices: Indices<'a>,
+    partition_hash: u64,
+    now: Timestamp,
+}
+
+impl Run<'_> {
+    fn render_batch(
+        &mut self,
+        header: &BatchHeader,
+        batch: &[u8],
+        span: Span,
+        rendered: &mut Rendered,
+    ) -> Result<(), Unreadable> {
+        let last = header.last_offset();
+        let unreadable = |first: i64, reason: String| Unreadable { first, last, reason };
+        let mut next = header.base_offset.max(span.first);
+        header.verify_crc(batch).map_err(|error| unreadable(next, error.to_string()))?;
+        let plain = PlainRecords::read(*header, batch, PLAIN_BYTES_MAX)
+            .map_err(|error| unreadable(next, with_cause(&error)))?;
+        let count = usize::try_from(header.record_count).unwrap_or_default();
+        // The count comes from outside: no more is reserved than the batch could fill.
+        rendered.batch.json.reserve(count.saturating_mul(JSON_BYTES_PER_RECORD).min(4 * batch.len()));
+        for record in &plain {
+            let record = record.map_err(|error| unreadable(next, error.to_string()))?;
+            next = record.offset.saturating_add(1);
+            if record.offset >= span.first {
+                self.render_record(&record, rendered);
+            }
+        }
+        Ok(())
+    }
+
+    fn render_record(&mut self, record: &Record<'_>, rendered: &mut Rendered) {
+        rendered.records += 1;
+        let line = record.value.unwrap_or_default();
+        let source = Source::read(record);
+        let origin = Origin {
+            timestamp_ms: record.timestamp,
+            host_name: source.host_name.as_deref(),
+            file_path: source.file_path.as_deref(),
+            position: source.position,
+            dataset: source.dataset.as_deref(),
+        };
+        let mut document = Document::from_line(line, &origin);
+        if let Some(pipeline) = self.renderer.pipeline(origin.dataset) {
+            let context = Context::at(record.timestamp, self.now);
+            match run_pipeline(pipeline, &mut document, &context) {
+                Outcome::Done => {}
+                Outcome::Dropped => {
+                    rendered.dropped += 1;
+                    return;
+                }
+                Outcome::Failed(failure) => {
+                    rendered.failed += 1;
+                    document = Document::from_failed_line(line, &origin, &failure);
+                }
+            }
+        }
+        let event_ms = settle_time(&mut document, record.timestamp);
+        let id = match document.id() {
+            Some(id) if !id.is_empty() => DocumentId::Text(id.into()),
+            _ => match source.place {
+                Some(place) => place.id(line),
+                None => identity::of_record(self.partition_hash, record.offset, line),
+            },
+        };
+        let index = match document.index() {
+            Some(index) if !index.is_empty() => index.into(),
+            _ => self.indices.name(origin.dataset, event_ms),
+        };
+        let start = rendered.batch.json.len();
+        document.write_json(&mut rendered.batch.json);
+        rendered.offsets.push(record.offset);
+        rendered.batch.items.push(Item {
+            json: start..rendered.batch.json.len(),
+            id: Some(id),
+            index,
+            op: Op::Create,
+            routing: document.routing().map(Into::into),
+            pipeline: None,
+        });
+    }
+}
+
+/// Runs a pipeline so that one line that meets a bug in a processor costs one document, and not the worker's life each
+/// time that the line is read again.
+fn run_pipeline(pipeline: &Pipeline, document: &mut Document, context: &Context) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| pipeline.run(document, context))).unwrap_or_else(|_| {
+        let message = format!("pipeline {:?} panicked, which is a bug", pipeline.name());
+        Outcome::Failed(Failure { message, processor_type: "pipeline", processor_tag: None })
+    })
+}
+
+/// What a record's headers say about its line.
+#[derive(Default)]
+struct Source<'a> {
+    host_name: Option<Cow<'a, str>>,
+    file_path: Option<Cow<'a, str>>,
+    dataset: Option<Cow<'a, str>>,
+    position: Option<u64>,
+    place: Option<FilePlace>,
+}
+
+impl<'a> Source<'a> {
+    fn read(record: &Record<'a>) -> Self {
+        let mut source = Self::default();
+        let (mut file_id, mut position) = (None, None);
+        for header in record.headers.clone() {
+            let text = || header.value.map(String::from_utf8_lossy);
+            match header.key {
+                b"host.name" => source.host_name = text(),
+                b"log.file.path" => source.file_path = text(),
+                b"event.dataset" => source.dataset = text().filter(|dataset| !dataset.is_empty()),
+                b"sluice.file.id" => file_id = header.value,
+                b"log.offset" => position = header.value,
+                _ => {}
+            }
+        }
+        source.position = position.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        source.place = file_id.zip(position).and_then(|(file_id, position)| FilePlace::parse(file_id, position));
+        source
+    }
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,76 @@
+//! What the worker needs of Kafka: records that come, offsets that go, and a place for dead letters.
+//!
+//! The worker's loop knows only these two traits, so that its tests can deal the worst hands without a broker.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kafka_client::TopicPartition;
+use kafka_wire::batch::RecordHeaders;
+use std::future::Future;
+use std::pin::Pin;
+
+/// What happens to a member of a consumer group.
+#[derive(Debug)]
+pub enum Event {
+    /// These partitions are ours now, each from the offset that is to be read next.
+    Assigned(Vec<(TopicPartition, i64)>),
+    /// These are to be given back: the source waits for [`Source::acknowledge_revoked`], not for long.
+    Revoked(Vec<TopicPartition>),
+    /// These are somebody else's already.
+    Lost(Vec<TopicPartition>),
+    /// Whole record batches; the first may start before `position`.
+    Fetched { partition: TopicPartition, records: Bytes, position: i64, high_watermark: i64 },
+    /// What was to be read next is not there; reading goes on at `reset_to`.
+    OutOfRange { partition: TopicPartition, wanted: i64, reset_to: i64 },
+}
+
+/// Why offsets were not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The partitions are not ours any more: whoever has them reads the records again.
+    #[error("the group has a newer generation")]
+    Stale,
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// An answer that does not borrow the source, so that records can come while it is awaited.
+pub type Committed = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;
+
+/// A member of a consumer group.
+#[async_trait]
+pub trait Source: Send + 'static {
+    /// The next event; dropping the future loses none.
+    async fn next(&mut self) -> Event;
+    /// Commits the offsets to be read next, with the current generation.
+    fn commit(&self, offsets: Vec<(TopicPartition, i64)>) -> Committed;
+    /// Stops fetching a partition; what is on its way still comes.
+    fn pause(&self, partition: &TopicPartition);
+    fn resume(&self, partition: &TopicPartition);
+    /// Nothing is done any more with the partitions that were last revoked.
+    fn acknowledge_revoked(&self);
+    /// Why nothing comes.
+    fn problems(&self) -> Vec<String>;
+    /// Leaves the group, if it is one that is left.
+    async fn leave(self);
+}
+
+/// A record as it was, and why it became no document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: RecordHeaders,
+    /// The original's, in milliseconds since the epoch.
+    pub timestamp: i64,
+}
+
+/// Where dead letters go.
+#[async_trait]
+pub trait DeadLetterQueue: Send + Sync + 'static {
+    /// Appends to `topic`, in a partition chosen by that of the originals. Returns when all are acknowledged; tries for
+    /// ever until then.
+    async fn send(&self, topic: &str, partition: i32, letters: Vec<DeadLetter>);
+    /// Why dead letters cannot be sent.
+    fn problems(&self) -> Vec<String>;
+}

@@ -1,0 +1,287 @@
+//! One thing at a time.
+
+use crate::dealer::{DeadLetters, Dealer, Group, deal};
+use crate::records::{RECORD_MS, concat, file_batch, plain_batch};
+use crate::*;
+use bytes::Bytes;
+use kafka_wire::batch::RecordHeaders;
+use kafka_wire::compression::Compression;
+use pipelines::pipeline::Pipeline;
+use pipelines::worker::source::{CommitError, DeadLetter, Event};
+use pipelines::worker::{Choice, Settings, Worker};
+use prometheus_client::registry::Registry;
+
+struct Table {
+    dealer: Dealer,
+    sink: Arc<GatedSink>,
+    dead_letters: Arc<DeadLetters>,
+    worker: Worker,
+}
+
+fn table(open: bool, settings: Settings) -> Table {
+    let (dealer, hand) = deal(Arc::<Mutex<Group>>::default());
+    let sink = GatedSink::new(open);
+    let dead_letters = Arc::new(DeadLetters::default());
+    let worker = Worker::start_on(hand, dead_letters.clone(), settings, sink.clone(), &mut Registry::default());
+    Table { dealer, sink, dead_letters, worker }
+}
+
+fn quick() -> Settings {
+    Settings { commit_every: Duration::from_millis(5), ..Settings::default() }
+}
+
+fn pipeline(text: &str) -> Choice {
+    Choice::Pipeline(Arc::new(Pipeline::parse("test", text).expect("the pipeline is sound")))
+}
+
+fn fetched(number: i32, position: i64, records: Bytes) -> Event {
+    Event::Fetched { partition: partition(number), records, position, high_watermark: 1000 }
+}
+
+#[tokio::test]
+async fn a_record_becomes_a_document() {
+    let table = table(true, quick());
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    let lines = file_batch(0, &["hello", "w\u{f6}rld"], "shop", Compression::Lz4);
+    table.dealer.send(fetched(0, 0, concat(&[lines, plain_batch(2, &["other"])])));
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(3)).await;
+    let documents = table.sink.documents();
+    let document = documents.iter().find(|document| document["message"] == "hello").expect("the document");
+    for (path, want) in [
+        ("/@timestamp", serde_json::json!("2026-11-18T11:06:40.000Z")),
+        ("/host/name", "web-1".into()),
+        ("/log/file/path", "/var/log/app.log".into()),
+        ("/log/offset", 0.into()),
+        ("/event/dataset", "shop".into()),
+    ] {
+        assert_eq!(document.pointer(path), Some(&want), "{path}");
+    }
+    assert!(document.pointer("/ecs/version").is_some());
+    let ids = table.sink.ids.lock().expect("no panic").clone();
+    assert_eq!(
+        ids.iter().map(|(index, _)| &**index).collect::<Vec<_>>(),
+        ["sluice-shop-2026.11", "sluice-shop-2026.11", "sluice-generic-2026.11"]
+    );
+    assert!(ids.iter().all(|(_, id)| id.len() == 24));
+    let progress = table.worker.stop(DEADLINE).await;
+    assert_eq!((progress.records_read, progress.documents_delivered, progress.rejected), (3, 3, 0));
+    assert!(table.dealer.group.lock().expect("no panic").left);
+}
+
+#[tokio::test]
+async fn only_what_is_done_without_a_gap_is_committed() {
+    let table = table(false, quick());
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    // Three units: each fetch begins one.
+    table.sink.free.lock().expect("no panic").extend(["\"b\"".into(), "\"c\"".into()]);
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    table.dealer.send(fetched(0, 1, plain_batch(1, &["b"])));
+    table.dealer.send(fetched(0, 2, plain_batch(2, &["c", "c2"])));
+    until("two units", || table.sink.documents().len() == 3).await;
+    until("all wait", || table.sink.waiting() == 3).await;
+    assert_eq!((table.dealer.committed(&partition(0)), table.worker.delivered()), (None, vec![(partition(0), 0)]));
+    table.sink.gate.add_permits(1);
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(4)).await;
+    assert_eq!(table.worker.delivered(), [(partition(0), 4)]);
+    until("it is known", || table.worker.committed() == [(partition(0), 4)]).await;
+}
+
+#[tokio::test]
+async fn what_was_read_before_the_position_is_skipped() {
+    let table = table(true, quick());
+    table.dealer.send(Event::Assigned(vec![(partition(0), 2)]));
+    table.dealer.send(fetched(0, 2, concat(&[plain_batch(0, &["a", "b", "c", "d"]), plain_batch(4, &["e"])])));
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(5)).await;
+    let messages: Vec<_> = table.sink.documents().iter().map(|document| document["message"].clone()).collect();
+    assert_eq!(messages, ["c", "d", "e"]);
+}
+
+#[tokio::test]
+async fn what_is_rejected_becomes_a_dead_letter() {
+    let table = table(true, quick());
+    table.dealer.send(Event::Assigned(vec![(partition(3), 10)]));
+    table.dealer.send(fetched(
+        3,
+        10,
+        concat(&[plain_batch(10, &["a", "bad", "c"]), plain_batch(13, &["d", "bad too"])]),
+    ));
+    until("a commit", || table.dealer.committed(&partition(3)) == Some(15)).await;
+    let letters = table.dead_letters.letters.lock().expect("no panic").clone();
+    let mut headers = RecordHeaders::new();
+    for (key, value) in [
+        ("sluice.dead.status", "400"),
+        ("sluice.dead.type", "k"),
+        ("sluice.dead.reason", "r"),
+        ("sluice.dead.index", "sluice-generic-2026.11"),
+        ("sluice.dead.topic", "logs"),
+        ("sluice.dead.partition", "3"),
+        ("sluice.dead.offset", "11"),
+        ("sluice.dead.timestamp", &RECORD_MS.to_string()),
+    ] {
+        headers.push(key, Some(value.as_bytes()));
+    }
+    let want = DeadLetter {
+        key: Some(Bytes::from_static(b"key")),
+        value: Some(Bytes::from_static(b"bad")),
+        headers,
+        timestamp: RECORD_MS,
+    };
+    assert_eq!(letters[0], ("logs.dead".to_owned(), 3, want));
+    assert_eq!(table.dead_letters.values(), ["bad", "bad too"]);
+    assert_eq!(table.worker.progress().rejected, 2);
+}
+
+#[tokio::test]
+async fn pipelines_are_chosen_by_dataset() {
+    let pipelines = vec![
+        ("noise".into(), pipeline("processors: [{drop: {}}]")),
+        ("fails".into(), pipeline("processors: [{set: {field: half, value: done}}, {fail: {message: no}}]")),
+        (
+            "own".into(),
+            pipeline("processors: [{set: {field: _id, value: mine}}, {set: {field: _index, value: there}}]"),
+        ),
+        ("*".into(), pipeline("processors: [{set: {field: rest, value: yes}}]")),
+    ];
+    let table = table(true, Settings { pipelines, ..quick() });
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    let batches = ["noise", "fails", "own", "shop"]
+        .iter()
+        .enumerate()
+        .map(|(n, dataset)| file_batch(n as i64, &["x"], dataset, Compression::None));
+    table.dealer.send(fetched(0, 0, concat(&batches.collect::<Vec<_>>())));
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(4)).await;
+    let documents = table.sink.documents();
+    assert_eq!(documents.len(), 3);
+    assert_eq!((&documents[0]["message"], documents[0].get("half")), (&"x".into(), None));
+    assert!(documents[0].pointer("/error/message").is_some() && documents[0]["tags"].is_array());
+    assert_eq!(table.sink.ids.lock().expect("no panic")[1], ("there".into(), "mine".into()));
+    assert_eq!(documents[2]["rest"], "yes");
+    let progress = table.worker.progress();
+    assert_eq!((progress.dropped, progress.failed, progress.documents_delivered), (1, 1, 3));
+}
+
+#[tokio::test]
+async fn a_damaged_batch_is_reported_and_skipped() {
+    let table = table(true, quick());
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    let mut damaged = plain_batch(1, &["lost", "lost too"]).to_vec();
+    *damaged.last_mut().expect("bytes") ^= 1;
+    let batches = [plain_batch(0, &["a"]), damaged.into(), plain_batch(3, &["b"])];
+    table.dealer.send(fetched(0, 0, concat(&batches)));
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(4)).await;
+    assert_eq!(table.sink.documents().len(), 2);
+    assert_eq!(table.worker.progress().unreadable_batches, 1);
+    until("a problem", || !table.worker.problems().is_empty()).await;
+    let problem = table.worker.problems().remove(0);
+    assert!(
+        problem.contains("records 1 to 2 of partition 0 of topic \"logs\"") && problem.contains("crc"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn rubbish_is_reported_and_does_not_move_the_offset() {
+    let table = table(true, quick());
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(fetched(0, 0, concat(&[plain_batch(0, &["a"]), vec![0xff; 100].into()])));
+    until("a problem", || !table.worker.problems().is_empty()).await;
+    assert!(
+        table.worker.problems()[0].contains("what follows offset 1 is no record batch"),
+        "{:?}",
+        table.worker.problems()
+    );
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(1)).await;
+}
+
+#[tokio::test]
+async fn a_partition_is_paused_while_its_share_is_used_up() {
+    let table = table(false, Settings { fetched_bytes_max: 512 * 1024, ..quick() });
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0), (partition(1), 0)]));
+    let long = "x".repeat(200 * 1024);
+    for n in 0..2 {
+        table.dealer.send(fetched(0, n, plain_batch(n, &[&long])));
+    }
+    until("paused", || table.dealer.is_paused(&partition(0))).await;
+    assert!(!table.dealer.is_paused(&partition(1)));
+    table.sink.gate.add_permits(10);
+    until("resumed", || !table.dealer.is_paused(&partition(0))).await;
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_worked_off_committed_and_given_back() {
+    let table = table(false, Settings { commit_every: Duration::from_secs(3600), ..Settings::default() });
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0), (partition(1), 0)]));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    table.dealer.send(fetched(1, 0, plain_batch(0, &["b"])));
+    until("both wait", || table.sink.waiting() == 2).await;
+    table.sink.free.lock().expect("no panic").clear();
+    table.dealer.send(Event::Revoked(vec![partition(0)]));
+    table.sink.gate.add_permits(2);
+    until("given back", || table.dealer.acknowledged_revocations() == 1).await;
+    assert_eq!(table.dealer.committed(&partition(0)), Some(1));
+    until("gone", || table.worker.delivered() == [(partition(1), 1)]).await;
+    // A fetch that was on its way is nobody's.
+    table.dealer.send(fetched(0, 1, plain_batch(1, &["late"])));
+    table.worker.stop(DEADLINE).await;
+    assert_eq!((table.sink.documents().len(), table.dealer.committed(&partition(1))), (2, Some(1)));
+}
+
+#[tokio::test]
+async fn what_is_revoked_and_stuck_is_dropped_after_a_third_of_the_session() {
+    let table = table(false, Settings { session_timeout: Duration::from_millis(30), ..quick() });
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("it waits", || table.sink.waiting() == 1).await;
+    table.dealer.send(Event::Revoked(vec![partition(0)]));
+    until("given back", || table.dealer.acknowledged_revocations() == 1).await;
+    assert_eq!(table.dealer.committed(&partition(0)), None);
+    // It comes back: what was dropped is read again, and the old unit's end counts for nothing.
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("it waits again", || table.sink.waiting() == 2).await;
+    table.sink.gate.add_permits(2);
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(1)).await;
+    assert_eq!(table.sink.documents().len(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_a_problem_and_tried_again() {
+    let table = table(true, quick());
+    let refusals = [CommitError::Failed("coordinator is loading".into()), CommitError::Stale];
+    table.dealer.group.lock().expect("no panic").refusals.extend(refusals);
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(1)).await;
+    until("no problem", || table.worker.problems().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_gap_in_the_topic_is_passed() {
+    let table = table(false, quick());
+    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("it waits", || table.sink.waiting() == 1).await;
+    table.dealer.send(Event::OutOfRange { partition: partition(0), wanted: 1, reset_to: 50 });
+    table.dealer.send(fetched(0, 50, plain_batch(50, &["b"])));
+    until("both wait", || table.sink.waiting() == 2).await;
+    table.sink.gate.add_permits(2);
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(51)).await;
+}
+
+#[tokio::test]
+async fn stopping_works_off_what_is_open_and_gives_up_at_its_deadline() {
+    let stopped = table(false, Settings { commit_every: Duration::from_secs(3600), ..Settings::default() });
+    stopped.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    stopped.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("it waits", || stopped.sink.waiting() == 1).await;
+    let Table { dealer, sink, worker, .. } = stopped;
+    let (_, progress) = tokio::join!(async { sink.gate.add_permits(1) }, worker.stop(DEADLINE));
+    assert_eq!((progress.documents_delivered, dealer.committed(&partition(0))), (1, Some(1)));
+
+    let stuck = table(false, quick());
+    stuck.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    stuck.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("it waits", || stuck.sink.waiting() == 1).await;
+    let progress = stuck.worker.stop(Duration::from_millis(10)).await;
+    assert_eq!((progress.documents_delivered, stuck.dealer.committed(&partition(0))), (0, None));
+}
