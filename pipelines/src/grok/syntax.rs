@@ -286,7 +286,7 @@ impl<'d> Parser<'d> {
                 '%' if reader.rest().starts_with("%{") => match Reference::read(reader.rest()) {
                     Some((reference, length)) => {
                         reader.skip(length);
-                        sequence.push(self.reference(&reference, depth)?);
+                        sequence.push(self.reference(&reference, flags, depth)?);
                     }
                     None => {
                         reader.skip(1);
@@ -451,8 +451,8 @@ impl<'d> Parser<'d> {
         }
     }
 
-    /// `%{NAME:field:type}`.
-    fn reference(&mut self, reference: &Reference<'_>, depth: usize) -> Result<Node, SyntaxError> {
+    /// `%{NAME:field:type}`. Elasticsearch puts the definition's text there, so the flags around it hold inside.
+    fn reference(&mut self, reference: &Reference<'_>, flags: Flags, depth: usize) -> Result<Node, SyntaxError> {
         let name = reference.name;
         let (definition, built_in) = match reference.definition {
             Some(definition) => (definition, false),
@@ -463,8 +463,7 @@ impl<'d> Parser<'d> {
         }
         let index = reference.field.map(|field| self.capture(&format!("{name}:{field}")));
         self.open.push(name.to_owned());
-        let flags = Flags { dot_all: false, extended: false, built_in };
-        let node = self.text(definition, flags, depth + 1)?;
+        let node = self.text(definition, Flags { built_in, ..flags }, depth + 1)?;
         self.open.pop();
         Ok(match index {
             Some(index) => Node::Capture(index, Box::new(node)),

@@ -81,6 +81,7 @@ fn assertions_hold_although_the_linear_engine_has_none() {
 fn ruby_means_lines_by_its_anchors() {
     check("^b(?<x>.*)$", "a\nbc\nd", "x=c");
     check("(?m)a(?<x>.*)", "a1\n2", "x=1\n2");
+    check("(?m)a%{GREEDYDATA:x}", "a1\n2", "x=1\n2");
     check("a(?<x>.*)", "a1\n2", "x=1");
     check("(?i)abc|(?<x>D)", "d", "x=d");
     check(r"(?<x>\h+)", "xyzbeefg", "x=beef");

@@ -82,10 +82,7 @@ impl Processor for Date {
         }
         let zone = match &self.zone {
             Zone::Fixed(zone) => Cow::Borrowed(zone),
-            Zone::Template(template) => match template.render(document, Escape::Json).as_str() {
-                "" => Cow::Owned(TimeZone::UTC),
-                name => Cow::Owned(zone(name).ok_or_else(unable)?),
-            },
+            Zone::Template(template) => Cow::Owned(zone(&template.render(document, Escape::Json)).ok_or_else(unable)?),
         };
         let moment = self.formats.iter().find_map(|format| format.read(&text, &zone, context)).ok_or_else(unable)?;
         let written = self.output.write(moment, &zone);
