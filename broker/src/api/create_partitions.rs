@@ -1,0 +1,56 @@
+//! CreatePartitions (key 37): adds partitions to a topic.
+
+use kafka_wire::protocol::ResponseError;
+use kafka_wire::protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_wire::protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
+use kafka_wire::protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::{Call, text};
+use crate::limits;
+use crate::node::Node;
+
+pub const VERSIONS: RangeInclusive<i16> = 0..=3;
+
+pub async fn handle(node: &Arc<Node>, _call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+    let mut results = Vec::new();
+    for topic in request.topics.into_iter().take(limits::TOPICS_PER_REQUEST_MAX) {
+        let outcome = match checked(node, &topic) {
+            Ok(()) if request.validate_only => Ok(()),
+            Ok(()) => (node.add_partitions(&topic.name, topic.count).await)
+                .map_err(|error| (error, format!("partitions cannot be added: {error}"))),
+            Err(refused) => Err(refused),
+        };
+        let result = CreatePartitionsTopicResult::default().with_name(topic.name);
+        results.push(match outcome {
+            Ok(()) => result,
+            Err((error, message)) => result.with_error_code(error.code()).with_error_message(Some(text(message))),
+        });
+    }
+    CreatePartitionsResponse::default().with_results(results)
+}
+
+fn checked(node: &Node, asked: &CreatePartitionsTopic) -> Result<(), (ResponseError, String)> {
+    let Some(topic) = node.log.topic(&asked.name) else {
+        return Err((ResponseError::UnknownTopicOrPartition, "This server does not host this topic-partition.".into()));
+    };
+    let has = usize::try_from(topic.partition_count()).unwrap_or(0);
+    let wants = usize::try_from(asked.count).unwrap_or(0);
+    if wants <= has || asked.count > limits::PARTITIONS_PER_TOPIC_MAX {
+        let message = format!(
+            "The topic {} currently has {has} partition(s); {} would not be an increase within {}.",
+            asked.name.as_str(),
+            asked.count,
+            limits::PARTITIONS_PER_TOPIC_MAX
+        );
+        return Err((ResponseError::InvalidPartitions, message));
+    }
+    let here = |assignment: &kafka_wire::protocol::messages::create_partitions_request::CreatePartitionsAssignment| matches!(&assignment.broker_ids[..], [id] if id.0 == node.config.node_id);
+    match &asked.assignments {
+        Some(all) if all.len() != wants - has || !all.iter().all(here) => {
+            Err((ResponseError::InvalidReplicaAssignment, "new partitions are to be on this broker".into()))
+        }
+        _ => Ok(()),
+    }
+}

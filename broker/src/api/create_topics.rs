@@ -1,0 +1,148 @@
+//! CreateTopics (key 19): makes topics; they are there when the answer goes out.
+
+use kafka_wire::protocol::ResponseError;
+use kafka_wire::protocol::messages::create_topics_request::CreatableTopic;
+use kafka_wire::protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+use kafka_wire::protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::topic_configs::TOPIC_CONFIGS;
+use super::{Call, text};
+use crate::limits;
+use crate::log::TopicConfig;
+use crate::node::Node;
+
+pub const VERSIONS: RangeInclusive<i16> = 2..=7;
+
+/// Partitions or replicas: the broker's default (KIP-464).
+const DEFAULT: i32 = -1;
+/// Kafka's `ConfigSource`.
+const TOPIC_CONFIG: i8 = 1;
+const DEFAULT_CONFIG: i8 = 5;
+
+type Refused = (ResponseError, String);
+
+pub async fn handle(node: &Arc<Node>, call: &Call, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let mut seen = HashSet::new();
+    let twice: HashSet<_> = request
+        .topics
+        .iter()
+        .filter(|topic| !seen.insert(topic.name.clone()))
+        .map(|topic| topic.name.clone())
+        .collect();
+    let too_many = request.topics.len() > limits::TOPICS_PER_REQUEST_MAX;
+    let mut results = Vec::new();
+    for topic in request.topics {
+        let result = CreatableTopicResult::default().with_name(topic.name.clone());
+        let outcome = match () {
+            () if twice.contains(&topic.name) => {
+                Err((ResponseError::InvalidRequest, "the topic is named twice in this request".to_owned()))
+            }
+            () if too_many => Err((ResponseError::PolicyViolation, "too many topics in one request".to_owned())),
+            () => create(node, &topic, request.validate_only).await,
+        };
+        results.push(match outcome {
+            Ok((partitions, config, id)) => {
+                let result = if call.version >= 7 { result.with_topic_id(id) } else { result };
+                match call.version {
+                    ..5 => result,
+                    _ => result
+                        .with_num_partitions(partitions)
+                        .with_replication_factor(1)
+                        .with_configs(Some(configs(&config))),
+                }
+            }
+            Err((error, message)) => {
+                let result = result.with_error_code(error.code()).with_error_message(Some(text(message)));
+                match call.version {
+                    ..5 => result,
+                    _ => result.with_num_partitions(-1).with_replication_factor(-1),
+                }
+            }
+        });
+    }
+    CreateTopicsResponse::default().with_topics(results)
+}
+
+/// Number of partitions, settings, and the id, which is null where the topic was only validated.
+async fn create(
+    node: &Arc<Node>,
+    topic: &CreatableTopic,
+    validate_only: bool,
+) -> Result<(i32, TopicConfig, uuid::Uuid), Refused> {
+    let partitions = checked(node, topic)?;
+    let config = configured(topic)?;
+    if validate_only {
+        return Ok((partitions, config, uuid::Uuid::nil()));
+    }
+    match node.create_topic(&topic.name, partitions, config.clone()).await {
+        Ok(made) => Ok((partitions, config, made.id)),
+        Err(error) => Err((error, format!("topic {:?} cannot be created: {error}", topic.name.as_str()))),
+    }
+}
+
+fn checked(node: &Node, topic: &CreatableTopic) -> Result<i32, Refused> {
+    let name = topic.name.as_str();
+    crate::log::check_topic_name(name).map_err(|error| (ResponseError::InvalidTopicException, error.to_string()))?;
+    if node.log.topic(name).is_some() {
+        return Err((ResponseError::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
+    }
+    if topic.assignments.is_empty() {
+        if !matches!(topic.replication_factor, -1 | 1) {
+            let message = format!("replication factor {} is not possible on one broker", topic.replication_factor);
+            return Err((ResponseError::InvalidReplicationFactor, message));
+        }
+        return match topic.num_partitions {
+            DEFAULT => Ok(node.config.num_partitions),
+            count @ 1..=limits::PARTITIONS_PER_TOPIC_MAX => Ok(count),
+            count => Err((
+                ResponseError::InvalidPartitions,
+                format!("{count} partitions are not possible: want 1 to {}", limits::PARTITIONS_PER_TOPIC_MAX),
+            )),
+        };
+    }
+    if topic.num_partitions != DEFAULT || topic.replication_factor != -1 {
+        let message = "a topic has an assignment, or numbers of partitions and replicas".to_owned();
+        return Err((ResponseError::InvalidRequest, message));
+    }
+    let mut indexes: Vec<i32> = topic.assignments.iter().map(|one| one.partition_index).collect();
+    indexes.sort_unstable();
+    let dense = (0..).zip(&indexes).all(|(want, index)| want == *index);
+    let here = topic.assignments.iter().all(|one| matches!(&one.broker_ids[..], [id] if id.0 == node.config.node_id));
+    match i32::try_from(indexes.len()) {
+        Ok(count @ 1..=limits::PARTITIONS_PER_TOPIC_MAX) if dense && here => Ok(count),
+        _ => {
+            Err((ResponseError::InvalidReplicaAssignment, "partitions are to be on this broker, from 0 on".to_owned()))
+        }
+    }
+}
+
+/// The topic's own settings; a setting that says what is so anyway is accepted, as tools name some always.
+fn configured(topic: &CreatableTopic) -> Result<TopicConfig, Refused> {
+    let is_default = |name: &str, value: &str| TOPIC_CONFIGS.iter().any(|one| one.name == name && one.default == value);
+    let mut overrides = BTreeMap::new();
+    for one in &topic.configs {
+        let Some(value) = &one.value else {
+            let message = format!("Null value not supported for topic configs: {}", one.name.as_str());
+            return Err((ResponseError::InvalidConfig, message));
+        };
+        overrides.insert(one.name.to_string(), value.to_string());
+    }
+    TopicConfig::new(overrides.clone())
+        .or_else(|_| TopicConfig::new(overrides.into_iter().filter(|(name, value)| !is_default(name, value)).collect()))
+        .map_err(|error| (ResponseError::InvalidConfig, error.to_string()))
+}
+
+fn configs(config: &TopicConfig) -> Vec<CreatableTopicConfigs> {
+    (TOPIC_CONFIGS.iter())
+        .map(|one| {
+            let set = config.overrides().get(one.name);
+            CreatableTopicConfigs::default()
+                .with_name(text(one.name))
+                .with_value(Some(text(set.map_or(one.default, String::as_str))))
+                .with_config_source(if set.is_some() { TOPIC_CONFIG } else { DEFAULT_CONFIG })
+        })
+        .collect()
+}

@@ -1,0 +1,234 @@
+//! Fetch (key 1): record batches from given offsets on, waiting for enough of them (KIP-74, long poll).
+//!
+//! Sessions (KIP-227) are declined by answering session 0, which every client takes.
+
+mod encode;
+
+use bytes::Bytes;
+use kafka_wire::protocol::ResponseError;
+use kafka_wire::protocol::messages::FetchRequest;
+use kafka_wire::protocol::messages::fetch_request::FetchPartition;
+use kafka_wire::protocol::messages::fetch_response::PartitionData;
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+use super::Call;
+use crate::limits;
+use crate::log::{Partition, ReadError, ReadRange, Topic};
+use crate::node::{Node, check_leader_epoch, unusable};
+use encode::{FetchedPartition, FetchedTopic, response_pieces};
+
+pub const VERSIONS: RangeInclusive<i16> = 4..=18;
+
+/// Topics have ids instead of names from here on (KIP-516).
+const TOPIC_IDS: i16 = 13;
+/// `isolation_level` of consumers that read only what is committed.
+const READ_COMMITTED: i8 = 1;
+
+/// The response frame in pieces. `None`: the request asks for more than a request may.
+pub async fn handle(node: &Arc<Node>, call: &Call, request: FetchRequest) -> Option<Vec<Bytes>> {
+    if request.topics.iter().map(|topic| topic.partitions.len()).sum::<usize>() > limits::PARTITIONS_PER_REQUEST_MAX {
+        return None;
+    }
+    if request.session_id != 0 && request.session_epoch > 0 {
+        return response_pieces(call, ResponseError::FetchSessionIdNotFound.code(), &[]);
+    }
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(limits::FETCH_WAIT_MAX);
+    let deadline = Instant::now() + wait;
+    let wanted = resolve(node, call, &request);
+    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
+    loop {
+        // Registered before the log is looked at, so that nothing that is flushed in between is missed.
+        let grown = Grown::watch(&wanted);
+        let found = find_all(&wanted, &request);
+        let final_answer = found.has_error || found.bytes >= min_bytes;
+        if final_answer || Instant::now() >= deadline || node.stop.is_cancelled() {
+            return response_pieces(call, super::NONE, &found.read().await?);
+        }
+        tokio::select! {
+            () = grown => {}
+            () = tokio::time::sleep_until(deadline) => {}
+            () = node.stop.cancelled() => {}
+        }
+    }
+}
+
+/// A topic of the request, and each of its partitions or why there is none.
+struct Wanted {
+    name: String,
+    id: uuid::Uuid,
+    partitions: Vec<(FetchPartition, Result<Arc<Partition>, ResponseError>)>,
+}
+
+fn resolve(node: &Node, call: &Call, request: &FetchRequest) -> Vec<Wanted> {
+    let resolve = |asked: &kafka_wire::protocol::messages::fetch_request::FetchTopic| {
+        let topic: Result<Arc<Topic>, ResponseError> = match call.version {
+            ..TOPIC_IDS => node.log.topic(&asked.topic).ok_or(ResponseError::UnknownTopicOrPartition),
+            _ => node.log.topic_by_id(asked.topic_id).ok_or(ResponseError::UnknownTopicId),
+        };
+        let find = |one: &FetchPartition| {
+            let topic = topic.as_ref().map_err(|error| *error)?;
+            let partition = topic.partition(one.partition).map_err(|error| unusable(&error))?;
+            check_leader_epoch(partition, one.current_leader_epoch)?;
+            Ok(Arc::clone(partition))
+        };
+        let partitions = asked.partitions.iter().map(|one| (one.clone(), find(one))).collect();
+        Wanted { name: asked.topic.to_string(), id: asked.topic_id, partitions }
+    };
+    request.topics.iter().map(resolve).collect()
+}
+
+/// Where the answer's records lie. Nothing has been read of them.
+struct Found {
+    topics: Vec<FoundTopic>,
+    bytes: usize,
+    has_error: bool,
+}
+
+struct FoundTopic {
+    name: String,
+    id: uuid::Uuid,
+    partitions: Vec<(PartitionData, ReadRange)>,
+}
+
+fn find_all(wanted: &[Wanted], request: &FetchRequest) -> Found {
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0).min(limits::FETCH_BYTES_MAX);
+    let committed_only = request.isolation_level == READ_COMMITTED;
+    let mut found = Found { topics: Vec::with_capacity(wanted.len()), bytes: 0, has_error: false };
+    for topic in wanted {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for (asked, partition) in &topic.partitions {
+            let left = limit.saturating_sub(found.bytes);
+            let one = match partition {
+                // The first batch of an answer goes out however large it is, or a consumer would be stuck (KIP-74).
+                Ok(partition) => find(partition, asked, left, found.bytes == 0, committed_only),
+                Err(error) => (failed(asked, *error), ReadRange::default()),
+            };
+            found.bytes += one.1.len();
+            found.has_error |= one.0.error_code != super::NONE;
+            partitions.push(one);
+        }
+        found.topics.push(FoundTopic { name: topic.name.clone(), id: topic.id, partitions });
+    }
+    found
+}
+
+impl Found {
+    /// Reads the records. `None`: the thread that read is gone, as while the process ends.
+    async fn read(self) -> Option<Vec<FetchedTopic>> {
+        // A little from the end of the log is in the page cache; much, or old, may wait for the disk.
+        if self.bytes <= limits::FETCH_INLINE_BYTES_MAX {
+            return Some(self.read_blocking());
+        }
+        tokio::task::spawn_blocking(|| self.read_blocking()).await.ok()
+    }
+
+    fn read_blocking(self) -> Vec<FetchedTopic> {
+        let read = |(mut head, range): (PartitionData, ReadRange)| {
+            let records = range.read().unwrap_or_else(|error| {
+                tracing::error!("{}", traced(&error));
+                head.error_code = ResponseError::KafkaStorageError.code();
+                Bytes::new()
+            });
+            FetchedPartition { head, records }
+        };
+        (self.topics.into_iter())
+            .map(|topic| FetchedTopic {
+                name: topic.name,
+                id: topic.id,
+                partitions: topic.partitions.into_iter().map(read).collect(),
+            })
+            .collect()
+    }
+}
+
+/// An error with its causes.
+fn traced(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn find(
+    partition: &Partition,
+    asked: &FetchPartition,
+    left: usize,
+    whole_first_batch: bool,
+    committed_only: bool,
+) -> (PartitionData, ReadRange) {
+    let (log_start, high_watermark) = (partition.log_start_offset(), partition.high_watermark());
+    let out_of_range = || {
+        // With the offsets that there are, by which a Java consumer sees what to do.
+        let head = failed(asked, ResponseError::OffsetOutOfRange)
+            .with_high_watermark(high_watermark)
+            .with_last_stable_offset(high_watermark)
+            .with_log_start_offset(log_start);
+        (head, ReadRange::default())
+    };
+    if asked.fetch_offset < log_start || asked.fetch_offset > high_watermark {
+        return out_of_range();
+    }
+    let bytes_max = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left);
+    let range = match partition.read(asked.fetch_offset, bytes_max) {
+        // Another partition's batches have used up the answer's bytes.
+        Ok(range) if range.len() > bytes_max && !whole_first_batch => ReadRange::default(),
+        Ok(range) => range,
+        Err(ReadError::OutOfRange { .. }) => return out_of_range(),
+        Err(error) => {
+            tracing::error!("{}-{}: {}", partition.topic(), partition.number(), traced(&error));
+            return (failed(asked, ResponseError::KafkaStorageError), ReadRange::default());
+        }
+    };
+    // As it is after the read: what is read never reaches beyond it.
+    let high_watermark = partition.high_watermark();
+    let head = PartitionData::default()
+        .with_partition_index(asked.partition)
+        .with_high_watermark(high_watermark)
+        // No transactions, so everything below the high watermark is stable.
+        .with_last_stable_offset(high_watermark)
+        .with_log_start_offset(log_start)
+        .with_aborted_transactions(committed_only.then(Vec::new));
+    (head, range)
+}
+
+fn failed(asked: &FetchPartition, error: ResponseError) -> PartitionData {
+    PartitionData::default()
+        .with_partition_index(asked.partition)
+        .with_error_code(error.code())
+        .with_high_watermark(-1)
+        .with_last_stable_offset(-1)
+        .with_log_start_offset(-1)
+        .with_aborted_transactions(None)
+}
+
+/// Resolves when the high watermark of any of the partitions moves after [`Grown::watch`].
+struct Grown(Vec<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Grown {
+    fn watch(wanted: &[Wanted]) -> Self {
+        let partitions = wanted.iter().flat_map(|topic| &topic.partitions);
+        let watch = |partition: &Arc<Partition>| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            let mut flushed = partition.watch();
+            Box::pin(async move {
+                if flushed.changed().await.is_err() {
+                    // The log has stopped: the fetch ends with its time.
+                    std::future::pending().await
+                }
+            })
+        };
+        Self(partitions.filter_map(|(_, partition)| partition.as_ref().ok()).map(watch).collect())
+    }
+}
+
+impl Future for Grown {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let any = self.0.iter_mut().any(|one| one.as_mut().poll(context).is_ready());
+        if any { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

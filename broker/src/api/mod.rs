@@ -1,0 +1,191 @@
+//! Kafka's APIs, one file each, all in the same shape: `VERSIONS`, which ApiVersions advertises, and `handle`.
+//!
+//! A frame is walked by `kafka_wire::check` before `kafka-protocol` decodes it, since that allocates what a count says.
+
+mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod delete_groups;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+mod describe_topic_partitions;
+mod fetch;
+mod find_coordinator;
+mod heartbeat;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
+mod sync_group;
+mod topic_configs;
+
+use bytes::{Bytes, BytesMut};
+use kafka_wire::check;
+use kafka_wire::protocol::ResponseError;
+use kafka_wire::protocol::messages::{ApiKey, ResponseHeader, TopicName};
+use kafka_wire::protocol::protocol::{Decodable, Encodable, StrBytes};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::connection::{Answer, Pending, Turn};
+use crate::node::Node;
+
+/// Both ends of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peers {
+    pub peer: SocketAddr,
+    /// The address that the client used: what it is told to connect to, unless another one is configured.
+    pub local: SocketAddr,
+}
+
+/// What a handler knows of a request besides its body.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub key: ApiKey,
+    pub version: i16,
+    pub correlation_id: i32,
+    pub client_id: Option<String>,
+    pub peers: Peers,
+}
+
+/// The response code of success.
+const NONE: i16 = 0;
+
+/// An error's code, 0 for success.
+fn code<T>(result: &Result<T, ResponseError>) -> i16 {
+    result.as_ref().err().map_or(NONE, ResponseError::code)
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+fn text(text: impl Into<String>) -> StrBytes {
+    StrBytes::from_string(text.into())
+}
+
+/// Dispatches to `$module::handle`, for the APIs whose answer is one encoded message.
+macro_rules! apis {
+    ($($key:ident => $module:ident),* $(,)?) => {
+        /// What ApiVersions advertises: exactly what is served here.
+        pub(crate) const ADVERTISED: &[(ApiKey, RangeInclusive<i16>)] = &[
+            (ApiKey::Produce, produce::VERSIONS),
+            (ApiKey::Fetch, fetch::VERSIONS),
+            $((ApiKey::$key, $module::VERSIONS),)*
+        ];
+
+        fn dispatch(node: &Arc<Node>, call: Call, body: Bytes) -> Result<Pending, String> {
+            let node = Arc::clone(node);
+            Ok(match call.key {
+                ApiKey::Produce => {
+                    let produced = produce::handle(&node, &call, decode(&call, body)?);
+                    Box::pin(async move {
+                        match produced.await {
+                            produce::Produced::Answer(response) => answer(&call, &response),
+                            produce::Produced::Silent => Turn::Silent,
+                            produce::Produced::Close(reason) => Turn::Close(reason),
+                        }
+                    })
+                }
+                ApiKey::Fetch => {
+                    let request = decode(&call, body)?;
+                    Box::pin(async move {
+                        match fetch::handle(&node, &call, request).await {
+                            Some(pieces) => framed(pieces),
+                            None => Turn::Close("its fetch cannot be answered"),
+                        }
+                    })
+                }
+                $(ApiKey::$key => {
+                    let request = decode(&call, body)?;
+                    Box::pin(async move { answer(&call, &$module::handle(&node, &call, request).await) })
+                })*
+                key => return Err(format!("it asked for {key:?}, which is not advertised")),
+            })
+        }
+    };
+}
+
+apis! {
+    ListOffsets => list_offsets,
+    Metadata => metadata,
+    OffsetCommit => offset_commit,
+    OffsetFetch => offset_fetch,
+    FindCoordinator => find_coordinator,
+    JoinGroup => join_group,
+    Heartbeat => heartbeat,
+    LeaveGroup => leave_group,
+    SyncGroup => sync_group,
+    DescribeGroups => describe_groups,
+    ListGroups => list_groups,
+    ApiVersions => api_versions,
+    CreateTopics => create_topics,
+    DeleteTopics => delete_topics,
+    InitProducerId => init_producer_id,
+    OffsetForLeaderEpoch => offset_for_leader_epoch,
+    DescribeConfigs => describe_configs,
+    CreatePartitions => create_partitions,
+    DeleteGroups => delete_groups,
+    DescribeCluster => describe_cluster,
+    DescribeTopicPartitions => describe_topic_partitions,
+}
+
+/// Starts the request in `frame`. An error says what is wrong with it; the connection is then closed, as Kafka does.
+pub(crate) fn begin(node: &Arc<Node>, peers: Peers, frame: Bytes) -> Result<Pending, String> {
+    if let Some(correlation_id) = api_versions::asked_in_unknown_version(&frame) {
+        node.counters.count_request(ApiKey::ApiVersions);
+        let response = api_versions::unknown_version();
+        let call = Call { key: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None, peers };
+        return Ok(Box::pin(async move { answer(&call, &response) }));
+    }
+    let head = check::request_header(&frame).map_err(|error| error.to_string())?;
+    let key = ApiKey::try_from(head.api_key).map_err(|()| format!("it asked for the unknown API {}", head.api_key))?;
+    let served = ADVERTISED.iter().find(|(known, _)| *known == key).map(|(_, versions)| versions);
+    if !served.is_some_and(|versions| versions.contains(&head.api_version)) {
+        return Err(format!("it asked for {key:?} version {}, which is not advertised", head.api_version));
+    }
+    let body = frame.slice(head.body_offset..);
+    check::request(head.api_key, head.api_version, &body).map_err(|error| format!("{key:?}: {error}"))?;
+    node.counters.count_request(key);
+    let call = Call {
+        key,
+        version: head.api_version,
+        correlation_id: head.correlation_id,
+        client_id: head.client_id.map(str::to_owned),
+        peers,
+    };
+    dispatch(node, call, body)
+}
+
+fn decode<T: Decodable>(call: &Call, mut body: Bytes) -> Result<T, String> {
+    T::decode(&mut body, call.version).map_err(|error| format!("{:?} version {}: {error}", call.key, call.version))
+}
+
+/// The response header: 0, or 1 with tagged fields; always 0 for ApiVersions (KIP-511).
+fn header(call: &Call, buffer: &mut BytesMut) -> Option<()> {
+    let version = call.key.response_header_version(call.version);
+    ResponseHeader::default().with_correlation_id(call.correlation_id).encode(buffer, version).ok()
+}
+
+fn answer<T: Encodable>(call: &Call, response: &T) -> Turn {
+    let mut buffer = BytesMut::new();
+    let encoded = header(call, &mut buffer).is_some() && response.encode(&mut buffer, call.version).is_ok();
+    if !encoded {
+        tracing::error!(api = ?call.key, version = call.version, "an answer does not fit the version that was asked for");
+        return Turn::Close("its request cannot be answered in this version");
+    }
+    framed([buffer.freeze()])
+}
+
+fn framed(pieces: impl IntoIterator<Item = Bytes>) -> Turn {
+    Answer::frame(pieces).map_or(Turn::Close("its answer would be too long"), Turn::Answer)
+}

@@ -1,0 +1,224 @@
+//! One client's connection: frames in, answers out in the order of the requests.
+//!
+//! Reading and answering go on side by side, so that a client may send ahead (pipelining). A request is carried out
+//! when its turn comes; only produce appends at once and waits for its flush when its turn comes, so that the requests
+//! that one producer has in flight share a flush.
+
+use bytes::{Buf, Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::api;
+use crate::limits;
+use crate::node::Node;
+use kafka_wire::frame::{self, FrameError};
+
+/// What becomes of a request when its turn comes.
+pub(crate) enum Turn {
+    Answer(Answer),
+    /// Produce with acks=0 has no answer.
+    Silent,
+    /// The connection ends; why, for the trace.
+    Close(&'static str),
+}
+
+/// A request being carried out.
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Turn> + Send>>;
+
+/// A response frame in pieces, so that fetched records are not copied into it.
+#[derive(Debug, Default)]
+pub(crate) struct Answer(VecDeque<Bytes>);
+
+impl Answer {
+    /// Puts the frame's length in front of `pieces`; `None`: longer than a length can say.
+    pub fn frame(pieces: impl IntoIterator<Item = Bytes>) -> Option<Self> {
+        let mut pieces: VecDeque<Bytes> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let length = i32::try_from(pieces.iter().map(Bytes::len).sum::<usize>()).ok()?;
+        pieces.push_front(Bytes::copy_from_slice(&length.to_be_bytes()));
+        Some(Self(pieces))
+    }
+}
+
+impl Buf for Answer {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map(Bytes::as_ref).unwrap_or_default()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let count = self.0.len().min(slices.len());
+        for (slice, piece) in slices.iter_mut().zip(&self.0) {
+            *slice = IoSlice::new(piece);
+        }
+        count
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while count > 0 {
+            let front = self.0.front_mut().expect("advanced within what remains");
+            if count < front.len() {
+                front.advance(count);
+                return;
+            }
+            count -= front.len();
+            self.0.pop_front();
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the client closed the connection")]
+    Closed,
+    #[error("nothing was asked for {} s", limits::CONNECTION_IDLE.as_secs())]
+    Idle,
+    #[error("a frame was not finished in time: got {got} bytes")]
+    PartialFrame { got: usize },
+    #[error("its bytes are not Kafka's protocol")]
+    Frame(#[source] FrameError),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the broker stops")]
+    Stopping,
+    #[error("connection lost")]
+    Lost(#[source] std::io::Error),
+}
+
+/// Serves one client until it goes, misbehaves, or the broker stops.
+pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr) {
+    let Ok(local) = stream.local_addr() else { return };
+    // Answers are whole messages: nothing is gained by waiting for more.
+    drop(stream.set_nodelay(true));
+    let (reader, writer) = stream.into_split();
+    let (turns, queue) = mpsc::channel(limits::REQUESTS_IN_FLIGHT_PER_CONNECTION_MAX);
+    let mut writing = Box::pin(write_answers(&node, writer, queue));
+    let end = tokio::select! {
+        end = read_requests(&node, reader, turns, api::Peers { peer, local }) => end,
+        end = &mut writing => end,
+    };
+    match &end {
+        End::Stopping => drop(timeout(limits::STOP_DRAIN, writing).await),
+        End::Closed | End::Idle | End::Lost(_) => tracing::debug!(%peer, "connection ended: {end}"),
+        End::PartialFrame { .. } | End::Frame(_) | End::Refused(_) => {
+            node.counters.requests_refused.inc();
+            node.warnings.warn(|more| {
+                let source = std::error::Error::source(&end).map(|source| format!(": {source}")).unwrap_or_default();
+                tracing::warn!(%peer, more_since_the_last_warning = more, "connection closed: {end}{source}");
+            });
+        }
+    }
+}
+
+async fn read_requests(
+    node: &Arc<Node>,
+    mut reader: OwnedReadHalf,
+    turns: mpsc::Sender<Pending>,
+    peers: api::Peers,
+) -> End {
+    let mut buffer = BytesMut::new();
+    let mut frame_began = Instant::now();
+    loop {
+        loop {
+            match frame::take(&mut buffer, node.config.request_bytes_max) {
+                Ok(None) => break,
+                Ok(Some(frame)) => {
+                    // The place in the queue first: a produce request must not be appended before there is room for
+                    // its answer.
+                    let place = tokio::select! {
+                        place = turns.reserve() => place,
+                        () = node.stop.cancelled() => return End::Stopping,
+                    };
+                    let Ok(place) = place else { return End::Closed };
+                    frame_began = Instant::now();
+                    match api::begin(node, peers, frame) {
+                        Ok(pending) => place.send(pending),
+                        Err(reason) => return End::Refused(reason),
+                    }
+                }
+                Err(error) => return End::Frame(error),
+            }
+        }
+        if buffer.is_empty() {
+            frame_began = Instant::now();
+        }
+        let patience = match buffer.len() {
+            0 => limits::CONNECTION_IDLE,
+            got => limits::FRAME_TIME + Duration::from_secs(got as u64 / limits::FRAME_BYTES_PER_SECOND_MIN),
+        };
+        buffer.reserve(limits::READ_STEP_BYTES.min(4096 + buffer.len()));
+        let got = tokio::select! {
+            got = timeout_at(frame_began + patience, reader.read_buf(&mut buffer)) => got,
+            () = node.stop.cancelled() => return End::Stopping,
+        };
+        match got {
+            Err(_) if buffer.is_empty() => return End::Idle,
+            Err(_) => return End::PartialFrame { got: buffer.len() },
+            Ok(Err(error)) => return End::Lost(error),
+            Ok(Ok(0)) => return End::Closed,
+            Ok(Ok(count)) => {
+                if buffer.len() == count {
+                    frame_began = Instant::now();
+                }
+                node.counters.bytes_in.inc_by(count as u64);
+            }
+        }
+    }
+}
+
+async fn write_answers(node: &Arc<Node>, mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Pending>) -> End {
+    while let Some(pending) = queue.recv().await {
+        match pending.await {
+            Turn::Silent => {}
+            Turn::Close(reason) => return End::Refused(reason.to_owned()),
+            Turn::Answer(mut answer) => {
+                node.counters.bytes_out.inc_by(answer.remaining() as u64);
+                // A client that does not take its answers holds one of them in memory, and not for ever.
+                match timeout(limits::CONNECTION_IDLE, writer.write_all_buf(&mut answer)).await {
+                    Err(_) => return End::Idle,
+                    Ok(Err(error)) => return End::Lost(error),
+                    Ok(Ok(())) => {}
+                }
+            }
+        }
+    }
+    drop(writer.shutdown().await);
+    End::Stopping
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_its_length_and_its_pieces() {
+        let pieces = [&b"head"[..], b"", b"records", b"t"].map(Bytes::from_static);
+        for step in 1..=16 {
+            let mut answer = Answer::frame(pieces.clone()).expect("short");
+            let mut seen = Vec::new();
+            while answer.has_remaining() {
+                let take = step.min(answer.chunk().len());
+                seen.extend_from_slice(&answer.chunk()[..take]);
+                answer.advance(take);
+            }
+            assert_eq!(seen, b"\0\0\0\x0cheadrecordst");
+        }
+        let mut answer = Answer::frame(pieces).expect("short");
+        assert_eq!(answer.remaining(), 16);
+        answer.advance(15);
+        assert_eq!(answer.chunk(), b"t");
+    }
+}

@@ -1,0 +1,68 @@
+//! The broker's counters, as Prometheus sees them.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::fmt::Write as _;
+
+use kafka_wire::protocol::messages::ApiKey;
+
+/// Label of the request counter: Kafka's name of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ApiLabel {
+    api: ApiName,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ApiName(ApiKey);
+
+impl EncodeLabelValue for ApiName {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        write!(encoder, "{:?}", self.0)
+    }
+}
+
+/// Counted where the thing happens; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Counters {
+    requests: Family<ApiLabel, Counter>,
+    pub bytes_in: Counter,
+    pub bytes_out: Counter,
+    pub connections: Gauge,
+    pub connections_accepted: Counter,
+    pub connections_refused: Counter,
+    pub requests_refused: Counter,
+    pub batches_appended: Counter,
+    pub batches_refused: Counter,
+    pub group_rebalances: Counter,
+}
+
+impl Counters {
+    pub fn register(registry: &mut Registry) -> Self {
+        let counters = Self::default();
+        let mut add = |name: &str, help: &str, counter: &Counter| {
+            registry.register(format!("sluice_broker_{name}"), help, counter.clone());
+        };
+        add("bytes_in", "Bytes of requests read from clients", &counters.bytes_in);
+        add("bytes_out", "Bytes of answers written to clients", &counters.bytes_out);
+        add("connections_accepted", "Connections accepted", &counters.connections_accepted);
+        add("connections_refused", "Connections closed at once because of the limit", &counters.connections_refused);
+        add(
+            "requests_refused",
+            "Connections closed because their bytes were no request that is known",
+            &counters.requests_refused,
+        );
+        add("batches_appended", "Record batches that producers appended", &counters.batches_appended);
+        add("batches_refused", "Record batches that were refused", &counters.batches_refused);
+        add("group_rebalances", "Generations that consumer groups have formed", &counters.group_rebalances);
+        registry.register("sluice_broker_connections", "Open connections", counters.connections.clone());
+        registry.register("sluice_broker_requests", "Requests by API", counters.requests.clone());
+        counters
+    }
+
+    pub fn count_request(&self, api: ApiKey) {
+        self.requests.get_or_create(&ApiLabel { api: ApiName(api) }).inc();
+    }
+}

@@ -1,0 +1,128 @@
+//! What all connections of a broker share.
+
+use kafka_wire::protocol::ResponseError;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::group::{Coordinator, OFFSETS_TOPIC};
+use crate::log::{CreateTopicError, DataDirectory, DeleteTopicError, Partition, PartitionError, Topic, TopicConfig};
+use crate::producer_ids::ProducerIds;
+use crate::warnings::Warnings;
+
+pub(crate) struct Node {
+    pub config: Config,
+    pub log: Arc<DataDirectory>,
+    pub groups: Arc<Coordinator>,
+    pub producer_ids: ProducerIds,
+    pub counters: Counters,
+    pub warnings: Warnings,
+    /// Cancelled when the broker stops: no more requests are read, parked ones are answered.
+    pub stop: CancellationToken,
+}
+
+impl Node {
+    /// Host and port that a client is told, which reached this broker at `local`.
+    pub fn advertised(&self, local: SocketAddr) -> (String, u16) {
+        match &self.config.advertise {
+            Some((host, port)) => (host.clone(), *port),
+            None => (local.ip().to_canonical().to_string(), local.port()),
+        }
+    }
+
+    pub fn advertised_listeners(&self) -> String {
+        match &self.config.advertise {
+            Some((host, port)) => format!("PLAINTEXT://{host}:{port}"),
+            None => self.config.listen.iter().map(|one| format!("PLAINTEXT://{one}")).collect::<Vec<_>>().join(","),
+        }
+    }
+
+    /// Makes a topic.
+    pub async fn create_topic(
+        self: &Arc<Self>,
+        name: &str,
+        partitions: i32,
+        config: TopicConfig,
+    ) -> Result<Arc<Topic>, ResponseError> {
+        if is_internal(name) {
+            // Its partitions are the coordinator's, which made it at the start.
+            return Err(ResponseError::InvalidTopicException);
+        }
+        let (node, name) = (Arc::clone(self), name.to_owned());
+        blocking(move || node.log.create_topic(&name, partitions, config).map_err(|error| not_created(&error))).await
+    }
+
+    /// Removes a topic and what groups have committed for it.
+    pub async fn delete_topic(self: &Arc<Self>, name: &str) -> Result<(), ResponseError> {
+        if is_internal(name) {
+            return Err(ResponseError::InvalidTopicException);
+        }
+        let (node, deleted) = (Arc::clone(self), name.to_owned());
+        blocking(move || node.log.delete_topic(&deleted).map_err(|error| not_deleted(&error))).await?;
+        self.groups.forget_topic(name).await
+    }
+
+    /// Raises a topic's number of partitions to `count`.
+    pub async fn add_partitions(self: &Arc<Self>, name: &str, count: i32) -> Result<(), ResponseError> {
+        if is_internal(name) {
+            // A group's partition follows from the number of partitions: its offsets would be looked for elsewhere.
+            return Err(ResponseError::InvalidTopicException);
+        }
+        let (node, name) = (Arc::clone(self), name.to_owned());
+        blocking(move || node.log.add_partitions(&name, count).map_err(|error| not_created(&error))).await.map(drop)
+    }
+}
+
+/// Topics that belong to the broker.
+pub(crate) fn is_internal(name: &str) -> bool {
+    name == OFFSETS_TOPIC
+}
+
+/// Refuses a client whose metadata is older or newer than this partition's leader epoch (KIP-320); -1 does not ask.
+pub(crate) fn check_leader_epoch(partition: &Partition, epoch: i32) -> Result<(), ResponseError> {
+    match epoch {
+        -1 => Ok(()),
+        epoch if epoch < partition.leader_epoch() => Err(ResponseError::FencedLeaderEpoch),
+        epoch if epoch > partition.leader_epoch() => Err(ResponseError::UnknownLeaderEpoch),
+        _ => Ok(()),
+    }
+}
+
+/// Directories are made and removed away from the threads that serve connections.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ResponseError> + Send + 'static,
+) -> Result<T, ResponseError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(ResponseError::UnknownServerError))
+}
+
+fn not_created(error: &CreateTopicError) -> ResponseError {
+    match error {
+        CreateTopicError::Name(_) => ResponseError::InvalidTopicException,
+        CreateTopicError::Exists(_) => ResponseError::TopicAlreadyExists,
+        CreateTopicError::Partitions(_) => ResponseError::InvalidPartitions,
+        CreateTopicError::Disk(source) => {
+            tracing::error!("{error}: {source}");
+            ResponseError::KafkaStorageError
+        }
+    }
+}
+
+fn not_deleted(error: &DeleteTopicError) -> ResponseError {
+    match error {
+        DeleteTopicError::Unknown(_) => ResponseError::UnknownTopicOrPartition,
+        DeleteTopicError::Disk(source) => {
+            tracing::error!("{error}: {source}");
+            ResponseError::KafkaStorageError
+        }
+    }
+}
+
+/// Why a partition cannot be used, in Kafka's words.
+pub(crate) fn unusable(error: &PartitionError) -> ResponseError {
+    match error {
+        PartitionError::Unknown => ResponseError::UnknownTopicOrPartition,
+        PartitionError::Offline(_) => ResponseError::KafkaStorageError,
+    }
+}
