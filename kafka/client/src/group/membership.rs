@@ -319,6 +319,7 @@ impl Membership {
         match result {
             Ok(None) => {
                 self.backoff.reset();
+                self.table.set_problem(None);
                 Ok(())
             }
             Ok(Some(code)) => match self.judge("Heartbeat", code) {
