@@ -3,6 +3,9 @@
 //! Every change and the event that tells of it happen under one lock, so events come in the order of the changes, and
 //! nothing is delivered of a partition that was revoked.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
