@@ -56,10 +56,5 @@ fn letter(partition: &TopicPartition, record: &Record<'_>, rejected: &Rejected) 
     push("sluice.dead.partition", &partition.partition.to_string());
     push("sluice.dead.offset", &record.offset.to_string());
     push("sluice.dead.timestamp", &record.timestamp.to_string());
-    DeadLetter {
-        key: record.key.map(Bytes::copy_from_slice),
-        value: record.value.map(Bytes::copy_from_slice),
-        headers,
-        timestamp: record.timestamp,
-    }
+    DeadLetter { key: record.key.map(Bytes::copy_from_slice), value: record.value.map(Bytes::copy_from_slice), headers }
 }

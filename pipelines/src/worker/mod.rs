@@ -13,8 +13,10 @@
 mod assigned;
 mod config;
 mod dead_letter;
+mod dead_letter_topic;
 mod identity;
 mod index;
+mod kafka;
 mod ledger;
 mod metrics;
 mod render;
@@ -27,6 +29,8 @@ pub use index::{DEFAULT_PATTERN, IndexPattern, IndexPatternError};
 pub use metrics::Progress;
 
 use crate::sink::Sink;
+use dead_letter_topic::DeadLetterTopic;
+use kafka::KafkaSource;
 use kafka_client::TopicPartition;
 use metrics::Metrics;
 use prometheus_client::registry::Registry;
@@ -47,6 +51,16 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Starts a worker. It waits for the broker, if that is not there.
+    ///
+    /// # Panics
+    /// There is no tokio runtime here.
+    pub fn start(config: Config, sink: Arc<dyn Sink>, registry: &mut Registry) -> Self {
+        let source = KafkaSource::start(&config);
+        let dead_letters = Arc::new(DeadLetterTopic::new(config.client.clone()));
+        Self::start_on(source, dead_letters, config.settings, sink, registry)
+    }
+
     /// Starts a worker on any source: how it runs without a broker.
     ///
     /// # Panics

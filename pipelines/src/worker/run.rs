@@ -114,9 +114,14 @@ impl<S: Source> Run<S> {
                 self.drain(Some(&revoked), deadline).await;
                 self.commit_now(deadline).await;
                 self.forget(&revoked);
-                self.source.acknowledge_revoked();
+                self.source.acknowledge_revoked(&revoked);
             }
             Event::Lost(lost) => self.forget(&lost),
+            Event::Failed(reason) => {
+                let problem = format!("the worker is no member of its group any more: {reason}; restart it");
+                tracing::error!("{problem}");
+                self.broken = Some(problem);
+            }
             Event::Fetched { partition, records, position, high_watermark } => {
                 self.open(&partition, &records, position, high_watermark);
                 self.partitions.balance(self.limits.fetched_bytes_max, &self.source);

@@ -22,6 +22,8 @@ pub enum Event {
     Fetched { partition: TopicPartition, records: Bytes, position: i64, high_watermark: i64 },
     /// What was to be read next is not there; reading goes on at `reset_to`.
     OutOfRange { partition: TopicPartition, wanted: i64, reset_to: i64 },
+    /// Nothing will come any more, for this reason.
+    Failed(String),
 }
 
 /// Why offsets were not committed.
@@ -47,8 +49,8 @@ pub trait Source: Send + 'static {
     /// Stops fetching a partition; what is on its way still comes.
     fn pause(&self, partition: &TopicPartition);
     fn resume(&self, partition: &TopicPartition);
-    /// Nothing is done any more with the partitions that were last revoked.
-    fn acknowledge_revoked(&self);
+    /// Nothing is done any more with these partitions, which were revoked.
+    fn acknowledge_revoked(&self, partitions: &[TopicPartition]);
     /// Why nothing comes.
     fn problems(&self) -> Vec<String>;
     /// Leaves the group, if it is one that is left.
@@ -60,9 +62,18 @@ pub trait Source: Send + 'static {
 pub struct DeadLetter {
     pub key: Option<Bytes>,
     pub value: Option<Bytes>,
+    /// Those of the record, and behind them what was wrong.
     pub headers: RecordHeaders,
-    /// The original's, in milliseconds since the epoch.
-    pub timestamp: i64,
+}
+
+impl DeadLetter {
+    /// About what the letter adds to a batch; at least that.
+    pub fn bytes(&self) -> usize {
+        /// Lengths, deltas and counts of a record, as long as they can be.
+        const FRAME_BYTES: usize = 48;
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        FRAME_BYTES + length(&self.key) + length(&self.value) + self.headers.encoded_bytes()
+    }
 }
 
 /// Where dead letters go.

@@ -96,7 +96,7 @@ impl Source for Hand {
         self.group.lock().expect("no panic").paused.remove(partition);
     }
 
-    fn acknowledge_revoked(&self) {
+    fn acknowledge_revoked(&self, _: &[TopicPartition]) {
         self.group.lock().expect("no panic").acknowledged_revocations += 1;
     }
 

@@ -37,6 +37,11 @@ impl RecordHeaders {
         put_bytes(&mut self.encoded, Some(key.as_bytes()));
         put_bytes(&mut self.encoded, value);
     }
+
+    /// Bytes that the headers add to a record, but for their count.
+    pub fn encoded_bytes(&self) -> usize {
+        self.encoded.len()
+    }
 }
 
 /// Collects the records of one batch and seals it. Reused for the next batch, it keeps its buffers.
