@@ -350,3 +350,11 @@ impl DataDirectory {
         topic
     }
 }
+
+impl Drop for DataDirectory {
+    /// Without [`DataDirectory::close`] this is a crash in small: the threads end, and the next start checks the log.
+    fn drop(&mut self) {
+        self.stop.stop();
+        self.committer.stop();
+    }
+}

@@ -16,6 +16,8 @@ mod config;
 mod directory;
 mod disk;
 mod epochs;
+#[cfg(test)]
+mod fake_disk;
 mod index;
 mod layout;
 mod meta;

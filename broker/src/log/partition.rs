@@ -309,6 +309,11 @@ impl Partition {
         self.flushed.borrow().end()
     }
 
+    #[cfg(test)]
+    pub(super) fn committer_for_tests(&self) -> &Committer {
+        &self.committer
+    }
+
     pub(super) fn mark_deleted(&self) {
         self.deleted.store(true, Ordering::Release);
     }

@@ -160,17 +160,19 @@ impl Recovery<'_> {
         let mut scanned = Vec::new();
         let mut kept = scan_from;
         for (number, &base) in bases.iter().enumerate().skip(scan_from) {
-            if let Some(next) = next_offset
-                && base < next
-            {
-                return Err(
-                    self.corrupt(format!("segment {} overlaps the one before", names::offset_file(base, LOG_ENDING)))
-                );
+            if next_offset.is_some_and(|next| next != base) {
+                // The end of the segment before never reached the disk, so nobody was told of what came behind it.
+                report.cut = true;
+                break;
             }
             let mut scan =
                 Scan { point, replay_from, next_offset: base, producers: &mut producers, report: &mut report };
             let whole = self.scan_segment(base, &mut scan)?;
-            next_offset = Some(scan.next_offset);
+            let next = scan.next_offset;
+            if next < point {
+                return Err(self.corrupt(format!("the log ends at offset {next}, but was on disk up to {point}")));
+            }
+            next_offset = Some(next);
             scanned.push(Arc::clone(&whole.segment));
             segments.push(whole.segment);
             kept = number + 1;
@@ -180,9 +182,6 @@ impl Recovery<'_> {
             }
         }
         let next_offset = next_offset.expect("at least one segment was scanned");
-        if next_offset < point {
-            return Err(self.corrupt(format!("the log ends at offset {next_offset}, but was on disk up to {point}")));
-        }
         for &base in &bases[kept..] {
             self.remove_segment(base)?;
             report.cut = true;
@@ -338,7 +337,7 @@ impl Recovery<'_> {
         let mut batch = Vec::new();
         let mut fault = None;
         while position < bytes {
-            match read_batch(&source, position, bytes, scan.next_offset, &mut batch) {
+            match read_batch(&source, position, bytes, scan, &mut batch) {
                 Ok(header) => {
                     if header.last_offset() >= scan.point {
                         log.write_at([&batch, &[]], position)?;
@@ -421,7 +420,7 @@ fn read_batch(
     segment: &Segment,
     position: u64,
     bytes: u64,
-    next_offset: i64,
+    scan: &Scan<'_>,
     batch: &mut Vec<u8>,
 ) -> io::Result<BatchHeader> {
     let invalid = |reason: String| {
@@ -429,8 +428,10 @@ fn read_batch(
         io::Error::new(io::ErrorKind::InvalidData, message)
     };
     let header = segment.walk(position, bytes).peek()?.ok_or_else(|| invalid("no batch".to_owned()))?;
-    if header.base_offset < next_offset {
-        return Err(invalid(format!("base offset {}, want {next_offset} or more", header.base_offset)));
+    // Below the recovery point Kafka's compaction may have left gaps; behind it a gap is a batch that got lost.
+    let want = scan.next_offset;
+    if header.base_offset < want || header.base_offset > want.max(scan.point) {
+        return Err(invalid(format!("base offset {}, want {want}", header.base_offset)));
     }
     debug_assert!(header.batch_bytes >= HEADER_BYTES);
     batch.resize(header.batch_bytes, 0);

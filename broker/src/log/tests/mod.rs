@@ -170,3 +170,7 @@ fn producers_are_known_before_and_after_a_restart() {
     check(directory.topic("logs").expect("there").partition(0).expect("there"));
     directory.close();
 }
+
+mod faults;
+mod recovery;
+mod times;
