@@ -1,1 +1,29 @@
 //! Tails log files and produces their lines to Kafka as record batches, each line once.
+//!
+//! The way of a line: `discover` (which files there are), `fingerprint` (which file is which), `tail` (a block is
+//! read), `lines` (its lines are found), `batch` (they are framed into a record batch), `journal` (the batch is written
+//! down), `deliver` (it is sent), `checkpoint` (its acknowledgement moves the file's position). `detect` says what kind
+//! of lines they are, `engine` is the thread on which all of it happens, one file after the other.
+
+mod agent;
+mod batch;
+mod checkpoint;
+mod config;
+mod deliver;
+mod detect;
+mod discover;
+mod engine;
+mod fingerprint;
+mod journal;
+mod lines;
+mod metrics;
+mod pool;
+mod tail;
+
+pub use agent::{Agent, StartError, Stopped};
+pub use checkpoint::OpenError;
+pub use config::{Config, ConfigError, From, Input};
+pub use deliver::{Broker, Identity, Later, SendError};
+pub use discover::PatternError;
+pub use engine::{Clock, FileState, Loss, Progress};
+pub use fingerprint::FileId;

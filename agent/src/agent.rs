@@ -1,0 +1,172 @@
+//! The agent as its user sees it: start it, look at it, stop it.
+
+use crate::checkpoint::{OpenError, Store};
+use crate::config::{Config, ConfigError};
+use crate::deliver::{Broker, Delivery, KafkaBroker};
+use crate::discover::Watches;
+use crate::engine::{Clock, Engine, FileState, Loss, Parts, Progress, Progressed, View, Wake};
+use crate::metrics::Metrics;
+use crate::pool::Pool;
+use kafka_client::Client;
+use prometheus_client::registry::Registry;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{oneshot, watch};
+
+/// Why an agent did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Checkpoints(#[from] OpenError),
+    #[error("start the agent's thread")]
+    Thread(#[source] io::Error),
+}
+
+/// How an agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    pub progress: Progress,
+    /// Batches without acknowledgement; the next start sends them.
+    pub undelivered_batches: usize,
+    /// The records in them.
+    pub undelivered_records: u64,
+}
+
+/// A running agent. Dropped without [`Agent::stop`] it ends at once, as if it had been killed: nothing is lost, and
+/// the next start goes on.
+pub struct Agent {
+    wakes: Sender<Wake>,
+    view: Arc<Mutex<Arc<View>>>,
+    caught_up: watch::Receiver<bool>,
+    killed: Arc<AtomicBool>,
+    broker: Arc<dyn Broker>,
+    ended: Option<oneshot::Receiver<Stopped>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Agent {
+    /// Takes the lock on the checkpoints, reads them and the journal, and begins to follow the files. Does not wait
+    /// for the broker.
+    ///
+    /// # Errors
+    /// A setting cannot work; the checkpoints are in use, damaged or not writable.
+    pub async fn start(config: Config, registry: &mut Registry) -> Result<Self, StartError> {
+        let broker = KafkaBroker::new(Client::new(config.client.clone()));
+        Self::start_with(config, registry, Arc::new(broker), system_clock()).await
+    }
+
+    /// As [`Agent::start`], with another cluster and another clock.
+    pub async fn start_with(
+        config: Config,
+        registry: &mut Registry,
+        broker: Arc<dyn Broker>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let inputs = config.check()?;
+        let metrics = Metrics::register(registry);
+        let store = Store::open(&config.checkpoints, || uuid::Uuid::new_v4().to_string())?;
+        let (wakes, woken) = mpsc::channel();
+        let wake = |make: fn() -> Wake| {
+            let wakes = wakes.clone();
+            // The thread has ended: nobody needs to be woken.
+            move || drop(wakes.send(make()))
+        };
+        let pool = Pool::new(config.blocks_bytes_max, wake(|| Wake::Memory));
+        let tell = {
+            let wakes = wakes.clone();
+            Arc::new(move |answer| drop(wakes.send(Wake::Answer(answer))))
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let delivery = Delivery::new(store, pool, Arc::clone(&broker), runtime, tell, metrics.clone());
+        let view = Arc::new(Mutex::new(Arc::new(View::default())));
+        let (caught_up_tell, caught_up) = watch::channel(false);
+        let killed = Arc::new(AtomicBool::new(false));
+        let parts = Parts {
+            watches: Watches::new(wake(|| Wake::Changes)),
+            inputs,
+            clock,
+            delivery,
+            metrics,
+            view: Arc::clone(&view),
+            caught_up: caught_up_tell,
+            killed: Arc::clone(&killed),
+            config,
+        };
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("agent".to_owned())
+            .spawn(move || {
+                let Progressed { progress, undelivered } = Engine::new(parts).run(&woken);
+                let (undelivered_batches, undelivered_records) = undelivered;
+                let _ = end.send(Stopped { progress, undelivered_batches, undelivered_records });
+            })
+            .map_err(StartError::Thread)?;
+        Ok(Self { wakes, view, caught_up, killed, broker, ended: Some(ended), thread: Some(thread) })
+    }
+
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The files that are followed, as of a moment ago.
+    pub fn files(&self) -> Vec<FileState> {
+        self.view().files.clone()
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.view().progress
+    }
+
+    /// Why not everything works; empty when it does.
+    pub fn problems(&self) -> Vec<String> {
+        self.view().problems.clone()
+    }
+
+    /// What could not be delivered and never will be, since the start.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.view().losses.clone()
+    }
+
+    /// Resolves when everything that was in the files at the start is acknowledged.
+    pub async fn caught_up(&self) {
+        let mut caught_up = self.caught_up.clone();
+        if caught_up.wait_for(|&is| is).await.is_err() {
+            // The thread has ended before: this never comes.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Reads no more, waits up to `drain` for acknowledgements, and writes the checkpoint.
+    pub async fn stop(mut self, drain: Duration) -> Stopped {
+        let _ = self.wakes.send(Wake::Stop { until: Instant::now() + drain });
+        let stopped = match self.ended.take() {
+            Some(ended) => ended.await.ok(),
+            None => None,
+        };
+        self.broker.close().await;
+        stopped.unwrap_or(Stopped { progress: self.progress(), undelivered_batches: 0, undelivered_records: 0 })
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.killed.store(true, Ordering::SeqCst);
+        let _ = self.wakes.send(Wake::Memory);
+        if let Some(thread) = self.thread.take() {
+            // Quick: the thread looks at the flag before everything else. Its lock on the checkpoints goes with it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn system_clock() -> Clock {
+    Clock(Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }))
+}

@@ -1,0 +1,7 @@
+//! The acknowledged positions on disk: a snapshot of the agent's state, and the journal of what happened since.
+
+mod state;
+mod store;
+
+pub use state::State;
+pub use store::{OpenError, Store};

@@ -1,0 +1,75 @@
+//! What the agent knows about its files and its batches in flight, as the journal's entries change it.
+
+use crate::fingerprint::{FileId, FileKey};
+use crate::journal::{Entry, FileRecord, Sent};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The state of an agent. Only [`State::apply`] changes it, so that a replay of the journal leads to the same state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Identity of the agent, part of the identity of its files.
+    pub agent: String,
+    /// The cluster that the sequences in flight belong to.
+    pub cluster: Option<String>,
+    /// Number of the next batch.
+    pub next_number: u64,
+    pub files: BTreeMap<FileId, FileRecord>,
+    /// Batches without acknowledgement.
+    pub unresolved: BTreeMap<u64, Sent>,
+}
+
+impl State {
+    pub fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Agent { uuid } => self.agent = uuid,
+            Entry::Cluster { id } => self.cluster = Some(id),
+            Entry::File(record) => {
+                self.files.insert(record.id, record);
+            }
+            Entry::Forget { file } => {
+                self.files.remove(&file);
+            }
+            Entry::Sent(sent) => self.add(sent),
+            Entry::Acknowledged { number } | Entry::Lost { number } => {
+                if let Some(sent) = self.unresolved.remove(&number) {
+                    self.move_on(&sent);
+                }
+            }
+            Entry::Replaced { gone, by } => {
+                for number in gone {
+                    self.unresolved.remove(&number);
+                }
+                by.into_iter().for_each(|sent| self.add(sent));
+            }
+        }
+    }
+
+    fn add(&mut self, sent: Sent) {
+        self.next_number = self.next_number.max(sent.number + 1);
+        self.unresolved.insert(sent.number, sent);
+    }
+
+    fn move_on(&mut self, sent: &Sent) {
+        for source in &sent.sources {
+            // A lost batch may have moved on before an earlier one was acknowledged.
+            if let Some(record) = self.files.get_mut(&source.file)
+                && record.position <= source.end
+            {
+                record.position = source.end;
+                record.skipping = source.ending == crate::journal::Ending::Cut;
+                record.marker = source.marker;
+            }
+        }
+    }
+
+    /// The file that `key` names; what is gone no longer has a name.
+    pub fn by_key(&self, key: &FileKey) -> Option<&FileRecord> {
+        self.files.values().find(|record| !record.gone && record.key == *key)
+    }
+
+    /// Whether a batch in flight still needs this file.
+    pub fn in_flight(&self, file: FileId) -> bool {
+        self.unresolved.values().any(|sent| sent.sources.iter().any(|source| source.file == file))
+    }
+}

@@ -1,0 +1,159 @@
+//! What an agent is told: which files, where to, and its limits, checked before anything starts.
+
+use crate::discover::{Pattern, PatternError};
+use kafka_client::ClientConfig;
+use kafka_wire::compression::Compression;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The largest batch that a broker with Kafka's default `max.message.bytes` takes.
+const MESSAGE_BYTES_MAX: usize = 1_048_588;
+/// A line this long is still worth indexing; more is an accident.
+const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Where a file without checkpoint is begun that was there when the agent started. New files begin at 0 always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum From {
+    #[default]
+    Beginning,
+    End,
+}
+
+/// Files that are treated alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Input {
+    /// Paths or globs (`*`, `?`, `[a-z]`, `{a,b}`, `**`); relative ones begin in the working directory.
+    pub paths: Vec<String>,
+    /// Globs of what is left out.
+    pub exclude: Vec<String>,
+    /// `event.dataset`; detected from the first lines when absent.
+    pub dataset: Option<String>,
+    /// Topic for these files instead of [`Config::topic`].
+    pub topic: Option<String>,
+}
+
+/// Everything that an agent needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub client: ClientConfig,
+    pub topic: String,
+    /// Directory of checkpoints and journal; made when it is not there, and locked.
+    pub checkpoints: PathBuf,
+    pub inputs: Vec<Input>,
+    pub from: From,
+    pub compression: Compression,
+    /// Whether records carry headers about their source.
+    pub headers: bool,
+    /// Ship what is there at the start, also a last line without newline.
+    pub once: bool,
+    /// Value of `host.name`.
+    pub host_name: String,
+    /// How often all directories are looked through, in case that a watch missed something.
+    pub rescan: Duration,
+    /// Bytes of one read, and of one turn of a file among others.
+    pub block_bytes: usize,
+    /// Bytes of batches between file and acknowledgement, all files together; reading stops there.
+    pub blocks_bytes_max: usize,
+    /// How long lines may wait for others of their file.
+    pub linger: Duration,
+    /// Bytes of a batch before compression; one longer line makes a larger batch.
+    pub batch_bytes_max: usize,
+    /// Longer lines are cut.
+    pub line_bytes_max: usize,
+    /// How long a renamed or deleted file is still read for late writes.
+    pub rotated_grace: Duration,
+    /// How long a file that is proven to be gone is remembered.
+    pub forget_after: Duration,
+    /// How often positions are flushed to disk.
+    pub flush_interval: Duration,
+}
+
+/// A setting that cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("no files are named")]
+    NoPaths,
+    #[error("topic is empty")]
+    NoTopic,
+    #[error("{key} is {got}; want {want}")]
+    OutOfRange { key: &'static str, got: usize, want: &'static str },
+    #[error("path {path:?}")]
+    Pattern {
+        path: String,
+        #[source]
+        source: PatternError,
+    },
+}
+
+/// An input whose patterns are parsed.
+#[derive(Debug, Clone)]
+pub struct CheckedInput {
+    pub patterns: Vec<Pattern>,
+    pub exclude: Vec<Pattern>,
+    pub dataset: Option<String>,
+    pub topic: String,
+}
+
+impl Config {
+    /// An agent with the defaults for everything that has one.
+    pub fn new(client: ClientConfig, topic: impl Into<String>, checkpoints: impl Into<PathBuf>) -> Self {
+        Self {
+            client,
+            topic: topic.into(),
+            checkpoints: checkpoints.into(),
+            inputs: Vec::new(),
+            from: From::Beginning,
+            compression: Compression::Lz4,
+            headers: true,
+            once: false,
+            host_name: host_name(),
+            rescan: Duration::from_secs(60),
+            block_bytes: 512 * 1024,
+            blocks_bytes_max: 32 * 1024 * 1024,
+            linger: Duration::from_millis(5),
+            batch_bytes_max: 512 * 1024,
+            line_bytes_max: LINE_BYTES_MAX,
+            rotated_grace: Duration::from_secs(60),
+            forget_after: Duration::from_secs(24 * 3600),
+            flush_interval: Duration::from_secs(1),
+        }
+    }
+
+    /// Checks ranges and parses patterns.
+    pub fn check(&self) -> Result<Vec<CheckedInput>, ConfigError> {
+        if self.inputs.iter().all(|input| input.paths.is_empty()) {
+            return Err(ConfigError::NoPaths);
+        }
+        if self.topic.is_empty() {
+            return Err(ConfigError::NoTopic);
+        }
+        let ranges = [
+            ("block_bytes", self.block_bytes, 512, 64 << 20, "512 bytes to 64 MiB"),
+            ("batch_bytes_max", self.batch_bytes_max, 1, MESSAGE_BYTES_MAX - 64, "1 byte to just below 1 MiB"),
+            ("line_bytes_max", self.line_bytes_max, 1, LINE_BYTES_MAX, "1 byte to 1 MiB"),
+            ("blocks_bytes_max", self.blocks_bytes_max, 64 * 1024, 1 << 40, "at least 64 KiB"),
+        ];
+        for (key, got, least, most, want) in ranges {
+            if !(least..=most).contains(&got) {
+                return Err(ConfigError::OutOfRange { key, got, want });
+            }
+        }
+        self.inputs.iter().map(|input| self.check_input(input)).collect()
+    }
+
+    fn check_input(&self, input: &Input) -> Result<CheckedInput, ConfigError> {
+        let parse =
+            |path: &String| Pattern::parse(path).map_err(|source| ConfigError::Pattern { path: path.clone(), source });
+        Ok(CheckedInput {
+            patterns: input.paths.iter().map(parse).collect::<Result<_, _>>()?,
+            exclude: input.exclude.iter().map(parse).collect::<Result<_, _>>()?,
+            dataset: input.dataset.clone(),
+            topic: input.topic.clone().unwrap_or_else(|| self.topic.clone()),
+        })
+    }
+}
+
+/// This machine's name as `uname` says it.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,98 @@
+//! The batches of one partition on their way: numbered, sent in order, a few at a time, taken off at the front.
+
+use super::broker::{Identity, SendError};
+use crate::journal::Sent;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Batches that the broker may have and whose acknowledgement is not in the journal. A broker remembers the last five
+/// of a producer (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`): a sixth could not be recognised after a crash.
+pub const UNRESOLVED_MAX: usize = 5;
+
+/// How the batches of a lane get their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbering {
+    /// Nothing can be numbered: an identity has to be obtained.
+    None,
+    /// It was asked for.
+    Asked,
+    Ready {
+        identity: Identity,
+        next_sequence: i32,
+    },
+}
+
+/// A batch in a lane.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub sent: Sent,
+    pub bytes: Bytes,
+    /// The producer has it.
+    pub handed: bool,
+    pub outcome: Option<Result<(), SendError>>,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub struct Lane {
+    pub topic: Arc<str>,
+    pub partition: i32,
+    pub numbering: Numbering,
+    pub queue: VecDeque<Outgoing>,
+}
+
+/// What the front of a lane allows.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Front {
+    /// Nothing to do until an outcome comes.
+    Waiting,
+    /// The broker has the first batch.
+    Acknowledged,
+    /// The first batch was not accepted, and neither was any behind it; all outcomes are there.
+    Failed(SendError),
+}
+
+impl Lane {
+    pub fn new(topic: Arc<str>, partition: i32) -> Self {
+        Self { topic, partition, numbering: Numbering::None, queue: VecDeque::new() }
+    }
+
+    pub fn push(&mut self, sent: Sent, bytes: Bytes) {
+        self.queue.push_back(Outgoing { sent, bytes, handed: false, outcome: None });
+    }
+
+    /// The next batch to hand to the producer. After a failure nothing is handed out until it has been dealt with.
+    pub fn next_to_hand(&mut self) -> Option<&mut Outgoing> {
+        if self.queue.iter().any(|outgoing| matches!(outgoing.outcome, Some(Err(_)))) {
+            return None;
+        }
+        self.queue.iter_mut().take(UNRESOLVED_MAX).find(|outgoing| !outgoing.handed)
+    }
+
+    /// Notes the outcome of a batch; one that has been replaced meanwhile is not there any more.
+    pub fn resolved(&mut self, number: u64, outcome: Result<(), SendError>) {
+        if let Some(outgoing) = self.queue.iter_mut().find(|outgoing| outgoing.sent.number == number) {
+            outgoing.outcome = Some(outcome);
+        }
+    }
+
+    pub fn front(&self) -> Front {
+        match self.queue.front().map(|first| (&first.outcome, first.handed)) {
+            Some((Some(Ok(())), _)) => Front::Acknowledged,
+            Some((Some(Err(error)), _)) => {
+                let all_there = self.queue.iter().all(|outgoing| !outgoing.handed || outgoing.outcome.is_some());
+                if all_there { Front::Failed(error.clone()) } else { Front::Waiting }
+            }
+            _ => Front::Waiting,
+        }
+    }
+
+    /// All batches wait to be handed out again, as they are.
+    pub fn start_over(&mut self) {
+        for outgoing in &mut self.queue {
+            outgoing.handed = false;
+            outgoing.outcome = None;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What becomes of batches that the broker did not accept. The journal learns it before anything is sent again.
+
+use super::lane::Outgoing;
+use super::{Content, Contents, Delivery, Event, Identity, Numbering, SendError};
+use crate::batch::{self, producer_of};
+use crate::journal::{Entry, Sent};
+use kafka_wire::batch::{set_producer, wrap_sequence};
+use std::io;
+
+impl Delivery {
+    /// Deals with the failed batch at the front of a lane. None behind it was accepted.
+    ///
+    /// # Errors
+    /// The journal could not be written; nothing has changed.
+    pub(super) fn mend(
+        &mut self,
+        lane: usize,
+        error: SendError,
+        contents: &mut dyn Contents,
+        events: &mut Vec<Event>,
+    ) -> io::Result<()> {
+        match error {
+            SendError::Closed => self.closed = true,
+            SendError::Aborted => self.lanes[lane].start_over(),
+            SendError::TooLarge => return self.halve_first(lane, contents, events),
+            SendError::Refused(reason) => return self.hold_first(lane, reason, events),
+            SendError::SequenceLost => {
+                let place = &self.lanes[lane];
+                tracing::warn!(
+                    topic = %place.topic,
+                    partition = place.partition,
+                    batches = place.queue.len(),
+                    "the broker has forgotten this producer; batches in flight are sent under a new producer id, and \
+                     those that it has already are there twice"
+                );
+                self.lanes[lane].start_over();
+                self.renumber(lane);
+            }
+        }
+        if self.closed {
+            self.lanes[lane].start_over();
+        }
+        Ok(())
+    }
+
+    fn halve_first(&mut self, lane: usize, contents: &mut dyn Contents, events: &mut Vec<Event>) -> io::Result<()> {
+        let Some(first) = self.lanes[lane].queue.front() else { return Ok(()) };
+        let sent = first.sent.clone();
+        let parts = match self.halves_of(&sent, contents) {
+            Ok(parts) => parts,
+            Err(reason) => return self.hold_first(lane, reason, events),
+        };
+        let number = self.state().next_number;
+        let queue = &mut self.lanes[lane].queue;
+        let gone: Vec<u64> = queue.iter().map(|outgoing| outgoing.sent.number).collect();
+        let mut by: Vec<Sent> = parts.iter().map(|(sent, _)| sent.clone()).collect();
+        by.extend(queue.iter().skip(1).map(|outgoing| outgoing.sent.clone()));
+        by.iter_mut().zip(number..).for_each(|(sent, number)| sent.number = number);
+        self.record(Entry::Replaced { gone, by: by.clone() })?;
+
+        tracing::info!(
+            bytes = sent.sources[0].end - sent.sources[0].start,
+            "a batch was too large and is sent in parts"
+        );
+        for source in &sent.sources {
+            *self.batches_of.entry(source.file).or_default() += parts.len() - 1;
+        }
+        self.metrics.batches_repeated.inc_by(parts.len() as u64);
+        let queue = &mut self.lanes[lane].queue;
+        queue.pop_front();
+        for (sent, bytes) in parts.into_iter().rev() {
+            let bytes = self.pool.hold(bytes);
+            queue.push_front(Outgoing { sent, bytes, handed: false, outcome: None });
+        }
+        queue.iter_mut().zip(by).for_each(|(outgoing, sent)| outgoing.sent = sent);
+        self.lanes[lane].start_over();
+        Ok(())
+    }
+
+    fn halves_of(&self, sent: &Sent, contents: &mut dyn Contents) -> Result<Vec<(Sent, Vec<u8>)>, String> {
+        let source = &sent.sources[0];
+        let record = self.state().files.get(&source.file).ok_or("its file is not known")?;
+        let content = match contents.content(record, source, sent.host.as_deref()) {
+            Content::Here(_, content) => content,
+            Content::Gone(reason) | Content::NotNow(reason) => {
+                return Err(format!("it is too large for the broker and cannot be read again: {reason}"));
+            }
+        };
+        let halves = batch::halve(sent, &content).ok_or("one byte of a line is too large for the broker")?;
+        halves
+            .into_iter()
+            .map(|half| {
+                let part = &half.sources[0];
+                let bytes = content[(part.start - source.start) as usize..(part.end - source.start) as usize].to_vec();
+                let Content::Here(dress, _) = contents.content(record, part, half.host.as_deref()) else {
+                    return Err("its file is gone".to_owned());
+                };
+                let bytes = batch::rebuild(&half, &[(dress, bytes)]).map_err(|error| error.to_string())?;
+                Ok((half, bytes))
+            })
+            .collect()
+    }
+
+    /// Takes all batches of the first one's file out of the lane: none may jump the hole. The others are numbered anew.
+    fn hold_first(&mut self, lane: usize, reason: String, events: &mut Vec<Event>) -> io::Result<()> {
+        let Some(first) = self.lanes[lane].queue.front() else { return Ok(()) };
+        let file = first.sent.sources[0].file;
+        let is_held = |sent: &Sent| sent.sources.iter().any(|source| source.file == file);
+        let queue = &self.lanes[lane].queue;
+        let gone = queue.iter().map(|outgoing| &outgoing.sent).filter(|sent| is_held(sent)).map(|sent| sent.number);
+        let gone = gone.collect();
+        self.record(Entry::Replaced { gone, by: Vec::new() })?;
+        let reason = format!("the broker refused a batch: {reason}");
+        tracing::error!(file = %file, "{reason}; the file waits");
+        self.lanes[lane].queue.retain(|outgoing| !is_held(&outgoing.sent));
+        self.batches_of.remove(&file);
+        self.lanes[lane].start_over();
+        self.renumber(lane);
+        events.push(Event::Held { file, reason });
+        Ok(())
+    }
+
+    /// Numbers everything in the lane from 0 under `identity`.
+    pub(super) fn number_anew(&mut self, lane: usize, identity: Identity) {
+        let mut next_sequence = 0;
+        let number = self.state().next_number;
+        let gone: Vec<u64> = self.lanes[lane].queue.iter().map(|outgoing| outgoing.sent.number).collect();
+        let by: Vec<Sent> = self.lanes[lane]
+            .queue
+            .iter()
+            .zip(number..)
+            .map(|(outgoing, number)| {
+                let sequence = next_sequence;
+                next_sequence = wrap_sequence(next_sequence, outgoing.sent.records);
+                let producer_id = identity.id;
+                Sent { number, producer_id, producer_epoch: identity.epoch, sequence, ..outgoing.sent.clone() }
+            })
+            .collect();
+        if !gone.is_empty() && self.record(Entry::Replaced { gone, by: by.clone() }).is_err() {
+            // The identity is not used; the next look at the lane asks for another one.
+            self.lanes[lane].numbering = Numbering::None;
+            return;
+        }
+        for (outgoing, sent) in self.lanes[lane].queue.iter_mut().zip(by) {
+            let mut bytes = outgoing.bytes.to_vec();
+            set_producer(&mut bytes, producer_of(&sent));
+            outgoing.bytes = self.pool.hold(bytes);
+            outgoing.sent = sent;
+            self.metrics.batches_repeated.inc();
+        }
+        self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
+        self.pump(lane);
+    }
+}

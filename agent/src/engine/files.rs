@@ -1,0 +1,91 @@
+//! The open files, and their content for batches that are made again.
+
+use crate::batch::Dress;
+use crate::deliver::{Content, Contents};
+use crate::fingerprint::{FileId, FileKey};
+use crate::journal::{FileRecord, Source};
+use crate::tail::{self, Tail};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirEntryExt;
+use std::path::{Path, PathBuf};
+
+/// The open files by identity.
+#[derive(Debug, Default)]
+pub struct Files {
+    pub tails: BTreeMap<FileId, Tail>,
+    /// Where writes are reported: names as found, and what links lead to.
+    pub by_path: HashMap<PathBuf, FileId>,
+    by_key: HashMap<FileKey, FileId>,
+}
+
+impl Files {
+    pub fn insert(&mut self, tail: Tail) {
+        self.by_key.insert(tail.key, tail.id);
+        self.by_path.insert(tail.path.clone(), tail.id);
+        self.tails.insert(tail.id, tail);
+    }
+
+    pub fn remove(&mut self, id: FileId) -> Option<Tail> {
+        let tail = self.tails.remove(&id)?;
+        if self.by_key.get(&tail.key) == Some(&id) {
+            self.by_key.remove(&tail.key);
+        }
+        self.by_path.retain(|_, at| *at != id);
+        Some(tail)
+    }
+
+    pub fn by_key(&self, key: &FileKey) -> Option<FileId> {
+        self.by_key.get(key).copied()
+    }
+}
+
+impl Contents for Files {
+    fn content(&mut self, record: &FileRecord, source: &Source, host: Option<&str>) -> Content {
+        let read = |file: &File| {
+            let bytes = (source.end - source.start) as usize;
+            match tail::read_up_to(file, source.start, bytes) {
+                Ok(content) if content.len() == bytes => {
+                    let dataset = record.dataset.as_deref().unwrap_or(crate::detect::GENERIC);
+                    Content::Here(Dress::new(host, &record.path, dataset, record.id), content)
+                }
+                Ok(_) => Content::Gone("the file is shorter than what was read".to_owned()),
+                Err(error) => Content::NotNow(error.to_string()),
+            }
+        };
+        if let Some(tail) = self.tails.get(&record.id) {
+            return read(&tail.file);
+        }
+        match find(record) {
+            Ok(Some(path)) => match tail::open(&path) {
+                Ok((file, _)) => read(&file),
+                Err(error) => Content::NotNow(error.to_string()),
+            },
+            Ok(None) => Content::Gone("the file is gone".to_owned()),
+            Err(error) => Content::NotNow(error.to_string()),
+        }
+    }
+}
+
+/// Looks for a file under its last name, then under any name in that directory.
+///
+/// `None` is proof that it is not there: the directory could be read and is on the same device.
+pub fn find(record: &FileRecord) -> io::Result<Option<PathBuf>> {
+    let is_it = |path: &Path| fs::metadata(path).is_ok_and(|metadata| FileKey::of(&metadata) == record.key);
+    if is_it(&record.path_now) {
+        return Ok(Some(record.path_now.clone()));
+    }
+    let directory = record.path_now.parent().unwrap_or(Path::new("/"));
+    let metadata = fs::metadata(directory)?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.ino() == record.key.inode && is_it(&entry.path()) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    if std::os::unix::fs::MetadataExt::dev(&metadata) != record.key.device {
+        return Err(io::Error::other(format!("{directory:?} is on another device than before")));
+    }
+    Ok(None)
+}

@@ -1,0 +1,364 @@
+//! The agent's thread: it finds files, gives each its turn, and keeps the books. All state has this one writer.
+
+mod files;
+mod follow;
+mod read;
+mod view;
+
+pub use files::Files;
+pub use view::{FileState, Loss, Progress, Progressed, View};
+
+use crate::config::{CheckedInput, Config};
+use crate::deliver::{Answer, Delivery, Event};
+use crate::discover::Watches;
+use crate::fingerprint::FileId;
+use crate::metrics::Metrics;
+use crate::tail::{Goal, Name, Place};
+use kafka_wire::batch::BatchWriter;
+use read::Turn;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Turns between two looks at the messages: a few milliseconds of work.
+const TURNS_MAX: usize = 8;
+/// How often a file without a name is looked at: its directory may not be watched.
+const NAMELESS_POLL: Duration = Duration::from_millis(500);
+/// Least time between two walks through the directories, however many names change.
+const WALK_INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// How often the published view may change.
+const VIEW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What wakes the agent's thread.
+#[derive(Debug)]
+pub enum Wake {
+    Answer(Answer),
+    /// Something changed in a watched directory.
+    Changes,
+    /// Batches gave memory back.
+    Memory,
+    /// Read no more; end when all is acknowledged, or at this time.
+    Stop {
+        until: Instant,
+    },
+}
+
+/// Where the time of records comes from.
+#[derive(Clone)]
+pub struct Clock(pub Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl Clock {
+    /// Milliseconds since the epoch.
+    pub fn now_millis(&self) -> i64 {
+        (self.0)()
+    }
+}
+
+/// State of the agent's thread.
+pub struct Engine {
+    config: Config,
+    inputs: Vec<CheckedInput>,
+    clock: Clock,
+    delivery: Delivery,
+    files: Files,
+    watches: Watches,
+    metrics: Metrics,
+    /// Read buffer of the file whose turn it is.
+    block: Vec<u8>,
+    writer: BatchWriter,
+    /// Files that have something to read, in the order of their turns.
+    ready: VecDeque<FileId>,
+    /// Files that are to be read at a time.
+    later: BTreeSet<(Instant, FileId)>,
+    /// Files that wait for their lane.
+    parked: BTreeSet<FileId>,
+    finished: Vec<FileId>,
+    out_of_memory: bool,
+    walk_at: Instant,
+    rescan_at: Instant,
+    tick_at: Instant,
+    view_at: Instant,
+    stop_at: Option<Instant>,
+    /// Names that cannot be read, and why; traced once each.
+    path_problems: BTreeMap<PathBuf, String>,
+    losses: Vec<Loss>,
+    view: Arc<Mutex<Arc<View>>>,
+    caught_up: tokio::sync::watch::Sender<bool>,
+    killed: Arc<AtomicBool>,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    pub config: Config,
+    pub inputs: Vec<CheckedInput>,
+    pub clock: Clock,
+    pub delivery: Delivery,
+    pub watches: Watches,
+    pub metrics: Metrics,
+    pub view: Arc<Mutex<Arc<View>>>,
+    pub caught_up: tokio::sync::watch::Sender<bool>,
+    /// Set when the agent was dropped: end at once, as after a crash.
+    pub killed: Arc<AtomicBool>,
+}
+
+impl Engine {
+    pub fn new(parts: Parts) -> Self {
+        let now = Instant::now();
+        Self {
+            writer: BatchWriter::new(parts.config.compression),
+            rescan_at: now + parts.config.rescan,
+            tick_at: now + parts.config.flush_interval,
+            config: parts.config,
+            inputs: parts.inputs,
+            clock: parts.clock,
+            delivery: parts.delivery,
+            files: Files::default(),
+            watches: parts.watches,
+            metrics: parts.metrics,
+            block: Vec::new(),
+            ready: VecDeque::new(),
+            later: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            finished: Vec::new(),
+            out_of_memory: false,
+            walk_at: now,
+            view_at: now,
+            stop_at: None,
+            path_problems: BTreeMap::new(),
+            losses: Vec::new(),
+            view: parts.view,
+            caught_up: parts.caught_up,
+            killed: parts.killed,
+        }
+    }
+
+    /// Runs until it is told to stop, or the agent is dropped.
+    pub fn run(mut self, wakes: &Receiver<Wake>) -> Progressed {
+        self.start();
+        loop {
+            while let Ok(wake) = wakes.try_recv() {
+                self.wake(wake);
+            }
+            if self.killed.load(Ordering::SeqCst) {
+                return self.progressed();
+            }
+            let now = Instant::now();
+            if let Some(until) = self.stop_at
+                && (self.delivery.undelivered().0 == 0 || now >= until)
+            {
+                if let Err(error) = self.delivery.finish() {
+                    tracing::error!("cannot write the checkpoint: {error}; the journal has what it would say");
+                }
+                self.publish();
+                return self.progressed();
+            }
+            self.timers(now);
+            if self.stop_at.is_none() {
+                self.turns();
+            }
+            let busy = self.stop_at.is_none() && !self.ready.is_empty() && !self.out_of_memory;
+            if busy {
+                continue;
+            }
+            match wakes.recv_timeout(self.next_timer().saturating_duration_since(Instant::now())) {
+                Ok(wake) => self.wake(wake),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.progressed(),
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        self.delivery.start();
+        self.walk(true);
+        self.find_renamed();
+        self.recover();
+        self.publish();
+    }
+
+    fn recover(&mut self) {
+        let (delivery, contents) = self.contents();
+        let events = delivery.recover(contents);
+        self.follow_up(events);
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Answer(answer) => {
+                let (delivery, contents) = self.contents();
+                let events = delivery.take(answer, contents);
+                self.follow_up(events);
+            }
+            Wake::Changes => {
+                let changes = self.watches.take();
+                if changes.names || changes.missed {
+                    self.walk_at = self.walk_at.min(Instant::now());
+                }
+                if changes.missed {
+                    self.rescan_at = Instant::now();
+                }
+                for path in changes.written {
+                    if let Some(&id) = self.files.by_path.get(&path) {
+                        self.schedule(id);
+                    }
+                }
+            }
+            Wake::Memory => self.out_of_memory = false,
+            Wake::Stop { until } => self.stop_at = Some(until),
+        }
+    }
+
+    fn follow_up(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Moved(_) => {}
+                Event::Ready => {
+                    let parked = std::mem::take(&mut self.parked);
+                    self.ready.extend(parked);
+                }
+                Event::Held { file, reason } => {
+                    let place = self.delivery.state().files.get(&file).map(Place::acknowledged);
+                    if let (Some(tail), Some(place)) = (self.files.tails.get_mut(&file), place) {
+                        // A failure shows again at the next read, which then finds the marker wrong.
+                        let _ = tail.go_to(place);
+                        tail.finished = false;
+                    }
+                    self.hold(file, reason);
+                }
+                Event::Lost { file, start, end, reason } => self.lose(file, start, end, reason),
+            }
+        }
+        self.close_finished();
+        self.check_caught_up();
+    }
+
+    /// Reads nothing more of a file until the next rescan.
+    fn hold(&mut self, id: FileId, reason: String) {
+        if let Some(tail) = self.files.tails.get_mut(&id) {
+            if tail.held.as_ref() != Some(&reason) {
+                tracing::warn!(path = ?tail.path, "{reason}");
+            }
+            tail.held = Some(reason);
+        }
+    }
+
+    /// Lets a file have a turn soon, but leaves its writer the time to write more.
+    fn schedule(&mut self, id: FileId) {
+        let Some(tail) = self.files.tails.get_mut(&id) else { return };
+        if tail.scheduled || tail.finished {
+            return;
+        }
+        tail.scheduled = true;
+        match tail.read_at.map(|read_at| read_at + self.config.linger) {
+            Some(at) if at > Instant::now() => {
+                self.later.insert((at, id));
+            }
+            _ => self.ready.push_back(id),
+        }
+    }
+
+    fn timers(&mut self, now: Instant) {
+        while let Some(&(at, id)) = self.later.first()
+            && at <= now
+        {
+            self.later.pop_first();
+            self.ready.push_back(id);
+        }
+        if now >= self.rescan_at {
+            self.rescan(now);
+        } else if now >= self.walk_at {
+            self.walk(false);
+        }
+        if now >= self.tick_at {
+            self.tick_at = now + self.config.flush_interval;
+            let (delivery, contents) = self.contents();
+            let events = delivery.tick(contents);
+            self.follow_up(events);
+        }
+        if now >= self.view_at {
+            self.publish();
+        }
+    }
+
+    fn next_timer(&self) -> Instant {
+        let mut next = self.rescan_at.min(self.walk_at).min(self.tick_at);
+        next = next.min(self.view_at);
+        if self.stop_at.is_none()
+            && let Some(&(at, _)) = self.later.first()
+        {
+            next = next.min(at);
+        }
+        self.stop_at.map_or(next, |at| next.min(at))
+    }
+
+    fn turns(&mut self) {
+        for _ in 0..TURNS_MAX {
+            if self.out_of_memory {
+                return;
+            }
+            let Some(id) = self.ready.pop_front() else { return };
+            let now = Instant::now();
+            let turn = self.turn(id, now);
+            if let Some(tail) = self.files.tails.get_mut(&id) {
+                tail.scheduled = turn != Turn::End;
+                if turn == Turn::End
+                    && let Name::Gone { quiet_at } = tail.name
+                    && !tail.finished
+                {
+                    tail.scheduled = true;
+                    self.later.insert(((now + NAMELESS_POLL).min(quiet_at.max(now)), id));
+                }
+            }
+            match turn {
+                Turn::More => self.ready.push_back(id),
+                Turn::End => {}
+                Turn::Parked => {
+                    self.parked.insert(id);
+                }
+                Turn::NoMemory => {
+                    self.ready.push_front(id);
+                    self.out_of_memory = true;
+                }
+            }
+            self.view_at = self.view_at.min(now + VIEW_INTERVAL);
+        }
+        self.close_finished();
+        self.check_caught_up();
+    }
+
+    /// Closes files of which nothing more will come once their batches are acknowledged.
+    fn close_finished(&mut self) {
+        let delivery = &self.delivery;
+        let (done, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.finished).into_iter().partition(|&id| !delivery.in_flight(id));
+        self.finished = waiting;
+        for id in done {
+            if self.files.tails.get(&id).is_some_and(|tail| tail.finished) {
+                self.files.remove(id);
+            }
+        }
+    }
+
+    fn check_caught_up(&mut self) {
+        if *self.caught_up.borrow() {
+            return;
+        }
+        let (state, delivery) = (self.delivery.state(), &self.delivery);
+        for tail in self.files.tails.values_mut() {
+            if let Goal::Acknowledge(position) = tail.goal {
+                let acknowledged = state.files.get(&tail.id).is_none_or(|record| record.position >= position);
+                if acknowledged || !delivery.in_flight(tail.id) {
+                    tail.goal = Goal::Met;
+                }
+            }
+        }
+        let met = self.files.tails.values().all(|tail| tail.goal == Goal::Met);
+        if met && self.delivery.is_recovered() {
+            self.publish();
+            self.caught_up.send_replace(true);
+        }
+    }
+}

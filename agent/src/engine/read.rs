@@ -1,0 +1,298 @@
+//! One turn of a file: read a block, check that it goes on where reading stood, frame its lines and send them.
+
+use super::Engine;
+use crate::batch::{Dress, source_of};
+use crate::deliver::{Contents, Draft};
+use crate::detect;
+use crate::fingerprint::{FileId, HEAD_BYTES_MAX, MARKER_BYTES_MAX, Print, marker_of};
+use crate::journal::{Ending, Entry};
+use crate::lines::{Lines, after_newline, unfinished};
+use crate::tail::{self, Goal, Name};
+use std::io;
+use std::time::Instant;
+
+/// Bytes read beyond the longest line: its delimiter, and the byte that shows that a longer one is longer.
+const BEYOND_LINE_BYTES: usize = 4;
+
+/// What comes after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There is more to read now.
+    More,
+    /// Wait for a write.
+    End,
+    /// Wait until batches can be numbered, or the hold is over.
+    Parked,
+    /// Wait until batches have been acknowledged.
+    NoMemory,
+}
+
+/// Progress of the framing within a block; positions are relative to its data.
+#[derive(Debug, Clone, Copy)]
+struct Framed {
+    at: usize,
+    skipping: bool,
+}
+
+impl Engine {
+    /// Reads at most one block of a file.
+    pub(super) fn turn(&mut self, id: FileId, now: Instant) -> Turn {
+        let Some(tail) = self.files.tails.get(&id) else { return Turn::End };
+        if tail.held.is_some() || tail.finished {
+            return Turn::Parked;
+        }
+        let Some(lane) = tail.lane.or_else(|| self.lane_of(id)) else { return Turn::Parked };
+        if !self.delivery.is_ready(lane) {
+            return Turn::Parked;
+        }
+        let mut block = std::mem::take(&mut self.block);
+        let turn = self.read_block(id, lane, now, &mut block);
+        self.block = block;
+        turn.unwrap_or_else(|error| {
+            self.hold(id, format!("cannot be read: {error}"));
+            Turn::Parked
+        })
+    }
+
+    /// The lane of a file; its partition is fixed here when it is not yet.
+    fn lane_of(&mut self, id: FileId) -> Option<usize> {
+        let mut record = self.delivery.state().files.get(&id)?.clone();
+        let partition = match record.partition {
+            Some(partition) => partition,
+            None => {
+                let partition = self.delivery.partition_of(&record.topic, id)?;
+                record.partition = Some(partition);
+                self.delivery.record(Entry::File(record.clone())).ok()?;
+                partition
+            }
+        };
+        let lane = self.delivery.lane(&record.topic, partition);
+        self.files.tails.get_mut(&id)?.lane = Some(lane);
+        Some(lane)
+    }
+
+    fn read_block(&mut self, id: FileId, lane: usize, now: Instant, block: &mut Vec<u8>) -> io::Result<Turn> {
+        let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Turn::End) };
+        let marker_bytes = tail.marker.len();
+        let wanted = if tail.wide {
+            self.config.block_bytes.max(self.config.line_bytes_max + BEYOND_LINE_BYTES)
+        } else {
+            self.config.block_bytes
+        };
+        if !self.delivery.pool().has_room(wanted) && self.delivery.pool().used() > 0 {
+            return Ok(Turn::NoMemory);
+        }
+        let known_size = tail.size;
+        let size = tail.file.metadata()?.len();
+        if block.len() < MARKER_BYTES_MAX + wanted {
+            block.resize(MARKER_BYTES_MAX + wanted, 0);
+        }
+        let from = tail.position - marker_bytes as u64;
+        let read = tail::read_at(&tail.file, from, &mut block[..marker_bytes + wanted])?;
+        // One read sees both: a truncation after it is seen by the next one.
+        if read < marker_bytes || block[..marker_bytes] != tail.marker || size < tail.position {
+            self.truncated(id, known_size);
+            return Ok(Turn::More);
+        }
+        tail.size = size.max(from + read as u64);
+        tail.read_at = Some(now);
+        let at_end = read < marker_bytes + wanted;
+        let bytes = read - marker_bytes;
+        if bytes > 0
+            && let Name::Gone { quiet_at } = &mut tail.name
+            && (!at_end || tail.size != known_size)
+        {
+            *quiet_at = now + self.config.rotated_grace;
+        }
+        let last = at_end && tail.is_last(self.config.once, now);
+        let block = &block[..read];
+        let data = &block[marker_bytes..];
+        self.grow_head(id);
+        if !self.dress(id, data, last) {
+            if at_end {
+                return Ok(self.at_end(id, last && data.is_empty()));
+            }
+            if let Some(tail) = self.files.tails.get_mut(&id) {
+                tail.wide = true;
+            }
+            return Ok(Turn::More);
+        }
+        let framed = self.frame(id, lane, data, last);
+        let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Turn::End) };
+        self.metrics.bytes_read.inc_by(framed.at as u64);
+        tail.position += framed.at as u64;
+        tail.skipping = framed.skipping;
+        let marker = marker_of(&block[..marker_bytes + framed.at]);
+        tail.marker.clear();
+        tail.marker.extend_from_slice(marker);
+        // A block without the end of a line.
+        tail.wide = !at_end && framed.at == 0;
+        if !self.delivery.is_ready(lane) {
+            return Ok(Turn::Parked);
+        }
+        Ok(if at_end { self.at_end(id, last) } else { Turn::More })
+    }
+
+    fn at_end(&mut self, id: FileId, last: bool) -> Turn {
+        let Some(tail) = self.files.tails.get_mut(&id) else { return Turn::End };
+        if matches!(tail.goal, Goal::Read(_)) {
+            tail.goal = Goal::Acknowledge(tail.position);
+        }
+        if last && matches!(tail.name, Name::Gone { .. }) {
+            tail.finished = true;
+            self.finished.push(id);
+        }
+        Turn::End
+    }
+
+    /// Learns more of a short file's beginning as it grows.
+    fn grow_head(&mut self, id: FileId) {
+        let (Some(tail), Some(record)) = (self.files.tails.get(&id), self.delivery.state().files.get(&id)) else {
+            return;
+        };
+        let (known, now) = (u64::from(record.head.bytes), tail.size.min(HEAD_BYTES_MAX as u64));
+        if now == known || (now < HEAD_BYTES_MAX as u64 && now < known * 2) {
+            return;
+        }
+        if let Ok(head) = tail::head(&tail.file)
+            && record.head.begins(&head)
+        {
+            let mut record = record.clone();
+            record.head = Print::of(&head);
+            // Without it on disk the next start knows less of the head, no more.
+            let _ = self.delivery.record(Entry::File(record));
+        }
+    }
+
+    /// Settles what kind of lines the file has, once there is one, and dresses its records. `false`: not yet.
+    fn dress(&mut self, id: FileId, data: &[u8], last: bool) -> bool {
+        let (Some(tail), Some(record)) = (self.files.tails.get_mut(&id), self.delivery.state().files.get(&id)) else {
+            return false;
+        };
+        if tail.dress.is_some() {
+            return true;
+        }
+        let mut record = record.clone();
+        if record.dataset.is_none() {
+            // Lines in the middle, as after a start at the end, are as good as the first ones.
+            let whole = data.iter().rposition(|&byte| byte == b'\n').map(|newline| newline + 1);
+            let long = data.len() > self.config.line_bytes_max;
+            let Some(sample) = whole.or_else(|| ((last && !data.is_empty()) || long).then_some(data.len())) else {
+                return false;
+            };
+            record.dataset = Some(detect::dataset(&record.path, &data[..sample.min(64 * 1024)]).to_owned());
+            record.dataset_detected = true;
+            if self.delivery.record(Entry::File(record.clone())).is_err() {
+                return false;
+            }
+        }
+        let dataset = record.dataset.as_deref().unwrap_or(detect::GENERIC);
+        let host = self.config.headers.then_some(self.config.host_name.as_str());
+        tail.dress = Some(Dress::new(host, &record.path, dataset, id));
+        true
+    }
+
+    /// Frames the lines of `data`, which begins at the file's position. When the journal cannot be written it stops
+    /// after the last batch that was sent.
+    fn frame(&mut self, id: FileId, lane: usize, data: &[u8], last: bool) -> Framed {
+        let Some(tail) = self.files.tails.get_mut(&id) else { return Framed { at: 0, skipping: false } };
+        let mut framed = Framed { at: 0, skipping: tail.skipping };
+        let Some(dress) = tail.dress.take() else { return framed };
+        let base = tail.position;
+        let timestamp = self.clock.now_millis();
+        let line_bytes_max = self.config.line_bytes_max;
+        self.writer.clear();
+        let mut skipping = framed.skipping;
+        let mut start = 0;
+        let mut lines_read = 0;
+        'rest: loop {
+            if skipping {
+                let next = after_newline(data, start);
+                skipping = next.is_none();
+                start = next.unwrap_or(data.len());
+                framed = Framed { at: start, skipping };
+                if skipping {
+                    break;
+                }
+            }
+            let mut lines = Lines::new(data, start, line_bytes_max);
+            for line in lines.by_ref() {
+                let bytes = line.value.len() + dress.frame_bytes_max;
+                if !self.writer.is_empty() && self.writer.plain_bytes() + bytes > self.config.batch_bytes_max {
+                    if !self.ship(id, lane, base, data, start..line.start, Ending::Newline, timestamp) {
+                        break 'rest;
+                    }
+                    start = line.start;
+                    framed.at = start;
+                }
+                dress.frame(&mut self.writer, timestamp, base + line.start as u64, line.value, line.cut);
+                lines_read += 1;
+                if line.cut {
+                    self.metrics.lines_cut.inc();
+                    if !self.ship(id, lane, base, data, start..line.end, Ending::Cut, timestamp) {
+                        break 'rest;
+                    }
+                    start = line.end;
+                    framed = Framed { at: start, skipping: true };
+                    skipping = true;
+                    continue 'rest;
+                }
+            }
+            let mut end = lines.position();
+            let mut ending = Ending::Newline;
+            if last && end < data.len() {
+                let line = unfinished(data, end, line_bytes_max);
+                dress.frame(&mut self.writer, timestamp, base + line.start as u64, line.value, line.cut);
+                lines_read += 1;
+                (end, ending) = (line.end, if line.cut { Ending::Cut } else { Ending::Open });
+            }
+            if !self.writer.is_empty() && self.ship(id, lane, base, data, start..end, ending, timestamp) {
+                framed = Framed { at: end, skipping: ending == Ending::Cut };
+            }
+            break;
+        }
+        self.metrics.lines_read.inc_by(lines_read);
+        if let Some(tail) = self.files.tails.get_mut(&id) {
+            tail.dress = Some(dress);
+        }
+        framed
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn ship(
+        &mut self,
+        id: FileId,
+        lane: usize,
+        base: u64,
+        data: &[u8],
+        range: std::ops::Range<usize>,
+        ending: Ending,
+        timestamp: i64,
+    ) -> bool {
+        let source = source_of(id, base + range.start as u64, &data[range], ending);
+        let draft = Draft {
+            source,
+            host: self.config.headers.then(|| self.config.host_name.clone()),
+            timestamp,
+            line_bytes_max: self.config.line_bytes_max,
+            compression: self.config.compression,
+        };
+        self.delivery.send(lane, &mut self.writer, draft).is_ok()
+    }
+
+    /// Where the contents for repeated batches come from.
+    pub(super) fn contents(&mut self) -> (&mut crate::deliver::Delivery, &mut dyn Contents) {
+        (&mut self.delivery, &mut self.files)
+    }
+}
+
+impl tail::Tail {
+    /// Nothing will follow the file's last line, although it has no newline.
+    fn is_last(&self, once: bool, now: Instant) -> bool {
+        match (self.name, self.goal) {
+            (Name::Gone { quiet_at }, _) => now >= quiet_at,
+            (Name::Here, Goal::Read(size)) => once && self.size <= size,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the outside may know of the agent's thread: snapshots that it publishes.
+
+use super::{Engine, VIEW_INTERVAL};
+use crate::fingerprint::FileId;
+use crate::tail::Name;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+/// Losses that are remembered one by one; the counter has them all.
+const LOSSES_MAX: usize = 64;
+
+/// One followed file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileState {
+    pub id: FileId,
+    pub path: PathBuf,
+    /// `None` until there is a first line.
+    pub dataset: Option<String>,
+    /// The dataset was guessed, not given.
+    pub detected: bool,
+    pub size: u64,
+    /// Everything before it has been read.
+    pub position: u64,
+    /// Everything before it has been acknowledged.
+    pub acknowledged: u64,
+    /// Renamed or deleted, and read on for a while.
+    pub nameless: bool,
+    pub problem: Option<String>,
+}
+
+/// Counts since the start, and what there is still to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub lines_read: u64,
+    pub bytes_read: u64,
+    pub records_acknowledged: u64,
+    /// Bytes in the followed files that are not acknowledged.
+    pub lag_bytes: u64,
+}
+
+/// Bytes of a file that could not be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    pub file: FileId,
+    pub path: PathBuf,
+    pub start: u64,
+    pub end: u64,
+    pub reason: String,
+}
+
+/// A snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    pub files: Vec<FileState>,
+    pub problems: Vec<String>,
+    pub losses: Vec<Loss>,
+    pub progress: Progress,
+}
+
+/// How the thread ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progressed {
+    pub progress: Progress,
+    /// Batches and records without acknowledgement; the next start sends them.
+    pub undelivered: (usize, u64),
+}
+
+impl Engine {
+    pub(super) fn progressed(&self) -> Progressed {
+        let progress = self.view.lock().unwrap_or_else(PoisonError::into_inner).progress;
+        Progressed { progress, undelivered: self.delivery.undelivered() }
+    }
+
+    /// Counts and reports bytes that nobody will get.
+    pub(super) fn lose(&mut self, file: FileId, start: u64, end: u64, reason: String) {
+        let path = self.delivery.state().files.get(&file).map(|record| record.path.clone()).unwrap_or_default();
+        tracing::error!(path = ?path, file = %file, start, end, "bytes are lost: {reason}");
+        self.metrics.lost_bytes.inc_by(end - start);
+        if self.losses.len() < LOSSES_MAX {
+            self.losses.push(Loss { file, path, start, end, reason });
+        }
+    }
+
+    pub(super) fn publish(&mut self) {
+        let state = self.delivery.state();
+        let files: Vec<FileState> = self
+            .files
+            .tails
+            .values()
+            .filter_map(|tail| {
+                let record = state.files.get(&tail.id)?;
+                Some(FileState {
+                    id: tail.id,
+                    path: tail.path.clone(),
+                    dataset: record.dataset.clone(),
+                    detected: record.dataset_detected,
+                    size: tail.size,
+                    position: tail.position,
+                    acknowledged: record.position,
+                    nameless: tail.name != Name::Here,
+                    problem: tail.held.clone(),
+                })
+            })
+            .collect();
+        let lag_bytes = files.iter().map(|file| file.size.saturating_sub(file.acknowledged)).sum();
+        let mut problems = self.delivery.problems();
+        problems.extend(self.path_problems.iter().map(|(path, problem)| format!("{path:?} {problem}")));
+        problems.extend(self.watches.unwatched.iter().map(|(path, why)| {
+            format!("{path:?} cannot be watched: {why}; new lines there are found every {:?}", self.config.rescan)
+        }));
+        let held = files.iter().filter_map(|file| Some(format!("{:?} {}", file.path, file.problem.as_ref()?)));
+        problems.extend(held);
+        let progress = Progress {
+            lines_read: self.metrics.lines_read.get(),
+            bytes_read: self.metrics.bytes_read.get(),
+            records_acknowledged: self.metrics.records_acknowledged.get(),
+            lag_bytes,
+        };
+        self.metrics.lag_bytes.set(lag_bytes as i64);
+        self.metrics.held_bytes.set(self.delivery.pool().used() as i64);
+        self.metrics.files_followed.set(files.len() as i64);
+        let view = View { files, problems, losses: self.losses.clone(), progress };
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        // While nothing is read, acknowledgements and outages still change the picture.
+        let idle = self.delivery.undelivered().0 == 0;
+        self.view_at = Instant::now() + if idle { VIEW_INTERVAL * 10 } else { VIEW_INTERVAL };
+    }
+}

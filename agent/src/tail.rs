@@ -1,0 +1,236 @@
+//! One open file: where reading stands, and whether it still is the file that was read before.
+
+use crate::batch::Dress;
+use crate::fingerprint::{FileId, FileKey, HEAD_BYTES_MAX, MARKER_BYTES_MAX, Print};
+use crate::journal::FileRecord;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Whether a file still has its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    Here,
+    /// Renamed or deleted: read on through the open descriptor, until nothing has come for a while.
+    Gone {
+        quiet_at: Instant,
+    },
+}
+
+/// What has to be acknowledged before everything that was there at the start is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// This many bytes were there.
+    Read(u64),
+    /// Everything before this position is to be acknowledged.
+    Acknowledge(u64),
+    Met,
+}
+
+/// A file that is read. The acknowledged position is in its [`FileRecord`].
+#[derive(Debug)]
+pub struct Tail {
+    pub id: FileId,
+    pub file: File,
+    pub key: FileKey,
+    /// Under which it was last seen.
+    pub path: PathBuf,
+    pub name: Name,
+    /// Everything before it is framed.
+    pub position: u64,
+    /// The position lies in the rest of a cut line.
+    pub skipping: bool,
+    /// The bytes just before the position, compared before each read: they change when the file was truncated and has
+    /// grown again.
+    pub marker: Vec<u8>,
+    /// When it was last looked at.
+    pub size: u64,
+    pub goal: Goal,
+    pub lane: Option<usize>,
+    pub dress: Option<Dress>,
+    /// The next line is longer than a block: read as much as the longest line needs.
+    pub wide: bool,
+    /// Why nothing is read from it.
+    pub held: Option<String>,
+    /// In the queue of files that have something to read, or set to be.
+    pub scheduled: bool,
+    /// Nothing will be read any more; kept while batches are in flight.
+    pub finished: bool,
+    pub read_at: Option<Instant>,
+}
+
+/// Where reading goes on in a file that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub position: u64,
+    pub skipping: bool,
+    pub marker: Print,
+}
+
+impl Place {
+    pub fn acknowledged(record: &FileRecord) -> Self {
+        Self { position: record.position, skipping: record.skipping, marker: record.marker }
+    }
+}
+
+/// Why a file is not the one that a record tells about, although the file system says so.
+#[derive(Debug, thiserror::Error)]
+pub enum Veto {
+    #[error("it is shorter than what was read: {size} bytes, position {position}")]
+    Shorter { size: u64, position: u64 },
+    #[error("it begins with other bytes")]
+    Head,
+    #[error("the bytes before position {0} are others")]
+    Marker(u64),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Opens a regular file for reading without ever blocking, should the name mean something else by now.
+pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok((file, metadata))
+}
+
+/// The file's first bytes, as many as a fingerprint covers.
+pub fn head(file: &File) -> io::Result<Vec<u8>> {
+    read_up_to(file, 0, HEAD_BYTES_MAX)
+}
+
+/// The bytes just before `position`.
+pub fn before(file: &File, position: u64) -> io::Result<Vec<u8>> {
+    let bytes = position.min(MARKER_BYTES_MAX as u64);
+    read_up_to(file, position - bytes, bytes as usize)
+}
+
+/// Reads until `bytes` are there or the file ends.
+pub fn read_up_to(file: &File, position: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; bytes];
+    let read = read_at(file, position, &mut buffer)?;
+    buffer.truncate(read);
+    Ok(buffer)
+}
+
+/// Fills `buffer` as far as the file goes.
+pub fn read_at(file: &File, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], position + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Checks that `file` has the content that `record` tells about, up to `place`; returns the bytes before it.
+pub fn recognise(file: &File, size: u64, record: &FileRecord, place: &Place) -> Result<Vec<u8>, Veto> {
+    if size < place.position {
+        return Err(Veto::Shorter { size, position: place.position });
+    }
+    if !record.head.begins(&head(file)?) {
+        return Err(Veto::Head);
+    }
+    let marker = before(file, place.position)?;
+    if !place.marker.ends(&marker) {
+        return Err(Veto::Marker(place.position));
+    }
+    Ok(marker)
+}
+
+impl Tail {
+    pub fn new(id: FileId, file: File, key: FileKey, path: PathBuf, place: Place, marker: Vec<u8>, size: u64) -> Self {
+        Self {
+            id,
+            file,
+            key,
+            path,
+            name: Name::Here,
+            position: place.position,
+            skipping: place.skipping,
+            marker,
+            size,
+            goal: Goal::Met,
+            lane: None,
+            dress: None,
+            wide: false,
+            held: None,
+            scheduled: false,
+            finished: false,
+            read_at: None,
+        }
+    }
+
+    /// Goes back to `place`.
+    pub fn go_to(&mut self, place: Place) -> io::Result<()> {
+        self.marker = before(&self.file, place.position)?;
+        self.position = place.position;
+        self.skipping = place.skipping;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(head: &[u8]) -> FileRecord {
+        FileRecord {
+            id: FileId(1),
+            key: FileKey { device: 1, inode: 1, birth_nanos: None },
+            path: "a".into(),
+            path_now: "a".into(),
+            topic: "logs".into(),
+            partition: None,
+            dataset: None,
+            dataset_detected: false,
+            head: Print::of(head),
+            position: 0,
+            skipping: false,
+            marker: Print::of(b""),
+            seen_secs: 0,
+            gone: false,
+        }
+    }
+
+    #[test]
+    fn content_vetoes_what_the_inode_says() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a");
+        let check = |content: &[u8]| {
+            std::fs::write(&path, content).expect("written");
+            let (file, metadata) = open(&path).expect("opened");
+            let place = Place { position: 8, skipping: false, marker: Print::of(b"two\n") };
+            recognise(&file, metadata.len(), &record(b"one\n"), &place)
+        };
+        assert_eq!(check(b"one\ntwo\nthree").expect("the same"), b"one\ntwo\n");
+        assert!(matches!(check(b"one\ntw"), Err(Veto::Shorter { .. })));
+        assert!(matches!(check(b"0ne\ntwo\n"), Err(Veto::Head)));
+        assert!(matches!(check(b"one\nTWO\nthree"), Err(Veto::Marker(8))));
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_an_error_and_no_hang() {
+        let folder = tempfile::tempdir().expect("folder");
+        assert!(open(folder.path()).is_err());
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .expect("made");
+        assert!(open(&fifo).is_err());
+    }
+}
