@@ -1,12 +1,17 @@
 //! The broker's counters, as Prometheus sees them.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
+};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::fmt::Write as _;
+use std::sync::Weak;
 
+use crate::log::DataDirectory;
 use kafka_wire::protocol::messages::ApiKey;
 
 /// Label of the request counter: Kafka's name of the API.
@@ -35,6 +40,7 @@ pub struct Counters {
     pub connections_refused: Counter,
     pub requests_refused: Counter,
     pub batches_appended: Counter,
+    pub batches_repeated: Counter,
     pub batches_refused: Counter,
     pub group_rebalances: Counter,
 }
@@ -55,6 +61,7 @@ impl Counters {
             &counters.requests_refused,
         );
         add("batches_appended", "Record batches that producers appended", &counters.batches_appended);
+        add("batches_repeated", "Record batches that had been appended before", &counters.batches_repeated);
         add("batches_refused", "Record batches that were refused", &counters.batches_refused);
         add("group_rebalances", "Generations that consumer groups have formed", &counters.group_rebalances);
         registry.register("sluice_broker_connections", "Open connections", counters.connections.clone());
@@ -64,5 +71,28 @@ impl Counters {
 
     pub fn count_request(&self, api: ApiKey) {
         self.requests.get_or_create(&ApiLabel { api: ApiName(api) }).inc();
+    }
+}
+
+/// What the log counts by itself, read when somebody looks.
+pub struct LogCounters(pub Weak<DataDirectory>);
+
+impl std::fmt::Debug for LogCounters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogCounters")
+    }
+}
+
+impl Collector for LogCounters {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Some(log) = self.0.upgrade() else { return Ok(()) };
+        let (flushes, batches) = log.flush_counts();
+        let help = "Flush rounds, each for all record batches that waited";
+        let mut add = |name: &str, help: &str, count: u64| {
+            let counter = ConstCounter::new(count);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
+        };
+        add("sluice_broker_flushes", help, flushes)?;
+        add("sluice_broker_batches_flushed", "Record batches that a flush has put on disk", batches)
     }
 }

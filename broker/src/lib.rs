@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 pub use config::Config;
 pub use group::OpenError as GroupsError;
 
-use counters::Counters;
+use counters::{Counters, LogCounters};
 use group::Coordinator;
 use log::{DataDirectory, DirectoryConfig, OpenError};
 use node::Node;
@@ -83,6 +83,7 @@ impl Broker {
         }
         let counters = Counters::register(registry);
         let node = open(config, counters).await?;
+        registry.register_collector(Box::new(LogCounters(Arc::downgrade(&node.log))));
         let tasks = TaskTracker::new();
         let connections = TaskTracker::new();
         tasks.spawn(Arc::clone(&node.groups).keep_time(node.stop.clone()));

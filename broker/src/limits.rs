@@ -44,6 +44,9 @@ pub const PARTITIONS_PER_REQUEST_MAX: usize = 20_000;
 /// Topics in a request that creates or deletes some.
 pub const TOPICS_PER_REQUEST_MAX: usize = 10_000;
 
+/// Partitions in all: a client that asks for made-up names creates topics, and each partition holds an open file.
+pub const PARTITIONS_MAX: i32 = 20_000;
+
 /// Partitions of one topic: each costs file descriptors and a directory.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
 
@@ -90,4 +93,5 @@ pub const OFFSETS_READ_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(READ_STEP_BYTES < kafka_wire::frame::REQUEST_BYTES_MAX);
 const _: () = assert!(MEMBER_METADATA_BYTES_MAX < GROUP_RECORD_BYTES_MAX);
+const _: () = assert!(PARTITIONS_PER_TOPIC_MAX <= PARTITIONS_MAX);
 const _: () = assert!(FETCH_BYTES_MAX < i32::MAX as usize);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::group::{Coordinator, OFFSETS_TOPIC};
+use crate::limits;
 use crate::log::{CreateTopicError, DataDirectory, DeleteTopicError, Partition, PartitionError, Topic, TopicConfig};
 use crate::producer_ids::ProducerIds;
 use crate::warnings::Warnings;
@@ -50,6 +51,7 @@ impl Node {
             // Its partitions are the coordinator's, which made it at the start.
             return Err(ResponseError::InvalidTopicException);
         }
+        self.check_room(partitions)?;
         let (node, name) = (Arc::clone(self), name.to_owned());
         blocking(move || node.log.create_topic(&name, partitions, config).map_err(|error| not_created(&error))).await
     }
@@ -70,8 +72,19 @@ impl Node {
             // A group's partition follows from the number of partitions: its offsets would be looked for elsewhere.
             return Err(ResponseError::InvalidTopicException);
         }
+        let has = self.log.topic(name).map_or(0, |topic| topic.partition_count());
+        self.check_room(count.saturating_sub(has))?;
         let (node, name) = (Arc::clone(self), name.to_owned());
         blocking(move || node.log.add_partitions(&name, count).map_err(|error| not_created(&error))).await.map(drop)
+    }
+
+    /// Two that ask at the same time may pass together; the limit is not that exact.
+    fn check_room(&self, more: i32) -> Result<(), ResponseError> {
+        let there: i32 = self.log.topics().values().map(|topic| topic.partition_count()).sum();
+        match there.saturating_add(more) > limits::PARTITIONS_MAX {
+            true => Err(ResponseError::PolicyViolation),
+            false => Ok(()),
+        }
     }
 }
 

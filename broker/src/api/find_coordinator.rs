@@ -13,14 +13,19 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=6;
 
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-    // Transactions (1) and share groups (2) are not served: nobody coordinates them.
     let known = request.key_type == GROUP;
     let (host, port) = node.advertised(call.peers.local);
     let (node_id, host, port) =
         if known { (node.config.node_id, host, i32::from(port)) } else { (-1, String::new(), -1) };
-    let error_code = if known { NONE } else { ResponseError::CoordinatorNotAvailable.code() };
+    let error_code = match request.key_type {
+        GROUP => NONE,
+        // Not retriable, so that a client says at once that there are no transactions here.
+        TRANSACTION => ResponseError::TransactionalIdAuthorizationFailed.code(),
+        _ => ResponseError::InvalidRequest.code(),
+    };
     let message = (!known).then(|| StrBytes::from_static_str("only consumer groups have a coordinator here"));
     if call.version >= 4 {
         let coordinators = (request.coordinator_keys.into_iter())

@@ -16,7 +16,14 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=9;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: JoinGroupRequest) -> JoinGroupResponse {
     let answer = match checked(call, &request) {
-        Ok(join) => node.groups.join(&request.group_id, join).await,
+        Ok(join) => tokio::select! {
+            answer = node.groups.join(&request.group_id, join) => answer,
+            // The client asks again, and finds the broker when it is back.
+            () = node.stop.cancelled() => {
+                let stopping = Err(ResponseError::CoordinatorNotAvailable);
+                JoinAnswer { member_id: request.member_id.to_string(), result: stopping }
+            }
+        },
         Err(error) => JoinAnswer { member_id: request.member_id.to_string(), result: Err(error) },
     };
     let response = JoinGroupResponse::default().with_member_id(text(answer.member_id));

@@ -96,6 +96,7 @@ impl Outcomes {
                 .map(|one| {
                     let outcome = append(call, &found, one.index, one.records);
                     match &outcome {
+                        Ok((_, appended)) if appended.duplicate => node.counters.batches_repeated.inc(),
                         Ok(_) => node.counters.batches_appended.inc(),
                         Err(_) => node.counters.batches_refused.inc(),
                     };

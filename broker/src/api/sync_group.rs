@@ -27,7 +27,12 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: SyncGroupRequest) ->
     let assignments = (request.assignments.iter())
         .map(|one| (one.member_id.to_string(), Bytes::copy_from_slice(&one.assignment)))
         .collect();
-    match node.groups.sync(&request.group_id, caller, protocol, assignments).await {
+    let synced = tokio::select! {
+        synced = node.groups.sync(&request.group_id, caller, protocol, assignments) => synced,
+        // The client asks again, and finds the broker when it is back.
+        () = node.stop.cancelled() => Err(ResponseError::CoordinatorNotAvailable),
+    };
+    match synced {
         Ok(synced) => {
             let response = SyncGroupResponse::default().with_assignment(synced.assignment);
             match call.version {

@@ -347,8 +347,8 @@ impl Group {
 
     /// May this caller commit offsets now? Without a generation only while nobody is a member.
     pub fn check_commit(&mut self, caller: Caller<'_>, now: Instant) -> Result<(), ResponseError> {
-        if caller.generation < 0 && caller.member_id.is_empty() && caller.instance_id.is_none() {
-            return if self.state == State::Empty { Ok(()) } else { Err(ResponseError::UnknownMemberId) };
+        if caller.generation < 0 && self.state == State::Empty {
+            return Ok(());
         }
         self.check_caller(caller)?;
         if self.state == State::CompletingRebalance {
