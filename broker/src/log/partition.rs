@@ -345,7 +345,9 @@ impl Partition {
         }
         if offset > self.recovery_point() || closing {
             snapshot::write(&*self.disk, &self.directory, offset, &producers)?;
-            snapshot::remove_superseded(&*self.disk, &self.directory, &self.segments(), offset)?;
+            // The recovery point that is on disk still needs its own.
+            let needed = self.recovery_point();
+            snapshot::remove_superseded(&*self.disk, &self.directory, &self.segments(), needed)?;
         }
         self.recovery_point.store(offset, Ordering::Release);
         Ok(())

@@ -34,17 +34,19 @@ pub(super) fn write(disk: &dyn Disk, directory: &Path, offset: i64, producers: &
     Ok(())
 }
 
-/// The newest sound state at or before `offset`, and the offset that it stands for.
+/// The newest sound state at or before `offset`, and the offset that it stands for. Kafka's form counts only in a folder
+/// that Kafka wrote: in ours it may be what a crash left of a pair, and it would forget four of five batches.
 pub(super) fn read(disk: &dyn Disk, directory: &Path, offset: i64) -> io::Result<Option<(i64, Producers)>> {
-    let mut offsets = list(disk, directory)?;
-    offsets.retain(|&at| at <= offset);
-    for &at in offsets.iter().rev() {
-        for (ending, take) in [(PRODUCERS_ENDING, take_full_entry as TakeEntry), (SNAPSHOT_ENDING, take_kafka_entry)] {
-            if let Some(contents) = read_file(disk, &directory.join(names::offset_file(at, ending)))?
-                && let Some(producers) = decode(&contents, take)
-            {
-                return Ok(Some((at, producers)));
-            }
+    let ours = list(disk, directory, &[PRODUCERS_ENDING])?;
+    let (offsets, ending, take) = match ours.is_empty() {
+        false => (ours, PRODUCERS_ENDING, take_full_entry as TakeEntry),
+        true => (list(disk, directory, &[SNAPSHOT_ENDING])?, SNAPSHOT_ENDING, take_kafka_entry as TakeEntry),
+    };
+    for at in offsets.into_iter().rev().filter(|&at| at <= offset) {
+        if let Some(contents) = read_file(disk, &directory.join(names::offset_file(at, ending)))?
+            && let Some(producers) = decode(&contents, take)
+        {
+            return Ok(Some((at, producers)));
         }
         tracing::warn!(directory = %directory.display(), offset = at, "producer state is unreadable: trying an older one");
     }
@@ -53,8 +55,9 @@ pub(super) fn read(disk: &dyn Disk, directory: &Path, offset: i64) -> io::Result
 
 /// Removes the files for which `goes` holds.
 pub(super) fn remove(disk: &dyn Disk, directory: &Path, goes: impl Fn(i64) -> bool) -> io::Result<()> {
-    for offset in list(disk, directory)?.into_iter().filter(|&offset| goes(offset)) {
-        for ending in [PRODUCERS_ENDING, SNAPSHOT_ENDING] {
+    let both = [PRODUCERS_ENDING, SNAPSHOT_ENDING];
+    for offset in list(disk, directory, &both)?.into_iter().filter(|&offset| goes(offset)) {
+        for ending in both {
             match disk.remove_file(&directory.join(names::offset_file(offset, ending))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -64,28 +67,23 @@ pub(super) fn remove(disk: &dyn Disk, directory: &Path, goes: impl Fn(i64) -> bo
     Ok(())
 }
 
-/// Keeps those at `newest` and behind, and at the beginning of a segment, as Kafka does.
+/// Keeps those at `needed` and behind, and at the beginning of a segment, as Kafka does.
 pub(super) fn remove_superseded(
     disk: &dyn Disk,
     directory: &Path,
     segments: &[Arc<Segment>],
-    newest: i64,
+    needed: i64,
 ) -> io::Result<()> {
     remove(disk, directory, |offset| {
-        offset < newest && segments.binary_search_by_key(&offset, |segment| segment.base_offset).is_err()
+        offset < needed && segments.binary_search_by_key(&offset, |segment| segment.base_offset).is_err()
     })
 }
 
-/// Offsets of both kinds of file, sorted.
-fn list(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<i64>> {
-    let mut offsets: Vec<i64> = disk
-        .entries(directory)?
-        .iter()
-        .filter_map(|entry| {
-            names::parse_offset_file(&entry.name, PRODUCERS_ENDING)
-                .or_else(|| names::parse_offset_file(&entry.name, SNAPSHOT_ENDING))
-        })
-        .collect();
+/// Offsets in the names of files with these endings, sorted.
+fn list(disk: &dyn Disk, directory: &Path, endings: &[&str]) -> io::Result<Vec<i64>> {
+    let offset_of = |name: &str| endings.iter().find_map(|ending| names::parse_offset_file(name, ending));
+    let entries = disk.entries(directory)?;
+    let mut offsets: Vec<i64> = entries.iter().filter_map(|entry| offset_of(&entry.name)).collect();
     offsets.sort_unstable();
     offsets.dedup();
     Ok(offsets)
