@@ -6,30 +6,30 @@ use std::time::Duration;
 
 use crate::limits;
 
-/// A checked configuration; names in brackets are Kafka's.
+/// A checked configuration; names in parentheses are Kafka's.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Addresses to listen on [`listeners`]; port 0 takes a free one.
+    /// Addresses to listen on (`listeners`); port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
-    /// Host and port that clients are told to connect to [`advertised.listeners`]; `None`: the address that the client
+    /// Host and port that clients are told to connect to (`advertised.listeners`); `None`: the address that the client
     /// already uses.
     pub advertise: Option<(String, u16)>,
-    /// Data directory [`log.dirs`], made when it is missing.
+    /// Data directory (`log.dirs`), made when it is missing.
     pub data: PathBuf,
-    /// [`node.id`]
+    /// (`node.id`)
     pub node_id: i32,
-    /// Partitions of a topic that is created without a count [`num.partitions`].
+    /// Partitions of a topic that is created without a count (`num.partitions`).
     pub num_partitions: i32,
-    /// A topic that a client asks for comes into being [`auto.create.topics.enable`].
+    /// A topic that a client asks for comes into being (`auto.create.topics.enable`).
     pub auto_create_topics: bool,
-    /// Partitions of `__consumer_offsets` [`offsets.topic.num.partitions`]; one suffices one node, where no load is to
+    /// Partitions of `__consumer_offsets` (`offsets.topic.num.partitions`); one suffices one node, where no load is to
     /// be spread over brokers.
     pub offsets_topic_partitions: i32,
-    /// [`group.initial.rebalance.delay.ms`]
+    /// (`group.initial.rebalance.delay.ms`)
     pub initial_rebalance_delay: Duration,
-    /// Largest request [`socket.request.max.bytes`].
+    /// Largest request (`socket.request.max.bytes`).
     pub request_bytes_max: usize,
-    /// Open connections in all [`max.connections`].
+    /// Open connections in all (`max.connections`).
     pub connections_max: usize,
 }
 
