@@ -1,2 +1,68 @@
-//! The `sluice` command.
-fn main() {}
+//! The `sluice` command: reads the command line and the config file, starts the parts, and reports how it ended.
+
+mod cli;
+mod command;
+mod config;
+mod failure;
+mod files;
+mod output;
+mod screen;
+mod shutdown;
+mod status;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use command::{agent, broker, pipeline, up, worker};
+use failure::Failure;
+use screen::Screen;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let screen = Screen::new();
+    init_tracing(&screen, &cli);
+    match run(cli, &screen) {
+        Ok(code) => code,
+        Err(error) => {
+            screen.end();
+            Failure::report(&error)
+        }
+    }
+}
+
+fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
+    // The pipeline commands need neither a config file nor a runtime.
+    if let Command::Pipeline(command) = cli.command {
+        return pipeline::run(command);
+    }
+    let config = config::load(cli.config.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Up(args) => up::run(args, config, screen).await,
+            Command::Broker(args) => broker::run(args, config).await,
+            Command::Agent(args) => agent::run(args, config, screen).await,
+            Command::Worker(args) => worker::run(args, config, screen).await,
+            Command::Pipeline(_) => unreachable!("handled above"),
+        }
+    });
+    // A blocking task that waits for a dead server must not hold up the end: what counts has been written by now.
+    runtime.shutdown_background();
+    code
+}
+
+/// Traces go to standard error, above the live line. `SLUICE_LOG` takes a filter such as `info` or `agent=debug`.
+fn init_tracing(screen: &Screen, cli: &Cli) {
+    let default_level = match cli.command {
+        Command::Up(_) | Command::Pipeline(_) => "warn",
+        Command::Broker(_) | Command::Agent(_) | Command::Worker(_) => "info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SLUICE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default_level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(screen.is_terminal())
+        .with_writer(screen.clone())
+        .init();
+}

@@ -25,6 +25,8 @@ pub struct ElasticsearchSink {
     commands: mpsc::UnboundedSender<Command>,
     alarms: Arc<Alarms>,
     closed: CancellationToken,
+    /// The nodes' URLs without credentials.
+    nodes: String,
 }
 
 impl ElasticsearchSink {
@@ -42,6 +44,7 @@ impl ElasticsearchSink {
             .iter()
             .map(|url| Node::parse(url, config.auth.as_ref()))
             .collect::<Result<Vec<_>, ConfigError>>()?;
+        let names = nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
         let client = client(&config, nodes.iter().any(Node::is_https))?;
         let alarms = Arc::new(Alarms::default());
         let closed = CancellationToken::new();
@@ -63,7 +66,12 @@ impl ElasticsearchSink {
         };
         let (commands, receiver) = mpsc::unbounded_channel();
         tokio::spawn(gather(receiver, limits, carrier));
-        Ok(Arc::new(Self { commands, alarms, closed }))
+        Ok(Arc::new(Self { commands, alarms, closed, nodes: names }))
+    }
+
+    /// The nodes' URLs, without credentials, for people.
+    pub fn describe(&self) -> &str {
+        &self.nodes
     }
 }
 

@@ -87,7 +87,6 @@ impl Membership {
             }
         }
         self.backoff.reset();
-        self.table.set_problem(None);
         self.answer_pending(&codes);
         Ok(())
     }

@@ -1,0 +1,168 @@
+//! The command line: what can be typed, before it is checked against the config file.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Log files into documents, through Kafka's wire protocol.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Config file; without it, sluice.yaml in the working directory or /etc/sluice is used where there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Broker, agent and worker in one process: follow log files and deliver them as documents.
+    Up(UpArgs),
+    /// The broker alone: speaks Kafka's wire protocol and keeps topics on disk.
+    Broker(BrokerArgs),
+    /// The agent alone: tails files and produces their lines to a broker.
+    Agent(AgentArgs),
+    /// The worker alone: consumes lines, parses them into documents and delivers these.
+    Worker(WorkerArgs),
+    /// Try ingest pipelines without a broker.
+    #[command(subcommand)]
+    Pipeline(PipelineCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Files or globs to follow; without any, the readable *.log under /var/log.
+    #[arg(value_name = "PATHS")]
+    pub paths: Vec<String>,
+
+    /// Directory of topics, offsets and checkpoints [default: ./sluice-data].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// Address of the broker [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<SocketAddr>,
+
+    /// Elasticsearch or OpenSearch to deliver to; without it documents go to standard output.
+    #[arg(long, value_name = "URL")]
+    pub elasticsearch: Vec<String>,
+
+    /// End when everything that was there at the start has been delivered.
+    #[arg(long)]
+    pub once: bool,
+
+    /// Where to start in files that are seen for the first time [default: beginning].
+    #[arg(long, value_enum)]
+    pub from: Option<From>,
+
+    #[command(flatten)]
+    pub status: StatusArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct BrokerArgs {
+    /// Address to listen on [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<SocketAddr>,
+
+    /// Address that clients are told to connect to [default: the one that they connected to].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+
+    /// Directory of topics and offsets [default: ./sluice-data].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub status: StatusArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AgentArgs {
+    /// Files or globs to follow.
+    #[arg(value_name = "PATHS")]
+    pub paths: Vec<String>,
+
+    /// Broker to produce to [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub broker: Vec<String>,
+
+    /// Topic of the lines [default: logs].
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+
+    /// Directory of checkpoints and journal [default: ./sluice-data/agent].
+    #[arg(long, value_name = "DIR")]
+    pub checkpoints: Option<PathBuf>,
+
+    /// Codec of the record batches: none, gzip, snappy, lz4 or zstd [default: lz4].
+    #[arg(long, value_name = "CODEC")]
+    pub compression: Option<String>,
+
+    /// Where to start in files that are seen for the first time [default: beginning].
+    #[arg(long, value_enum)]
+    pub from: Option<From>,
+
+    /// End when everything that was there at the start has been acknowledged.
+    #[arg(long)]
+    pub once: bool,
+
+    #[command(flatten)]
+    pub status: StatusArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Broker to consume from [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub broker: Vec<String>,
+
+    /// Topic to consume; may be repeated [default: logs].
+    #[arg(long, value_name = "NAME")]
+    pub topic: Vec<String>,
+
+    /// Consumer group [default: sluice].
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+
+    /// Pipeline for every line: a file, or the name of a ready-made one [default: by the kind of lines].
+    #[arg(long, value_name = "FILE_OR_NAME")]
+    pub pipeline: Option<String>,
+
+    /// Elasticsearch or OpenSearch to deliver to; without it documents go to standard output.
+    #[arg(long, value_name = "URL")]
+    pub elasticsearch: Vec<String>,
+
+    /// Index, in which <dataset>, <yyyy.MM> and <yyyy.MM.dd> are replaced [default: sluice-<dataset>-<yyyy.MM>].
+    #[arg(long, value_name = "NAME")]
+    pub index: Option<String>,
+
+    #[command(flatten)]
+    pub status: StatusArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Address of /health and /metrics [default: port 9600 (up), 9601 (broker), 9602 (agent), 9603 (worker)].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub status_listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PipelineCommand {
+    /// Parse lines from standard input into documents (NDJSON) on standard output.
+    Run {
+        /// A pipeline file (YAML or JSON), or the name of a ready-made one.
+        #[arg(value_name = "FILE_OR_NAME")]
+        pipeline: String,
+    },
+}
+
+/// Where reading starts in a file without a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    Beginning,
+    End,
+}

@@ -1,0 +1,155 @@
+//! `sluice agent`: the agent alone.
+
+use super::comma_list;
+use crate::cli::{self, AgentArgs};
+use crate::config::{AgentSection, ConfigFile, Start};
+use crate::failure::Failure;
+use crate::files;
+use crate::screen::{LiveLine, Screen};
+use crate::shutdown;
+use crate::status::StatusListener;
+use agent::{Agent, Config, From, Input, OpenError, Progress, StartError};
+use kafka_client::ClientConfig;
+use prometheus_client::registry::Registry;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Port of /health and /metrics of an agent on its own.
+const STATUS_PORT: u16 = 9602;
+/// Where checkpoints are kept when nothing else is said.
+const CHECKPOINTS_DEFAULT: &str = "./sluice-data/agent";
+/// Broker of parts that run alone, when nothing else is said.
+pub const BROKER_DEFAULT: &str = "127.0.0.1:9092";
+/// Topic of lines when nothing else is said.
+pub const TOPIC_DEFAULT: &str = "logs";
+/// How long the end waits for acknowledgements; what has none then is sent again by the next run.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Between two looks at the counters.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What flags say about an agent, whichever command they belong to.
+#[derive(Default)]
+pub struct AgentFlags {
+    pub brokers: Vec<String>,
+    pub paths: Vec<String>,
+    pub topic: Option<String>,
+    pub checkpoints: Option<PathBuf>,
+    pub compression: Option<String>,
+    pub from: Option<cli::From>,
+    pub once: bool,
+}
+
+pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
+    let stop = shutdown::on_signal()?;
+    let status_listen = args.status.status_listen.or(config.agent.status_listen);
+    let flags = AgentFlags {
+        brokers: args.broker,
+        paths: args.paths,
+        topic: args.topic,
+        checkpoints: args.checkpoints,
+        compression: args.compression,
+        from: args.from,
+        once: args.once,
+    };
+    let checked = checked(&config.agent, config.host_name, flags)?;
+    let status = StatusListener::bind(status_listen, STATUS_PORT).await?;
+    let mut registry = Registry::default();
+    let agent = start(checked, &mut registry).await?;
+    tracing::info!("health and metrics are on http://{}", status.address());
+    let (problems, observed) = watch::channel(agent.problems());
+    status.serve(registry, observed);
+
+    let mut line = LiveLine::new(screen);
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = agent.caught_up(), if args.once => break,
+            _ = ticks.tick() => {
+                problems.send_replace(agent.problems());
+                line.show(progress_line(agent.progress()));
+            }
+        }
+    }
+    let interrupted = stop.is_cancelled();
+    let stopped = agent.stop(DRAIN).await;
+    line.finish(&progress_line(stopped.progress));
+    if stopped.undelivered_records > 0 {
+        tracing::warn!("{} lines have no acknowledgement; the next run sends them again", stopped.undelivered_records);
+    }
+    Ok(if args.once && interrupted { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn progress_line(progress: Progress) -> String {
+    format!(
+        "lines read {} · records acknowledged {} · lag {}",
+        files::count(progress.lines_read),
+        files::count(progress.records_acknowledged),
+        files::size(progress.lag_bytes),
+    )
+}
+
+/// Merges the file's section with the flags; paths on the command line replace the file's inputs.
+pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFlags) -> Result<Config, Failure> {
+    let brokers = match flags.brokers.is_empty() {
+        true => comma_list(section.broker.as_deref().unwrap_or(BROKER_DEFAULT)),
+        false => flags.brokers.iter().flat_map(|broker| comma_list(broker)).collect(),
+    };
+    let topic = flags.topic.or_else(|| section.topic.clone()).unwrap_or_else(|| TOPIC_DEFAULT.to_owned());
+    let checkpoints =
+        flags.checkpoints.or_else(|| section.checkpoints.clone()).unwrap_or_else(|| CHECKPOINTS_DEFAULT.into());
+    let mut config = Config::new(ClientConfig::new(brokers), topic, checkpoints);
+    config.host_name = host_name.unwrap_or(config.host_name);
+    config.once = flags.once;
+    config.inputs = match flags.paths.is_empty() {
+        true => section.inputs.iter().map(input).collect(),
+        false => vec![Input { paths: flags.paths, ..Input::default() }],
+    };
+    if config.inputs.iter().all(|input| input.paths.is_empty()) {
+        return Err(Failure::new(
+            "no file to follow was named",
+            "name files or globs, for example '/var/log/**/*.log', or agent.inputs in sluice.yaml",
+        ));
+    }
+    if let Some(name) = flags.compression.or_else(|| section.compression.clone()) {
+        config.compression =
+            name.parse().map_err(|error| Failure::new(format!("{error}"), "for example: --compression lz4"))?;
+    }
+    config.from = match (flags.from, section.from) {
+        (Some(cli::From::End), _) | (None, Some(Start::End)) => From::End,
+        _ => From::Beginning,
+    };
+    let set = |wanted: Option<usize>, target: &mut usize| *target = wanted.unwrap_or(*target);
+    set(section.batch_bytes_max, &mut config.batch_bytes_max);
+    set(section.blocks_bytes_max, &mut config.blocks_bytes_max);
+    config.linger = section.linger_ms.map_or(config.linger, Duration::from_millis);
+    config.rescan = section.rescan_s.map_or(config.rescan, Duration::from_secs);
+    Ok(config)
+}
+
+fn input(written: &crate::config::Input) -> Input {
+    Input {
+        paths: written.paths.clone(),
+        exclude: written.exclude.clone(),
+        dataset: written.dataset.clone(),
+        topic: written.topic.clone(),
+    }
+}
+
+/// Starts the agent; what stands in its way is said with the way out.
+pub async fn start(config: Config, registry: &mut Registry) -> anyhow::Result<Agent> {
+    Agent::start(config, registry).await.map_err(|error| match error {
+        StartError::Checkpoints(OpenError::Locked(_)) => {
+            Failure::new(error.to_string(), "end the other agent, or choose another directory with --checkpoints DIR")
+                .into()
+        }
+        StartError::Config(_) => Failure::new(
+            format!("{:#}", anyhow::Error::new(error)),
+            "docs/sluice.yaml shows every key with its default",
+        )
+        .into(),
+        other => other.into(),
+    })
+}

@@ -1,0 +1,72 @@
+//! The first screen of `up`: what listens where, which files are followed as what, and what to do next.
+
+use crate::files::size;
+use agent::FileState;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Files that are named one by one; a host with thousands of them gets a count.
+const FILES_SHOWN_MAX: usize = 12;
+
+pub struct FirstScreen {
+    pub data: String,
+    pub broker: SocketAddr,
+    pub status: SocketAddr,
+    pub topics: Vec<String>,
+    pub sink: String,
+    pub once: bool,
+    pub files: Vec<FileState>,
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for FirstScreen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "sluice {}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(f, "  broker     {} (Kafka's protocol), topic {}", self.broker, self.topics.join(", "))?;
+        writeln!(f, "  documents  to {}", self.sink)?;
+        writeln!(f, "  status     http://{0}/health and http://{0}/metrics", self.status)?;
+        writeln!(f, "  data       {}", self.data)?;
+        writeln!(f)?;
+        self.write_files(f)?;
+        for problem in &self.problems {
+            writeln!(f, "  ! {problem}")?;
+        }
+        writeln!(f)?;
+        writeln!(f, "next")?;
+        for topic in &self.topics {
+            writeln!(f, "  kcat -b {} -t {topic} -C -o beginning   reads the lines with a Kafka client", self.broker)?;
+        }
+        match self.once {
+            true => writeln!(f, "  ends when everything that is there now has been delivered")?,
+            false => writeln!(f, "  Ctrl-C drains and ends; the next start goes on from there")?,
+        }
+        writeln!(f)
+    }
+}
+
+impl FirstScreen {
+    fn write_files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.files.is_empty() {
+            return writeln!(f, "no file matches yet; those that appear are followed");
+        }
+        match self.files.len() {
+            1 => writeln!(f, "following 1 file")?,
+            number => writeln!(f, "following {number} files")?,
+        }
+        let shown = &self.files[..self.files.len().min(FILES_SHOWN_MAX)];
+        let width = shown.iter().map(|file| file.path.display().to_string().chars().count()).max().unwrap_or(0);
+        for file in shown {
+            let path = file.path.display().to_string();
+            let dataset = file.dataset.as_deref().unwrap_or("no lines yet");
+            write!(f, "  {path:width$}  {dataset:14}  {:>10}", size(file.size))?;
+            match &file.problem {
+                Some(problem) => writeln!(f, "  {problem}")?,
+                None => writeln!(f)?,
+            }
+        }
+        match self.files.len() - shown.len() {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} more"),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `sluice up`: broker, agent, worker and sink in one process.
+//!
+//! The parts know nothing of each other: agent and worker connect to the broker over loopback, as they would to
+//! Apache Kafka.
+
+mod first_screen;
+mod progress;
+
+use super::agent::AgentFlags;
+use super::instance::InstanceName;
+use super::{agent, broker, worker};
+use crate::cli::UpArgs;
+use crate::config::ConfigFile;
+use crate::failure::Failure;
+use crate::files;
+use crate::screen::{LiveLine, Screen};
+use crate::shutdown;
+use crate::status::StatusListener;
+use ::agent::Agent;
+use ::broker::Broker;
+use anyhow::Context;
+use first_screen::FirstScreen;
+use pipelines::sink::Sink;
+use pipelines::worker::Worker;
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Port of /health and /metrics of all parts together.
+const STATUS_PORT: u16 = 9600;
+/// How long the end waits, for acknowledgements and then for deliveries. Nothing is lost when it is over: the next
+/// run goes on from the checkpoints and the committed offsets.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Between two looks at the counters.
+const TICK: Duration = Duration::from_millis(200);
+
+pub async fn run(args: UpArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
+    let stop = shutdown::on_signal()?;
+    let once = args.once;
+    let parts = Parts::start(args, config, screen, &stop).await?;
+    let mut line = LiveLine::new(screen);
+    let caught_up = parts.run(once, &stop, &mut line).await;
+    let summary = parts.stop().await;
+    line.finish(&summary);
+    Ok(if once && !caught_up { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Everything that runs, in the order in which a line meets it.
+struct Parts {
+    agent: Agent,
+    broker: Broker,
+    worker: Worker,
+    /// Held until the worker has ended.
+    instance: Option<InstanceName>,
+    sink: Arc<dyn Sink>,
+    topics: Vec<String>,
+    /// What the status server reports.
+    problems: watch::Sender<Vec<String>>,
+}
+
+impl Parts {
+    async fn start(
+        args: UpArgs,
+        config: ConfigFile,
+        screen: &Screen,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let data: PathBuf =
+            args.data.clone().or(config.broker.data.clone()).unwrap_or_else(|| broker::DATA_DEFAULT.into());
+        let paths = match args.paths.is_empty() && config.agent.inputs.is_empty() {
+            true => files::readable_logs()?,
+            false => args.paths.clone(),
+        };
+        let mut registry = Registry::default();
+        let status = StatusListener::bind(args.status.status_listen, STATUS_PORT).await?;
+
+        let broker_config = broker::checked(&config.broker, args.listen, None, data.join("broker"))?;
+        let broker = broker::start(broker_config, &mut registry).await?;
+        let address = *broker.addresses().first().context("the broker listens nowhere")?;
+        let bootstrap = vec![reachable(address).to_string()];
+
+        let flags = AgentFlags {
+            brokers: bootstrap.clone(),
+            paths,
+            checkpoints: Some(data.join("agent")),
+            from: args.from,
+            once: args.once,
+            ..AgentFlags::default()
+        };
+        let agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
+        let topics = topics_of(&agent_config);
+        let agent = agent::start(agent_config, &mut registry).await?;
+
+        let mut section = config.worker;
+        section.topics = Some(topics.clone());
+        let worker_checked = worker::checked(&section, config.host_name, bootstrap)?;
+        let (sink, sink_description) =
+            worker::sink(section.elasticsearch, args.elasticsearch, screen, stop, &mut registry)?;
+        let worker = Worker::start(worker_checked.config, sink.clone(), &mut registry);
+
+        let first_screen = FirstScreen {
+            data: data.display().to_string(),
+            broker: address,
+            status: status.address(),
+            topics: topics.clone(),
+            sink: sink_description,
+            once: args.once,
+            files: agent.files(),
+            problems: agent.problems(),
+        };
+        screen.print(&first_screen.to_string());
+        if args.once && first_screen.files.is_empty() && first_screen.problems.is_empty() {
+            return Err(Failure::new("no file matches what was named", "name files or globs that exist").into());
+        }
+        let (problems, observed) = watch::channel(Vec::new());
+        status.serve(registry, observed);
+        Ok(Self { agent, broker, worker, instance: worker_checked.instance, sink, topics, problems })
+    }
+
+    /// Until a signal, or in `once` until everything that was there at the start has been delivered: then `true`.
+    async fn run(&self, once: bool, stop: &CancellationToken, line: &mut LiveLine) -> bool {
+        let mut ticks = tokio::time::interval(TICK);
+        let mut agent_caught_up = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = self.agent.caught_up(), if once && !agent_caught_up => agent_caught_up = true,
+                _ = ticks.tick() => {
+                    self.problems.send_replace(self.problems_now());
+                    line.show(self.progress_line());
+                }
+            }
+            if agent_caught_up {
+                self.sink.flush().await;
+                if everything_delivered(&self.worker, &self.broker, &self.topics) {
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn problems_now(&self) -> Vec<String> {
+        [self.broker.problems(), self.agent.problems(), self.worker.problems(), self.sink.problems()].concat()
+    }
+
+    /// Ends the parts in the order in which a line meets them, so that each can hand on what it has.
+    async fn stop(self) -> String {
+        let Self { agent, broker, worker, instance, sink, topics, .. } = self;
+        let agent = agent.stop(DRAIN).await;
+        let _ = tokio::time::timeout(DRAIN, async {
+            let mut ticks = tokio::time::interval(TICK);
+            while !everything_delivered(&worker, &broker, &topics) {
+                sink.flush().await;
+                ticks.tick().await;
+            }
+        })
+        .await;
+        let worker = worker.stop(DRAIN).await;
+        drop(instance);
+        broker.stop().await;
+        let mut summary = progress::line(&agent.progress, &worker);
+        if agent.undelivered_records > 0 {
+            let lines = agent.undelivered_records;
+            summary.push_str(&format!("\n{lines} lines have no acknowledgement; the next run sends them again"));
+        }
+        summary
+    }
+
+    fn progress_line(&self) -> String {
+        progress::line(&self.agent.progress(), &self.worker.progress())
+    }
+}
+
+/// Whether the worker is done with every record that is in the topics now.
+fn everything_delivered(worker: &Worker, broker: &Broker, topics: &[String]) -> bool {
+    let delivered = worker.delivered();
+    let is_done = |topic: &str, partition: i32, end: i64| {
+        let next = delivered.iter().find(|(place, _)| *place.topic == *topic && place.partition == partition);
+        end == 0 || next.is_some_and(|(_, next)| *next >= end)
+    };
+    topics.iter().all(|topic| {
+        let ends = broker.log_end_offsets(topic);
+        ends.into_iter().all(|(partition, end)| is_done(topic, partition, end))
+    })
+}
+
+/// The topics that the agent's inputs go to: the worker consumes them all.
+fn topics_of(agent: &::agent::Config) -> Vec<String> {
+    let mut topics: Vec<String> =
+        agent.inputs.iter().map(|input| input.topic.clone().unwrap_or_else(|| agent.topic.clone())).collect();
+    topics.sort();
+    topics.dedup();
+    topics
+}
+
+/// Where this process reaches a listener of its own: one on all addresses is reached over loopback.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let mut address = listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

@@ -1,0 +1,115 @@
+//! The keys of `sluice.yaml`. The commented docs/sluice.yaml shows each of them with its default; a
+//! test compares the two.
+//!
+//! Every key is optional here: flags win over keys, and defaults live where the checked config of a part is made.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole file. The same file serves all parts, in one process or on many hosts.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigFile {
+    /// Name of this host in every record [the machine's name].
+    pub host_name: Option<String>,
+    pub agent: AgentSection,
+    pub broker: BrokerSection,
+    pub worker: WorkerSection,
+}
+
+/// Files to records.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentSection {
+    /// Brokers to start from, HOST:PORT, separated by commas.
+    pub broker: Option<String>,
+    /// Topic of inputs that name none.
+    pub topic: Option<String>,
+    /// Directory of checkpoints and journal.
+    pub checkpoints: Option<PathBuf>,
+    /// none, gzip, snappy, lz4 or zstd.
+    pub compression: Option<String>,
+    /// Where to start in files that are seen for the first time.
+    pub from: Option<Start>,
+    /// Longest time that a line waits for others before its batch is sent.
+    pub linger_ms: Option<u64>,
+    /// Bytes of lines in one record batch, before compression.
+    pub batch_bytes_max: Option<usize>,
+    /// Memory for blocks that were read and are not acknowledged.
+    pub blocks_bytes_max: Option<usize>,
+    /// Seconds between two searches for files that no directory watch reported.
+    pub rescan_s: Option<u64>,
+    pub status_listen: Option<SocketAddr>,
+    pub inputs: Vec<Input>,
+}
+
+/// Files that have something in common.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Paths or globs; `**` matches any number of directories.
+    pub paths: Vec<String>,
+    /// Globs of paths to leave out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// What kind of lines these are [detected for each file].
+    #[serde(default)]
+    pub dataset: Option<String>,
+    #[serde(default)]
+    pub topic: Option<String>,
+}
+
+/// Where reading starts in a file without a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    Beginning,
+    End,
+}
+
+/// Records to segments and back.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrokerSection {
+    pub listen: Option<Vec<SocketAddr>>,
+    /// HOST:PORT that clients are told to connect to.
+    pub advertise: Option<String>,
+    /// Directory of topics and offsets.
+    pub data: Option<PathBuf>,
+    pub status_listen: Option<SocketAddr>,
+}
+
+/// Records to documents.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerSection {
+    /// Brokers to start from, HOST:PORT, separated by commas.
+    pub broker: Option<String>,
+    pub topics: Option<Vec<String>>,
+    pub group: Option<String>,
+    /// Name of this worker in its group; one that comes back under it gets its partitions back at once (KIP-345).
+    pub instance_id: Option<String>,
+    /// Pipeline by dataset: a file, the name of a ready-made one, or `detect`: the ready-made one for the dataset.
+    pub pipelines: Option<BTreeMap<String, String>>,
+    /// Index, in which <dataset>, <yyyy.MM> and <yyyy.MM.dd> are replaced.
+    pub index: Option<String>,
+    pub status_listen: Option<SocketAddr>,
+    pub elasticsearch: Option<ElasticsearchSection>,
+}
+
+/// Where documents go.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ElasticsearchSection {
+    pub urls: Vec<String>,
+    /// Compresses bulk requests.
+    pub gzip: Option<bool>,
+    /// Bytes of one bulk request, before compression.
+    pub bulk_bytes_max: Option<usize>,
+    /// Documents of one bulk request.
+    pub bulk_documents_max: Option<usize>,
+    /// Longest time that a document waits for others before its bulk request is sent.
+    pub linger_ms: Option<u64>,
+}

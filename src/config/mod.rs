@@ -1,0 +1,7 @@
+//! `sluice.yaml`: what was written (`file`), how it is found and read (`load`). The commands merge it with their flags.
+
+mod file;
+mod load;
+
+pub use file::{AgentSection, BrokerSection, ConfigFile, ElasticsearchSection, Input, Start, WorkerSection};
+pub use load::load;

@@ -1,0 +1,138 @@
+//! `/health` and `/metrics` of the running parts, over HTTP on loopback.
+//!
+//! Loopback is not private: a web page that a person opens can send requests to it (DNS rebinding), so only requests
+//! for this address itself are answered.
+
+use crate::failure::Failure;
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// What is not in order right now, a sentence each; empty means ready. The loop that runs the parts writes it.
+pub type Problems = tokio::sync::watch::Receiver<Vec<String>>;
+
+/// Media type of the OpenMetrics text format.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The listening socket of the status server, before there is anything to report.
+pub struct StatusListener {
+    listener: tokio::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl StatusListener {
+    /// Binds `asked`, or `default_port` on loopback. A default port that is taken, as by a second `sluice`, is
+    /// replaced by a free one: nobody asked for it. An address that was asked for is an error then.
+    pub async fn bind(asked: Option<SocketAddr>, default_port: u16) -> anyhow::Result<Self> {
+        let wanted = asked.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), default_port));
+        let listener = match tokio::net::TcpListener::bind(wanted).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && asked.is_none() => {
+                tokio::net::TcpListener::bind(SocketAddr::new(wanted.ip(), 0)).await
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(Failure::new(
+                    format!("listen for health and metrics on {wanted}: address in use"),
+                    "choose another with --status-listen 127.0.0.1:PORT",
+                )
+                .into());
+            }
+            bound => bound,
+        }
+        .with_context(|| format!("listen for health and metrics on {wanted}"))?;
+        let address = listener.local_addr().context("read the address of the status server")?;
+        Ok(Self { listener, address })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers from now on, until the runtime ends.
+    pub fn serve(self, registry: Registry, problems: Problems) {
+        let state = Status { registry: Arc::new(registry), problems, address: self.address };
+        let router = Router::new()
+            .route("/health", get(health))
+            .route("/health/ready", get(health))
+            .route("/health/live", get(|| async { "live\n" }))
+            .route("/metrics", get(metrics))
+            .layer(middleware::from_fn_with_state(state.clone(), only_own_host))
+            .with_state(state);
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(self.listener, router).await {
+                tracing::error!("the status server stopped: {error}");
+            }
+        });
+    }
+}
+
+#[derive(Clone)]
+struct Status {
+    registry: Arc<Registry>,
+    problems: Problems,
+    address: SocketAddr,
+}
+
+async fn health(State(status): State<Status>) -> Response {
+    let problems = status.problems.borrow().clone();
+    let (code, word) = match problems.is_empty() {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+    };
+    let body = serde_json::json!({ "status": word, "problems": problems });
+    (code, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+async fn metrics(State(status): State<Status>) -> Response {
+    let mut body = String::new();
+    match text::encode(&mut body, &status.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn only_own_host(State(status): State<Status>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match is_own_host(host, status.address) && !request.headers().contains_key(header::ORIGIN) {
+        true => next.run(request).await,
+        false => (StatusCode::FORBIDDEN, "only requests for this address itself are answered\n").into_response(),
+    }
+}
+
+/// Whether `host` names this listener by address, or as localhost when it is on loopback. A listener that was opened
+/// to the network on purpose is reached by names that it cannot know.
+fn is_own_host(host: &str, address: SocketAddr) -> bool {
+    if !address.ip().is_loopback() {
+        return true;
+    }
+    let name = host.strip_suffix(&format!(":{}", address.port())).unwrap_or(host);
+    let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_hosts_are_refused_on_loopback() {
+        let check = |host: &str, listen: &str, expect: bool| {
+            assert_eq!(is_own_host(host, listen.parse().expect("an address")), expect, "{host} on {listen}");
+        };
+        check("127.0.0.1:9600", "127.0.0.1:9600", true);
+        check("localhost:9600", "127.0.0.1:9600", true);
+        check("[::1]:9600", "[::1]:9600", true);
+        check("localhost", "127.0.0.1:80", true);
+        check("evil.example:9600", "127.0.0.1:9600", false);
+        check("127.0.0.1.evil.example:9600", "127.0.0.1:9600", false);
+        check("", "127.0.0.1:9600", false);
+        check("metrics.internal:9600", "10.0.0.1:9600", true);
+    }
+}
