@@ -1,6 +1,7 @@
 //! Character classes of Ruby's regular expressions, printed so that the crates `regex` and `fancy-regex` mean the same.
 
-use super::syntax::{Reader, SyntaxError};
+use super::reader::Reader;
+use super::syntax::SyntaxError;
 
 pub(super) const DIGIT: &str = "0-9";
 pub(super) const HEX: &str = "0-9A-Fa-f";
@@ -36,7 +37,6 @@ pub(super) fn parse(reader: &mut Reader<'_>, depth: usize) -> Result<String, Syn
         class.push('^');
     }
     let mut first = true;
-    // A character that could begin a range.
     loop {
         let Some(c) = reader.next() else { return Err(SyntaxError::Unclosed { what: "character class" }) };
         match c {

@@ -4,6 +4,7 @@ mod assertion;
 mod class;
 mod definitions;
 mod print;
+mod reader;
 mod syntax;
 
 use thiserror::Error;

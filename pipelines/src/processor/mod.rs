@@ -1,6 +1,7 @@
 //! The processors: one file each, all in the same shape (struct, parse, run), and the table of their names.
 
 mod append;
+mod convert;
 mod date;
 mod drop;
 mod fail;
@@ -52,6 +53,7 @@ pub(crate) type Parse = fn(&mut Options<'_>) -> Result<Box<dyn Processor>, Refus
 /// Every processor that can be used, in alphabetical order.
 const PROCESSORS: &[(&str, Parse)] = &[
     ("append", append::parse),
+    ("convert", convert::parse),
     ("date", date::parse),
     ("drop", drop::parse),
     ("fail", fail::parse),

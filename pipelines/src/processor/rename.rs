@@ -1,7 +1,7 @@
 //! `rename`: moves a field.
 
 use super::{Flow, Processor, Reason};
-use crate::document::Document;
+use crate::document::{Document, FieldPath, Value};
 use crate::pipeline::{Context, Options, Refusal};
 use crate::template::FieldTemplate;
 
@@ -48,15 +48,11 @@ impl Processor for Rename {
     }
 }
 
-fn place(
-    document: &mut Document,
-    target: &crate::document::FieldPath,
-    value: crate::document::Value,
-) -> Result<(), (Reason, crate::document::Value)> {
+fn place(document: &mut Document, target: &FieldPath, value: Value) -> Result<(), (Reason, Value)> {
     // Setting takes the value, and a failure would lose it: a scalar in the way is looked for first.
-    let probe = document.set_field(target, crate::document::Value::Null);
+    let probe = document.set_field(target, Value::Null);
     match probe {
-        Ok(()) => document.set_field(target, value).map_err(|error| (error.into(), crate::document::Value::Null)),
+        Ok(()) => document.set_field(target, value).map_err(|error| (error.into(), Value::Null)),
         Err(error) => Err((error.into(), value)),
     }
 }

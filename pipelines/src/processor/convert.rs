@@ -1,0 +1,147 @@
+//! `convert`: gives a field, or each value of a list, another type.
+
+use std::net::IpAddr;
+
+use super::{Flow, Processor, Reason};
+use crate::document::{Document, FieldPath, Value};
+use crate::pipeline::{Context, Options, Refusal};
+
+#[derive(Debug)]
+struct Convert {
+    field: FieldPath,
+    target: FieldPath,
+    kind: Kind,
+    ignore_missing: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Integer,
+    Long,
+    Float,
+    Double,
+    Boolean,
+    Ip,
+    String,
+    /// The first of boolean, integer, long, float and double that reads a text, else the text.
+    Auto,
+}
+
+pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Refusal> {
+    const KINDS: [&str; 8] = ["integer", "long", "float", "double", "boolean", "ip", "string", "auto"];
+    let field = options.path("field")?;
+    let target = options.optional_path("target_field")?.unwrap_or_else(|| field.clone());
+    // Asked for as a text first, since it has no default.
+    options.text("type")?;
+    let kind = match options.word("type", &KINDS, "")?.as_str() {
+        "integer" => Kind::Integer,
+        "long" => Kind::Long,
+        "float" => Kind::Float,
+        "double" => Kind::Double,
+        "boolean" => Kind::Boolean,
+        "ip" => Kind::Ip,
+        "string" => Kind::String,
+        _ => Kind::Auto,
+    };
+    let ignore_missing = options.flag("ignore_missing", false)?;
+    Ok(Box::new(Convert { field, target, kind, ignore_missing }))
+}
+
+impl Processor for Convert {
+    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+        if self.ignore_missing && !document.has_field(&self.field) {
+            return Ok(Flow::Next);
+        }
+        let new = match document.field(&self.field)? {
+            Value::Null if self.ignore_missing => return Ok(Flow::Next),
+            Value::Null => {
+                let name = self.field.as_str();
+                return Err(Reason(format!(
+                    "Field [{name}] is null, cannot be converted to type [{}]",
+                    self.kind.name()
+                )));
+            }
+            Value::List(values) => {
+                Value::List(values.iter().map(|value| self.kind.convert(value)).collect::<Result<_, _>>()?)
+            }
+            value => self.kind.convert(value)?,
+        };
+        document.set_field(&self.target, new)?;
+        Ok(Flow::Next)
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Integer => "integer",
+            Kind::Long => "long",
+            Kind::Float => "float",
+            Kind::Double => "double",
+            Kind::Boolean => "boolean",
+            Kind::Ip => "ip",
+            Kind::String => "string",
+            Kind::Auto => "auto",
+        }
+    }
+
+    fn convert(self, value: &Value) -> Result<Value, Reason> {
+        // Elasticsearch reads the text that Java makes of a value.
+        let text = value.to_java_string();
+        let converted = match self {
+            Kind::Integer => integer(&text).filter(|number| i32::try_from(*number).is_ok()).map(Value::Integer),
+            Kind::Long => integer(&text).map(Value::Integer),
+            Kind::Float => float(&text).map(|number| Value::Float(number as f32)),
+            Kind::Double => float(&text).map(Value::Double),
+            Kind::Boolean => {
+                return boolean(&text)
+                    .ok_or_else(|| Reason(format!("[{text}] is not a boolean value, cannot convert to boolean")));
+            }
+            Kind::Ip => match text.parse::<IpAddr>() {
+                Ok(_) => return Ok(Value::String(text)),
+                Err(_) => return Err(Reason(format!("'{text}' is not an IP string literal."))),
+            },
+            Kind::String => return Ok(Value::String(text)),
+            Kind::Auto => return Ok(if let Value::String(text) = value { auto(text) } else { value.clone() }),
+        };
+        converted.ok_or_else(|| Reason(format!("unable to convert [{text}] to {}", self.name())))
+    }
+}
+
+/// Decimal digits, or hexadecimal ones behind `0x`.
+fn integer(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (radix, digits) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None => (10, digits),
+    };
+    if digits.starts_with(['+', '-']) {
+        return None;
+    }
+    i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
+}
+
+/// Java reads digits, `NaN` and `Infinity`, but not the words that Rust reads besides.
+fn float(text: &str) -> Option<f64> {
+    let text = text.trim_matches(|c: char| c <= ' ');
+    let word = text.trim_start_matches(['+', '-']);
+    let known = word.starts_with(|c: char| c.is_ascii_digit() || c == '.') || matches!(word, "NaN" | "Infinity");
+    if known { text.parse().ok() } else { None }
+}
+
+fn boolean(text: &str) -> Option<Value> {
+    if text.eq_ignore_ascii_case("true") {
+        return Some(Value::Bool(true));
+    }
+    text.eq_ignore_ascii_case("false").then_some(Value::Bool(false))
+}
+
+fn auto(text: &str) -> Value {
+    boolean(text)
+        .or_else(|| integer(text).map(Value::Integer))
+        .or_else(|| float(text).map(|number| Value::Float(number as f32)))
+        .unwrap_or_else(|| Value::from(text))
+}
