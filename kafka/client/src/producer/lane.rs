@@ -276,3 +276,7 @@ impl Lane {
         self.batches.remove(index).expect("the index was found in this queue")
     }
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;
