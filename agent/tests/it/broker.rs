@@ -1,0 +1,233 @@
+//! A broker in memory that keeps Kafka's rules for idempotent producers, and fails on demand.
+
+use agent::{Broker, Identity, Later, SendError};
+use bytes::Bytes;
+use kafka_wire::batch::{BatchHeader, PlainRecords, wrap_sequence};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// What Kafka remembers of a producer.
+const BATCHES_REMEMBERED: usize = 5;
+pub const PARTITIONS: i32 = 3;
+
+/// A record as a consumer would see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Got {
+    pub partition: i32,
+    pub value: Vec<u8>,
+    pub timestamp: i64,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Got {
+    pub fn header(&self, key: &str) -> &str {
+        self.headers.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
+    }
+}
+
+type Reply = oneshot::Sender<Result<(), SendError>>;
+
+#[derive(Default)]
+struct Remembered {
+    epoch: i16,
+    next_sequence: i32,
+    batches: VecDeque<(i32, i32)>,
+}
+
+#[derive(Default)]
+struct Partition {
+    waiting: VecDeque<(Bytes, Reply)>,
+    producers: HashMap<i64, Remembered>,
+    /// Producer id and sequence of a batch that failed: what is behind it is aborted.
+    failed: Option<(i64, i32)>,
+}
+
+#[derive(Default)]
+struct Inner {
+    cluster: Option<String>,
+    identities: i64,
+    partitions: BTreeMap<i32, Partition>,
+    got: Vec<Got>,
+    repeated: usize,
+    stalled: bool,
+    lose_acknowledgements: bool,
+    lost: Vec<Reply>,
+    refusals: VecDeque<SendError>,
+    batch_bytes_max: Option<usize>,
+}
+
+#[derive(Clone, Default)]
+pub struct FakeBroker(Arc<Mutex<Inner>>);
+
+impl FakeBroker {
+    pub fn new() -> Self {
+        let broker = Self::default();
+        broker.lock().cluster = Some("one".into());
+        broker
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes batches, and answers nothing until it is told to go on.
+    pub fn stall(&self, stalled: bool) {
+        let mut inner = self.lock();
+        inner.stalled = stalled;
+        inner.run();
+    }
+
+    /// Writes batches, and never answers.
+    pub fn lose_acknowledgements(&self, lose: bool) {
+        self.lock().lose_acknowledgements = lose;
+    }
+
+    pub fn refuse(&self, error: SendError) {
+        self.lock().refusals.push_back(error);
+    }
+
+    pub fn batch_bytes_max(&self, bytes: usize) {
+        self.lock().batch_bytes_max = Some(bytes);
+    }
+
+    pub fn become_cluster(&self, id: &str) {
+        let mut inner = self.lock();
+        inner.cluster = Some(id.to_owned());
+        inner.partitions.clear();
+    }
+
+    pub fn forget_producers(&self) {
+        self.lock().partitions.values_mut().for_each(|partition| {
+            for producer in partition.producers.values_mut() {
+                producer.batches.clear();
+                producer.next_sequence = -1;
+            }
+        });
+    }
+
+    pub fn got(&self) -> Vec<Got> {
+        self.lock().got.clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.lock().got.len()
+    }
+
+    pub fn values(&self) -> Vec<String> {
+        self.lock().got.iter().map(|got| String::from_utf8_lossy(&got.value).into_owned()).collect()
+    }
+
+    pub fn repeated(&self) -> usize {
+        self.lock().repeated
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.lock().partitions.values().map(|partition| partition.waiting.len()).sum()
+    }
+}
+
+impl Inner {
+    fn run(&mut self) {
+        if self.stalled {
+            return;
+        }
+        let mut partitions = std::mem::take(&mut self.partitions);
+        for (&number, partition) in &mut partitions {
+            while let Some((batch, reply)) = partition.waiting.pop_front() {
+                let outcome = self.take(number, partition, &batch);
+                if self.lose_acknowledgements {
+                    self.lost.push(reply);
+                } else {
+                    let _ = reply.send(outcome);
+                }
+            }
+        }
+        self.partitions = partitions;
+    }
+
+    fn take(&mut self, number: i32, partition: &mut Partition, batch: &Bytes) -> Result<(), SendError> {
+        let header = BatchHeader::read(batch).expect("agents send sealed batches");
+        header.verify_crc(batch).expect("the checksum fits");
+        header.verify_count().expect("the count fits");
+        let place = (header.producer_id, header.base_sequence);
+        if let Some(failed) = partition.failed {
+            if failed != place && failed.0 == place.0 {
+                return Err(SendError::Aborted);
+            }
+            partition.failed = None;
+        }
+        let too_large = self.batch_bytes_max.is_some_and(|max| batch.len() > max);
+        if let Some(error) = too_large.then_some(SendError::TooLarge).or_else(|| self.refusals.pop_front()) {
+            partition.failed = Some(place);
+            return Err(error);
+        }
+        let range = (header.base_sequence, header.last_sequence());
+        let known = partition.producers.contains_key(&header.producer_id);
+        let producer = partition.producers.entry(header.producer_id).or_default();
+        if producer.epoch == header.producer_epoch && producer.batches.contains(&range) {
+            self.repeated += 1;
+            return Ok(());
+        }
+        if known && producer.next_sequence != header.base_sequence {
+            partition.failed = Some(place);
+            return Err(SendError::SequenceLost);
+        }
+        producer.epoch = header.producer_epoch;
+        producer.next_sequence = wrap_sequence(header.base_sequence, header.record_count);
+        producer.batches.push_back(range);
+        if producer.batches.len() > BATCHES_REMEMBERED {
+            producer.batches.pop_front();
+        }
+        let plain = PlainRecords::read(header, batch, 64 << 20).expect("records are readable");
+        for record in &plain {
+            let record = record.expect("records are sound");
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let headers =
+                record.headers.clone().map(|header| (text(header.key), text(header.value.unwrap_or_default())));
+            self.got.push(Got {
+                partition: number,
+                value: record.value.expect("lines are values").to_vec(),
+                timestamp: record.timestamp,
+                headers: headers.collect(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Broker for FakeBroker {
+    fn cluster_id(&self) -> Later<Result<Option<String>, String>> {
+        let id = self.lock().cluster.clone();
+        Box::pin(async move { Ok(id) })
+    }
+
+    fn partitions(&self, _topic: &str) -> Later<Result<i32, String>> {
+        Box::pin(async { Ok(PARTITIONS) })
+    }
+
+    fn obtain_identity(&self) -> Later<Result<Identity, String>> {
+        let mut inner = self.lock();
+        inner.identities += 1;
+        let id = 1000 + inner.identities;
+        Box::pin(async move { Ok(Identity { id, epoch: 0 }) })
+    }
+
+    fn resume(&self, _identity: Identity) {}
+
+    fn send(&self, _topic: &Arc<str>, partition: i32, batch: Bytes) -> Later<Result<(), SendError>> {
+        let (reply, answer) = oneshot::channel();
+        let mut inner = self.lock();
+        inner.partitions.entry(partition).or_default().waiting.push_back((batch, reply));
+        inner.run();
+        Box::pin(async move { answer.await.unwrap_or(Err(SendError::Closed)) })
+    }
+
+    fn problem(&self) -> Option<String> {
+        None
+    }
+
+    fn close(&self) -> Later<()> {
+        Box::pin(async {})
+    }
+}

@@ -1,0 +1,237 @@
+//! What the broker does to batches, and what a crash does to the agent: each line is there once all the same.
+
+use crate::broker::PARTITIONS;
+use crate::fixture::{Fixture, caught_up, glob, until};
+use agent::{Agent, Input, SendError, StartError};
+use kafka_wire::compression::Compression;
+use prometheus_client::registry::Registry;
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const DRAIN: Duration = Duration::from_secs(10);
+
+fn lines(prefix: &str, count: usize) -> (String, Vec<String>) {
+    let lines: Vec<String> = (0..count).map(|n| format!("{prefix} {n:05}")).collect();
+    (lines.iter().map(|line| format!("{line}\n")).collect(), lines)
+}
+
+/// The broker has exactly these lines, in this order.
+async fn expect_in_order(fixture: &Fixture, lines: &[String]) {
+    fixture.until(|| fixture.broker.count() >= lines.len()).await;
+    assert_eq!(fixture.broker.values(), lines);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_acknowledgements_and_a_crash_repeat_batches_byte_for_byte() {
+    for compression in [Compression::None, Compression::Lz4, Compression::Zstd, Compression::Gzip, Compression::Snappy]
+    {
+        for headers in [true, false] {
+            let mut fixture = Fixture::new();
+            fixture.config.compression = compression;
+            fixture.config.headers = headers;
+            let (text, lines) = lines("line", 1000);
+            fixture.append("a.log", text);
+            fixture.broker.lose_acknowledgements(true);
+            let agent = fixture.start().await;
+            fixture.until(|| fixture.broker.count() > 20).await;
+            drop(agent);
+            fixture.broker.lose_acknowledgements(false);
+            let agent = fixture.start().await;
+            caught_up(&agent).await;
+            expect_in_order(&fixture, &lines).await;
+            assert!(fixture.broker.repeated() > 0, "{compression}: something was sent again");
+            drop(agent);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_too_large_is_halved_until_it_fits() {
+    let fixture = Fixture::new();
+    let (text, lines) = lines("line", 500);
+    fixture.append("a.log", text);
+    fixture.broker.batch_bytes_max(400);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    expect_in_order(&fixture, &lines).await;
+    assert!(agent.problems().is_empty(), "{:?}", agent.problems());
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_too_large_for_the_broker_is_cut_and_marked() {
+    let mut fixture = Fixture::new();
+    fixture.config.compression = Compression::None;
+    fixture.append("a.log", format!("one\n{}\nthree\n", "x".repeat(900)));
+    fixture.broker.batch_bytes_max(800);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    let got = fixture.broker.got();
+    assert_eq!((got.len(), got[1].value.len(), got[1].header("sluice.cut")), (3, 450, "true"));
+    assert_eq!((got[2].value.as_slice(), got[2].header("sluice.cut")), (&b"three"[..], ""));
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_batch_holds_its_file_and_no_other() {
+    let mut fixture = Fixture::new();
+    let (text, lines) = lines("line", 300);
+    fixture.append("a.log", text);
+    fixture.broker.refuse(SendError::Refused("not allowed".into()));
+    let agent = fixture.start().await;
+    fixture.until(|| agent.problems().iter().any(|problem| problem.contains("not allowed"))).await;
+    assert_eq!(fixture.broker.count(), 0);
+    // Enough other files that one shares the partition.
+    for n in 0..3 * PARTITIONS {
+        fixture.append(&format!("other{n}.log"), "other\n");
+    }
+    fixture.until(|| fixture.broker.count() == 3 * PARTITIONS as usize).await;
+    assert!(fixture.broker.values().iter().all(|value| value == "other"));
+    drop(agent);
+    // What was held is tried again.
+    fixture.config.rescan = Duration::from_millis(50);
+    fixture.broker.refuse(SendError::Refused("still not allowed".into()));
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.count() == 300 + 3 * PARTITIONS as usize).await;
+    let values: Vec<String> = fixture.broker.values().into_iter().filter(|value| value != "other").collect();
+    assert_eq!(values, lines);
+    fixture.until(|| agent.problems().is_empty()).await;
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_producer_gets_a_new_identity() {
+    let fixture = Fixture::new();
+    let (text, mut lines) = lines("line", 300);
+    fixture.append("a.log", text);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    fixture.broker.forget_producers();
+    fixture.append("a.log", "after\n");
+    lines.push("after".into());
+    expect_in_order(&fixture, &lines).await;
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_cluster_gets_what_was_in_flight_under_a_new_identity() {
+    let fixture = Fixture::new();
+    let (text, lines) = lines("line", 300);
+    fixture.append("a.log", text);
+    fixture.broker.stall(true);
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.waiting() > 0).await;
+    drop(agent);
+    fixture.broker.become_cluster("two");
+    fixture.broker.stall(false);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    expect_in_order(&fixture, &lines).await;
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_flight_and_is_gone_is_a_reported_gap() {
+    let fixture = Fixture::new();
+    fixture.append("a.log", "one\ntwo\n");
+    fixture.broker.stall(true);
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.waiting() > 0).await;
+    drop(agent);
+    fs::remove_file(fixture.path("a.log")).expect("removed");
+    fixture.append("b.log", "three\n");
+    fixture.broker.become_cluster("one");
+    fixture.broker.stall(false);
+    let agent = fixture.start().await;
+    fixture.expect(&["three"]).await;
+    fixture.until(|| !agent.losses().is_empty()).await;
+    let loss = &agent.losses()[0];
+    assert_eq!((loss.start, loss.end, loss.path.clone()), (0, 8, fixture.path("a.log")));
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_broker_stops_the_reading_and_loses_nothing_at_rotation() {
+    let mut fixture = Fixture::new();
+    fixture.config.blocks_bytes_max = 64 * 1024;
+    fixture.config.compression = Compression::None;
+    fixture.broker.stall(true);
+    let (first, mut all) = lines("old", 20_000);
+    let (second, new) = lines("new", 1000);
+    fixture.append("a.log", &first[..first.len() / 2 + 3]);
+    let agent = fixture.start().await;
+    fixture.until(|| agent.progress().bytes_read > 0).await;
+    fixture.append("a.log", &first[first.len() / 2 + 3..]);
+    fixture.rename("a.log", "gone");
+    fixture.append("a.log", &second);
+    fixture.until(|| agent.files().len() == 2).await;
+    let read = agent.progress().bytes_read;
+    assert!(read < 100 * 1024, "memory bounds what is read: {read}");
+    fixture.broker.stall(false);
+    all.extend(new);
+    fixture.until(|| fixture.broker.count() >= all.len()).await;
+    let got = fixture.broker.values();
+    for prefix in ["old", "new"] {
+        let of = |lines: &[String]| lines.iter().filter(|line| line.starts_with(prefix)).cloned().collect::<Vec<_>>();
+        assert_eq!(of(&got), of(&all));
+    }
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_ends_in_time_with_a_stalled_broker_and_the_next_start_goes_on() {
+    let fixture = Fixture::new();
+    let (text, lines) = lines("line", 100);
+    fixture.append("a.log", text);
+    fixture.broker.stall(true);
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.waiting() > 0).await;
+    let before = Instant::now();
+    let stopped = agent.stop(Duration::from_millis(100)).await;
+    assert!(before.elapsed() < Duration::from_secs(5));
+    assert!(stopped.undelivered_records > 0);
+    fixture.broker.stall(false);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    expect_in_order(&fixture, &lines).await;
+    assert_eq!(agent.stop(DRAIN).await.undelivered_batches, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_agent_is_refused() {
+    let fixture = Fixture::new();
+    let _agent = fixture.start().await;
+    let mut registry = Registry::default();
+    let refused = Agent::start_with(
+        fixture.config.clone(),
+        &mut registry,
+        Arc::new(fixture.broker.clone()),
+        agent::Clock(Arc::new(|| 0)),
+    );
+    assert!(matches!(refused.await, Err(StartError::Checkpoints(agent::OpenError::Locked(_)))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_keeps_its_partition() {
+    let mut fixture = Fixture::new();
+    fixture.config.inputs = vec![Input { paths: vec![glob(&fixture.folder, "*")], ..Input::default() }];
+    for n in 0..20 {
+        fixture.append(&format!("{n}.log"), format!("{n}\n"));
+    }
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    drop(agent);
+    for n in 0..20 {
+        fixture.append(&format!("{n}.log"), format!("{n}\n"));
+    }
+    let agent = fixture.start().await;
+    until(|| fixture.broker.count() == 40).await;
+    let got = fixture.broker.got();
+    let partitions: std::collections::BTreeSet<i32> = got.iter().map(|got| got.partition).collect();
+    assert!(partitions.len() > 1);
+    for one in &got {
+        assert!(got.iter().filter(|other| other.value == one.value).all(|other| other.partition == one.partition));
+    }
+    drop(agent);
+}

@@ -1,0 +1,8 @@
+//! Scripted file actions against a running agent, with a broker that keeps Kafka's rules and fails on demand.
+
+mod broker;
+mod delivery;
+mod files;
+mod fixture;
+mod lines;
+mod model;
