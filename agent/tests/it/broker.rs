@@ -32,7 +32,8 @@ type Reply = oneshot::Sender<Result<(), SendError>>;
 struct Remembered {
     epoch: i16,
     next_sequence: i32,
-    batches: VecDeque<(i32, i32)>,
+    /// First and last sequence, and the bytes.
+    batches: VecDeque<(i32, i32, Vec<u8>)>,
 }
 
 #[derive(Default)]
@@ -162,10 +163,13 @@ impl Inner {
             partition.failed = Some(place);
             return Err(error);
         }
-        let range = (header.base_sequence, header.last_sequence());
+        let (first, last) = (header.base_sequence, header.last_sequence());
         let known = partition.producers.contains_key(&header.producer_id);
         let producer = partition.producers.entry(header.producer_id).or_default();
-        if producer.epoch == header.producer_epoch && producer.batches.contains(&range) {
+        let remembered = producer.batches.iter().find(|(one, other, _)| (*one, *other) == (first, last));
+        if let Some((_, _, bytes)) = remembered.filter(|_| producer.epoch == header.producer_epoch) {
+            // Kafka compares sequences only; the agent promises more.
+            assert!(bytes.as_slice() == batch.as_ref(), "a repeated batch has the same bytes");
             self.repeated += 1;
             return Ok(());
         }
@@ -175,7 +179,7 @@ impl Inner {
         }
         producer.epoch = header.producer_epoch;
         producer.next_sequence = wrap_sequence(header.base_sequence, header.record_count);
-        producer.batches.push_back(range);
+        producer.batches.push_back((first, last, batch.to_vec()));
         if producer.batches.len() > BATCHES_REMEMBERED {
             producer.batches.pop_front();
         }
