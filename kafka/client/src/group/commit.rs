@@ -87,6 +87,7 @@ impl Membership {
             }
         }
         self.backoff.reset();
+        self.table.set_problem(None);
         self.answer_pending(&codes);
         Ok(())
     }
