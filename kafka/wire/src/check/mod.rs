@@ -54,12 +54,14 @@ pub enum CheckError {
     ClientId,
 }
 
-/// Checks the body of a request, the bytes after its header.
+/// Checks the body of a request, the bytes after its header. Bytes that follow its end are let pass and not decoded, as
+/// Apache Kafka does: librdkafka (at least 2.0 to 2.12) writes the null array of Metadata 9 and later, all topics, as four
+/// zero bytes instead of one.
 ///
 /// # Errors
 /// The decoder must not see these bytes.
 pub fn request(api_key: i16, api_version: i16, body: &[u8]) -> Result<(), CheckError> {
-    Walk::over(find(requests::ALL, api_key, api_version)?, api_version, body, REQUEST_ELEMENTS_MAX)
+    Walk::over(find(requests::ALL, api_key, api_version)?, api_version, body, REQUEST_ELEMENTS_MAX).map(drop)
 }
 
 /// Checks the body of a response, the bytes after its header.
@@ -67,7 +69,10 @@ pub fn request(api_key: i16, api_version: i16, body: &[u8]) -> Result<(), CheckE
 /// # Errors
 /// The decoder must not see these bytes.
 pub fn response(api_key: i16, api_version: i16, body: &[u8]) -> Result<(), CheckError> {
-    Walk::over(find(responses::ALL, api_key, api_version)?, api_version, body, RESPONSE_ELEMENTS_MAX)
+    match Walk::over(find(responses::ALL, api_key, api_version)?, api_version, body, RESPONSE_ELEMENTS_MAX)? {
+        0 => Ok(()),
+        bytes => Err(CheckError::Trailing { bytes }),
+    }
 }
 
 fn find(table: &[&'static Message], api_key: i16, api_version: i16) -> Result<&'static Message, CheckError> {

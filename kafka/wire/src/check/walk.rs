@@ -12,15 +12,17 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Walks over all of `body`; the shape has to end where the bytes end.
-    pub(super) fn over(message: &Message, version: i16, body: &'a [u8], elements_max: usize) -> Result<(), CheckError> {
+    /// Walks over `body`; gives the number of bytes that follow the end of the shape.
+    pub(super) fn over(
+        message: &Message,
+        version: i16,
+        body: &'a [u8],
+        elements_max: usize,
+    ) -> Result<usize, CheckError> {
         let flexible = message.is_flexible(version);
         let mut walk = Self { rest: body, version, flexible, elements_max, elements: 0 };
         walk.record("body", message.fields)?;
-        match walk.rest.len() {
-            0 => Ok(()),
-            bytes => Err(CheckError::Trailing { bytes }),
-        }
+        Ok(walk.rest.len())
     }
 
     /// For headers: fields of `rest` that the caller takes one by one.
