@@ -1,6 +1,7 @@
 //! The text of a pipeline as a tree in which every value knows its line; JSON is read as the YAML 1.2 that it is.
 
 use std::fmt;
+use std::thread;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
@@ -33,19 +34,39 @@ pub(crate) struct Key {
     pub name: String,
 }
 
+/// How deep lists and objects may lie in each other: `on_failure` in `on_failure` takes three levels each time.
+const NESTING_MAX: usize = 160;
+/// The parser's frames take up to 64 KiB per level in a debug build.
+const STACK_BYTES: usize = 32 << 20;
+
 /// Reads a file's text.
 pub(crate) fn read(text: &str) -> Result<Node, Refusal> {
+    // On a thread of its own, since the caller's stack may be a small one; pipelines are loaded rarely.
+    thread::scope(|scope| {
+        let reader = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || parse(text));
+        match reader.map(|reader| reader.join()) {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Refusal::new(0, "not YAML or JSON: the parser failed")),
+            Err(error) => Err(Refusal::new(0, format!("cannot start a thread to read the pipeline: {error}"))),
+        }
+    })
+}
+
+fn parse(text: &str) -> Result<Node, Refusal> {
     let options = serde_saphyr::options! {
         // `yes`, `No` and `ON` are strings in YAML 1.2.
         strict_booleans: true,
+        underscored_numbers_as_strings: true,
         with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: NESTING_MAX },
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
-        // The parser's text repeats the place, which is in the refusal already.
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default();
+        // The refusal has the line already.
+        let reason = reason.split(" at line ").next().unwrap_or(reason);
         Refusal::new(line, format!("not YAML or JSON: {reason}"))
     })
 }
