@@ -36,6 +36,7 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
         return pipeline::run(command);
     }
     let config = config::load(cli.config.as_deref())?;
+    raise_open_files_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         match cli.command {
@@ -49,6 +50,16 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
     // A blocking task that waits for a dead server must not hold up the end: what counts has been written by now.
     runtime.shutdown_background();
     code
+}
+
+/// Every followed file and every segment is an open file; the soft limit that shells set, often 1024, is for programs
+/// that use `select`.
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+        tracing::warn!(?current, "the limit of open files cannot be raised");
+    }
 }
 
 /// Traces go to standard error, above the live line. `SLUICE_LOG` takes a filter such as `info` or `agent=debug`.

@@ -16,7 +16,7 @@ use crate::files;
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
 use crate::status::StatusListener;
-use ::agent::Agent;
+use ::agent::{Agent, FileState};
 use ::broker::Broker;
 use anyhow::Context;
 use first_screen::FirstScreen;
@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,9 @@ const STATUS_PORT: u16 = 9600;
 /// How long the end waits, for acknowledgements and then for deliveries. Nothing is lost when it is over: the next
 /// run goes on from the checkpoints and the committed offsets.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long the first screen waits for the agent's first look at its files: a person would not notice more.
+const FIRST_LOOK_MAX: Duration = Duration::from_millis(1500);
+const FIRST_LOOK_TICK: Duration = Duration::from_millis(20);
 /// Between two looks at the counters.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -110,7 +113,7 @@ impl Parts {
             topics: topics.clone(),
             sink: sink_description,
             once: args.once,
-            files: agent.files(),
+            files: first_look(&agent).await,
             problems: agent.problems(),
         };
         screen.print(&first_screen.to_string());
@@ -173,6 +176,19 @@ impl Parts {
 
     fn progress_line(&self) -> String {
         progress::line(&self.agent.progress(), &self.worker.progress())
+    }
+}
+
+/// The followed files, as soon as each that has lines was looked into, or after [`FIRST_LOOK_MAX`].
+async fn first_look(agent: &Agent) -> Vec<FileState> {
+    let deadline = Instant::now() + FIRST_LOOK_MAX;
+    loop {
+        let files = agent.files();
+        let known = |file: &FileState| file.dataset.is_some() || file.size == 0 || file.problem.is_some();
+        if Instant::now() >= deadline || (!files.is_empty() && files.iter().all(known)) {
+            return files;
+        }
+        tokio::time::sleep(FIRST_LOOK_TICK).await;
     }
 }
 
