@@ -93,7 +93,7 @@ pub struct WorkerSection {
     pub instance_id: Option<String>,
     /// Pipeline by dataset: a file, the name of a ready-made one, or `detect`: the ready-made one for the dataset.
     pub pipelines: Option<BTreeMap<String, String>>,
-    /// Index, in which <dataset>, <yyyy.MM> and <yyyy.MM.dd> are replaced.
+    /// Index, in which `<dataset>`, `<yyyy.MM>` and `<yyyy.MM.dd>` are replaced.
     pub index: Option<String>,
     pub status_listen: Option<SocketAddr>,
     pub elasticsearch: Option<ElasticsearchSection>,
