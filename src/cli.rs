@@ -135,8 +135,8 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "URL")]
     pub elasticsearch: Vec<String>,
 
-    /// Index, in which `<dataset>`, `<yyyy.MM>` and `<yyyy.MM.dd>` are replaced [default:
-    /// `sluice-<dataset>-<yyyy.MM>`].
+    /// Index, in which `<dataset>`, `<yyyy.MM>` and `<yyyy.MM.dd>` are replaced; by default
+    /// `sluice-<dataset>-<yyyy.MM>`.
     #[arg(long, value_name = "NAME")]
     pub index: Option<String>,
 

@@ -18,7 +18,7 @@ pub struct DirectoryEntry {
 /// Held as long as the directory is ours; dropping it releases the lock.
 pub type DirectoryLock = Box<dyn std::any::Any + Send + Sync>;
 
-/// A file system. Names become durable only by [`Disk::sync_directory`], contents only by [`DiskFile::sync`].
+/// A file system. Names become durable only by [`Disk::sync_directory`], contents only by `DiskFile::sync`.
 pub trait Disk: Send + Sync + 'static {
     /// Makes a directory that only its owner may enter, and its parents; one that exists is left alone.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
