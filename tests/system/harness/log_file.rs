@@ -1,0 +1,85 @@
+//! A log file with its writer: lines in pieces as they come from a program, and rotation by renaming.
+
+use super::lines::Stream;
+use super::random::Random;
+use anyhow::Context;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A file that one stream is written to, through all its rotations.
+pub struct LogFile {
+    path: PathBuf,
+    file: File,
+    stream: Stream,
+    written: u64,
+    /// The rest of a torn write, which comes before anything else does.
+    pending: Vec<u8>,
+    rotations: u32,
+}
+
+impl LogFile {
+    pub fn create(path: PathBuf, stream: Stream) -> anyhow::Result<Self> {
+        let file = File::create_new(&path).with_context(|| format!("create {path:?}"))?;
+        Ok(Self { path, file, stream, written: 0, pending: Vec::new(), rotations: 0 })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What has been written when nothing is pending, for the oracle.
+    pub fn written(&self) -> Written {
+        Written { stream: self.stream, lines: self.written }
+    }
+
+    /// Writes the next `count` lines in one go.
+    pub fn write(&mut self, count: u64) -> anyhow::Result<()> {
+        let text = self.next_lines(count);
+        self.file.write_all(&text).with_context(|| format!("write {:?}", self.path))
+    }
+
+    /// Writes the next `count` lines up to any place, mostly within a line; the rest follows with the next write.
+    pub fn write_torn(&mut self, count: u64, random: &mut Random) -> anyhow::Result<()> {
+        let mut text = self.next_lines(count);
+        let at = usize::try_from(random.of(0..text.len() as u64 + 1)).expect("no longer than the text");
+        self.pending = text.split_off(at);
+        self.file.write_all(&text).with_context(|| format!("write {:?}", self.path))
+    }
+
+    /// Renames the file as logrotate does (`x.log` -> `x.log.1` -> `x.log.2` …), lets the writer, who has not noticed
+    /// yet, write `late` more lines to it, and begins a new one.
+    pub fn rotate(&mut self, late: u64) -> anyhow::Result<()> {
+        for number in (1..=self.rotations).rev() {
+            fs::rename(self.rotated(number), self.rotated(number + 1)).context("rename a rotated file")?;
+        }
+        fs::rename(&self.path, self.rotated(1)).context("rename the file")?;
+        self.rotations += 1;
+        self.write(late)?;
+        self.file = File::create_new(&self.path).context("begin a new file")?;
+        Ok(())
+    }
+
+    fn rotated(&self, number: u32) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+
+    fn next_lines(&mut self, count: u64) -> Vec<u8> {
+        let mut text = std::mem::take(&mut self.pending);
+        for sequence in self.written..self.written + count {
+            text.extend_from_slice(self.stream.line(sequence).as_bytes());
+            text.push(b'\n');
+        }
+        self.written += count;
+        text
+    }
+}
+
+/// The first lines of a stream: what must arrive.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    pub stream: Stream,
+    pub lines: u64,
+}

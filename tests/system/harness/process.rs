@@ -1,0 +1,143 @@
+//! Child processes: ended by their own pid at the latest when they are dropped, their output in files.
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{LazyLock, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// A running child. Dropping it kills it.
+pub struct Process {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+/// A command, and where to say how its start went.
+type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
+
+/// The thread that starts every child. Linux can kill a child when the thread that started it ends (PR_SET_PDEATHSIG):
+/// so nothing is left behind even when the tests themselves are killed, and this thread lives as long as they do.
+static SPAWNER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
+    let (sender, orders) = mpsc::channel::<Order>();
+    thread::spawn(move || {
+        for (mut command, answer) in orders {
+            // Whoever ordered it waits.
+            let _ = answer.send(command.spawn());
+        }
+    });
+    Mutex::new(sender)
+});
+
+/// Starts `command` with its output appended to `log.out` and `log.err`.
+pub fn start(command: Command, log: &Path) -> anyhow::Result<Process> {
+    let (stdout, stderr) = (with_extension_added(log, "out"), with_extension_added(log, "err"));
+    let append =
+        |path: &Path| File::options().create(true).append(true).open(path).with_context(|| format!("{path:?}"));
+    let mut command = tied_to_us(command);
+    command.stdin(Stdio::null()).stdout(append(&stdout)?).stderr(append(&stderr)?);
+    let (answer, answered) = mpsc::channel();
+    SPAWNER.lock().expect("nobody panics while sending").send((command, answer)).expect("the spawner never ends");
+    let child = answered.recv().expect("the spawner answers every order")?;
+    Ok(Process { child, stdout, stderr })
+}
+
+/// The same command, killed with this process where util-linux can arrange that.
+fn tied_to_us(command: Command) -> Command {
+    static SETPRIV: LazyLock<bool> = LazyLock::new(|| {
+        let probe = Command::new("setpriv").args(["--pdeathsig", "KILL", "true"]).stderr(Stdio::null()).status();
+        probe.is_ok_and(|status| status.success())
+    });
+    if !*SETPRIV {
+        return command;
+    }
+    // setpriv becomes the command, so the pid is the command's.
+    let mut tied = Command::new("setpriv");
+    tied.args(["--pdeathsig", "KILL"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => tied.env(name, value),
+            None => tied.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        tied.current_dir(directory);
+    }
+    tied
+}
+
+impl Process {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn stdout_path(&self) -> &PathBuf {
+        &self.stdout
+    }
+
+    pub fn stderr_path(&self) -> &PathBuf {
+        &self.stderr
+    }
+
+    /// Everything on standard output so far, also of earlier processes of the same name.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.stdout).unwrap_or_default()).into_owned()
+    }
+
+    /// Everything on standard error so far, also of earlier processes of the same name.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap_or_default()).into_owned()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// kill -9, and waits for the end.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        if !self.is_running() {
+            bail!("it had ended by itself: {:?}", self.child.wait());
+        }
+        Ok(())
+    }
+
+    /// Asks politely, as Ctrl-C does.
+    pub fn interrupt(&self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("a child has a pid")?;
+        kill_process(pid, Signal::INT).context("send SIGINT")
+    }
+
+    /// Waits for the end.
+    pub fn wait(mut self, deadline: Duration) -> anyhow::Result<ExitStatus> {
+        super::wait::until("end of the process", deadline, || self.child.try_wait().transpose())?.map_err(Into::into)
+    }
+
+    /// Waits until standard error contains `text`.
+    pub fn wait_for_stderr(&mut self, text: &str, deadline: Duration) -> anyhow::Result<()> {
+        super::wait::until(&format!("{text:?} on standard error"), deadline, || {
+            let there = self.stderr().contains(text);
+            (there || !self.is_running()).then_some(there)
+        })?
+        .then_some(())
+        .with_context(|| format!("ended without {text:?} on standard error"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `name` becomes `name.extension`, whatever dots are in `name`.
+fn with_extension_added(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}

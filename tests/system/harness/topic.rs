@@ -1,0 +1,178 @@
+//! Topics through librdkafka: an independent client says what is in them.
+
+use super::oracle::Arrived;
+use anyhow::{Context, bail};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// For one question to a broker on a loaded machine.
+pub const ANSWER: Duration = Duration::from_secs(20);
+/// Without a record for so long, a topic is not going to give those that it announced.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// A record as librdkafka gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp: Option<i64>,
+    pub key: Option<Vec<u8>>,
+    pub value: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Record {
+    /// The last header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().rev().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// For the oracle: within one file of the agent's, lines are in order.
+    pub fn arrived(self) -> Arrived {
+        let order = self.header("sluice.file.id").map(|file| format!("file {file}"));
+        let place = format!("partition {} offset {}", self.partition, self.offset);
+        Arrived { line: self.value, place, order }
+    }
+}
+
+/// A consumer without a group's duties.
+fn consumer(broker: &str, group: &str) -> anyhow::Result<BaseConsumer> {
+    let consumer: BaseConsumer<_> = ClientConfig::new()
+        .set("bootstrap.servers", broker)
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("check.crcs", "true")
+        .set("fetch.wait.max.ms", "50")
+        .create()
+        .context("make a librdkafka consumer")?;
+    Ok(consumer)
+}
+
+/// Topic names of a broker, sorted.
+pub fn names(broker: &str) -> anyhow::Result<Vec<String>> {
+    let metadata =
+        consumer(broker, "look")?.fetch_metadata(None, ANSWER).with_context(|| format!("metadata of {broker}"))?;
+    let mut names: Vec<String> = metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Log start and log end offset of every partition; empty while the topic does not exist.
+pub fn offsets(broker: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, (i64, i64)>> {
+    if !names(broker)?.iter().any(|name| name == topic) {
+        return Ok(BTreeMap::new());
+    }
+    let consumer = consumer(broker, "look")?;
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).with_context(|| format!("metadata of {topic}"))?;
+    let partitions = metadata.topics().first().context("an answer about the topic")?.partitions();
+    partitions
+        .iter()
+        .map(|partition| Ok((partition.id(), consumer.fetch_watermarks(topic, partition.id(), ANSWER)?)))
+        .collect()
+}
+
+/// Records in the topic, by its offsets.
+pub fn count(broker: &str, topic: &str) -> anyhow::Result<u64> {
+    let offsets = offsets(broker, topic)?;
+    Ok(offsets.values().map(|(start, end)| u64::try_from(end - start).unwrap_or_default()).sum())
+}
+
+/// What a group has committed, by partition.
+pub fn committed(broker: &str, group: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>> {
+    let mut asked = TopicPartitionList::new();
+    for partition in offsets(broker, topic)?.into_keys() {
+        asked.add_partition(topic, partition);
+    }
+    let committed = consumer(broker, group)?.committed_offsets(asked, ANSWER).context("committed offsets")?;
+    let known = committed.elements().into_iter();
+    Ok(known.filter_map(|element| Some((element.partition(), element.offset().to_raw()?))).collect())
+}
+
+/// Every record of the topic, partition by partition, in order of offsets.
+pub fn read(broker: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
+    let offsets = offsets(broker, topic)?;
+    let consumer = consumer(broker, "read")?;
+    let mut assignment = TopicPartitionList::new();
+    let mut left: BTreeMap<i32, i64> = BTreeMap::new();
+    for (&partition, &(start, end)) in offsets.iter().filter(|(_, (start, end))| start < end) {
+        assignment.add_partition_offset(topic, partition, Offset::Offset(start))?;
+        left.insert(partition, end);
+    }
+    consumer.assign(&assignment)?;
+    let mut records = Vec::new();
+    let mut heard = Instant::now();
+    while !left.is_empty() {
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else {
+            if heard.elapsed() > SILENCE_MAX {
+                bail!("{topic}: no record for {SILENCE_MAX:?}; offsets are {offsets:?}, still to come are {left:?}");
+            }
+            continue;
+        };
+        heard = Instant::now();
+        let message = message.with_context(|| format!("read {topic}"))?;
+        if left.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
+            left.remove(&message.partition());
+        }
+        records.push(record(&message));
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}
+
+/// Reads `wanted` records as a member of a group, commits, and leaves.
+pub fn read_in_group(
+    broker: &str,
+    topic: &str,
+    group: &str,
+    wanted: usize,
+    deadline: Duration,
+) -> anyhow::Result<Vec<Record>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker)
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("session.timeout.ms", "6000")
+        .create()
+        .context("make a librdkafka consumer")?;
+    consumer.subscribe(&[topic])?;
+    let end = Instant::now() + deadline;
+    let mut records = Vec::new();
+    while records.len() < wanted {
+        if Instant::now() >= end {
+            bail!("want {wanted} records; got {} in {deadline:?}", records.len());
+        }
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+        records.push(record(&message?));
+    }
+    consumer.commit_consumer_state(CommitMode::Sync).context("commit")?;
+    Ok(records)
+}
+
+/// A record with its bytes copied out of librdkafka's.
+pub fn record(message: &impl Message) -> Record {
+    let headers = message.headers().map(|headers| {
+        let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+        headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+    });
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().unwrap_or_default().to_vec(),
+        headers: headers.unwrap_or_default(),
+    }
+}
+
+/// A librdkafka admin client.
+pub fn admin(broker: &str) -> anyhow::Result<rdkafka::admin::AdminClient<DefaultClientContext>> {
+    ClientConfig::new().set("bootstrap.servers", broker).create().context("make a librdkafka admin client")
+}

@@ -1,0 +1,43 @@
+//! The suites: one file per subject. A test's name is its suite and its function.
+
+mod apart;
+mod bad_input;
+mod clients;
+mod kafka_tools;
+mod kill;
+mod up;
+mod yardstick;
+
+use crate::Test;
+
+/// Lists tests under the suite's name.
+macro_rules! tests {
+    ($suite:ident: $($test:ident),* $(,)?) => {
+        vec![$((concat!(stringify!($suite), "::", stringify!($test)).to_owned(), $suite::$test as Test)),*]
+    };
+}
+
+/// Every test, by name.
+pub fn all() -> Vec<(String, Test)> {
+    // The longest first: the others fill the second thread beside them.
+    [
+        tests!(kill: up, apart),
+        tests!(up: once_prints_documents, once_delivers_to_elasticsearch, runs_beside_other_clients, from_end, pipeline_run),
+        tests!(
+            bad_input: no_files,
+            file_vanishes,
+            directory_without_permission,
+            broken_config,
+            port_in_use,
+            broker_comes_later,
+            elasticsearch_comes_later,
+            rubbish_on_the_brokers_port,
+            invalid_utf8,
+        ),
+        tests!(apart: our_broker, apache_kafka, from_one_config_file),
+        tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
+        tests!(kafka_tools: console, apache_kafka_console, dump_log_segments),
+        tests!(yardstick: oracle, clf_times, writing, real_servers_answer),
+    ]
+    .concat()
+}
