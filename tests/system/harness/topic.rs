@@ -126,13 +126,13 @@ pub fn read(broker: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
     Ok(records)
 }
 
-/// Reads `wanted` records as a member of a group, commits, and leaves.
+/// Reads `wanted` records as a member of a group, commits, and leaves. Standing still for `patience` is a failure.
 pub fn read_in_group(
     broker: &str,
     topic: &str,
     group: &str,
     wanted: usize,
-    deadline: Duration,
+    patience: Duration,
 ) -> anyhow::Result<Vec<Record>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", broker)
@@ -143,16 +143,26 @@ pub fn read_in_group(
         .create()
         .context("make a librdkafka consumer")?;
     consumer.subscribe(&[topic])?;
-    let end = Instant::now() + deadline;
+    let mut heard = Instant::now();
     let mut records = Vec::new();
     while records.len() < wanted {
-        if Instant::now() >= end {
-            bail!("want {wanted} records; got {} in {deadline:?}", records.len());
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(message) => {
+                records.push(record(&message?));
+                heard = Instant::now();
+            }
+            None if heard.elapsed() < patience => {}
+            None => bail!(
+                "want {wanted} records; got {} and none for {patience:?}; assigned: {:?}, positions: {:?}, offsets: {:?}",
+                records.len(),
+                consumer.assignment(),
+                consumer.position(),
+                offsets(broker, topic),
+            ),
         }
-        let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
-        records.push(record(&message?));
     }
     consumer.commit_consumer_state(CommitMode::Sync).context("commit")?;
+    consumer.unsubscribe();
     Ok(records)
 }
 
