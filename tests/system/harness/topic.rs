@@ -139,7 +139,6 @@ pub fn read_in_group(
         .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
-        .set("session.timeout.ms", "6000")
         .create()
         .context("make a librdkafka consumer")?;
     consumer.subscribe(&[topic])?;
@@ -161,9 +160,24 @@ pub fn read_in_group(
             ),
         }
     }
-    consumer.commit_consumer_state(CommitMode::Sync).context("commit")?;
+    // Only what was looked at: the consumer's own positions may be ahead of that.
+    let mut done = TopicPartitionList::new();
+    for (partition, next) in next_offsets(&records) {
+        done.add_partition_offset(topic, partition, Offset::Offset(next))?;
+    }
+    consumer.commit(&done, CommitMode::Sync).context("commit")?;
     consumer.unsubscribe();
     Ok(records)
+}
+
+/// The offset behind the last record of each partition.
+fn next_offsets(records: &[Record]) -> BTreeMap<i32, i64> {
+    let mut next = BTreeMap::new();
+    for record in records {
+        let offset = next.entry(record.partition).or_insert(0);
+        *offset = record.offset.max(*offset - 1) + 1;
+    }
+    next
 }
 
 /// A record with its bytes copied out of librdkafka's.

@@ -16,7 +16,7 @@ const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 /// Records of one test of one codec: several batches of several requests.
 const RECORDS: usize = 2_000;
 /// A group of one member is complete after a rebalance at most this late.
-const GROUP: Duration = Duration::from_secs(30);
+const GROUP: Duration = Duration::from_secs(90);
 
 pub fn librdkafka(scene: &Scene) -> anyhow::Result<()> {
     librdkafka_on(&sluice::broker(scene)?.address)
