@@ -154,6 +154,6 @@ impl Config {
 }
 
 /// This machine's name as `uname` says it.
-fn host_name() -> String {
+pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -22,7 +22,7 @@ mod tail;
 
 pub use agent::{Agent, StartError, Stopped};
 pub use checkpoint::OpenError;
-pub use config::{Config, ConfigError, From, Input};
+pub use config::{Config, ConfigError, From, Input, host_name};
 pub use deliver::{Broker, Identity, Later, SendError};
 pub use discover::PatternError;
 pub use engine::{Clock, FileState, Loss, Progress};

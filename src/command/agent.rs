@@ -1,6 +1,6 @@
 //! `sluice agent`: the agent alone.
 
-use super::comma_list;
+use super::{DRAIN, TICK, brokers};
 use crate::cli::{self, AgentArgs};
 use crate::config::{AgentSection, ConfigFile, Start};
 use crate::failure::Failure;
@@ -20,14 +20,8 @@ use tokio::sync::watch;
 const STATUS_PORT: u16 = 9602;
 /// Where checkpoints are kept when nothing else is said.
 const CHECKPOINTS_DEFAULT: &str = "./sluice-data/agent";
-/// Broker of parts that run alone, when nothing else is said.
-pub const BROKER_DEFAULT: &str = "127.0.0.1:9092";
 /// Topic of lines when nothing else is said.
 pub const TOPIC_DEFAULT: &str = "logs";
-/// How long the end waits for acknowledgements; what has none then is sent again by the next run.
-const DRAIN: Duration = Duration::from_secs(10);
-/// Between two looks at the counters.
-const TICK: Duration = Duration::from_millis(200);
 
 /// What flags say about an agent, whichever command they belong to.
 #[derive(Default)]
@@ -93,10 +87,7 @@ fn progress_line(progress: Progress) -> String {
 
 /// Merges the file's section with the flags; paths on the command line replace the file's inputs.
 pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFlags) -> Result<Config, Failure> {
-    let brokers = match flags.brokers.is_empty() {
-        true => comma_list(section.broker.as_deref().unwrap_or(BROKER_DEFAULT)),
-        false => flags.brokers.iter().flat_map(|broker| comma_list(broker)).collect(),
-    };
+    let brokers = brokers(&flags.brokers, section.broker.as_deref());
     let topic = flags.topic.or_else(|| section.topic.clone()).unwrap_or_else(|| TOPIC_DEFAULT.to_owned());
     let checkpoints =
         flags.checkpoints.or_else(|| section.checkpoints.clone()).unwrap_or_else(|| CHECKPOINTS_DEFAULT.into());

@@ -7,12 +7,30 @@ pub mod pipeline;
 pub mod up;
 pub mod worker;
 
+use std::time::Duration;
+
+/// Broker of parts that run alone, when nothing else is said.
+const BROKER_DEFAULT: &str = "127.0.0.1:9092";
+/// How long each step of an end waits: for acknowledgements, for documents on their way. Nothing is lost when it is
+/// over: the next run goes on from the checkpoints and the committed offsets.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Between two looks at the counters.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Brokers to start from: those of the flags, else the config file's, else [`BROKER_DEFAULT`].
+fn brokers(flags: &[String], section: Option<&str>) -> Vec<String> {
+    match flags {
+        [] => comma_list(section.unwrap_or(BROKER_DEFAULT)),
+        flags => comma_lists(flags),
+    }
+}
+
+/// The parts of all the lists, as of a flag that may be repeated.
+fn comma_lists(texts: &[String]) -> Vec<String> {
+    texts.iter().flat_map(|text| comma_list(text)).collect()
+}
+
 /// Splits a list such as `10.0.0.1:9092,10.0.0.2:9092`, Kafka's form of bootstrap servers.
 fn comma_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-}
-
-/// Name of this host where the config gives none.
-fn machine_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

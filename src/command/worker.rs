@@ -1,8 +1,8 @@
 //! `sluice worker`: the worker alone, with its sink.
 
-use super::agent::{BROKER_DEFAULT, TOPIC_DEFAULT};
+use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
-use super::{comma_list, machine_name};
+use super::{DRAIN, TICK, brokers, comma_lists};
 use crate::cli::WorkerArgs;
 use crate::config::{ConfigFile, ElasticsearchSection, WorkerSection};
 use crate::failure::Failure;
@@ -30,10 +30,6 @@ const STATUS_PORT: u16 = 9603;
 const GROUP_DEFAULT: &str = "sluice";
 /// What `sluice.yaml` calls the ready-made pipeline for a record's dataset.
 const DETECT: &str = "detect";
-/// How long the end waits for documents on their way; what is not delivered then is delivered by the next run.
-const DRAIN: Duration = Duration::from_secs(10);
-/// Between two looks at the counters.
-const TICK: Duration = Duration::from_millis(200);
 
 pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
@@ -47,10 +43,7 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
     if !args.topic.is_empty() {
         section.topics = Some(args.topic);
     }
-    let brokers = match args.broker.is_empty() {
-        true => comma_list(section.broker.as_deref().unwrap_or(BROKER_DEFAULT)),
-        false => args.broker.iter().flat_map(|broker| comma_list(broker)).collect(),
-    };
+    let brokers = brokers(&args.broker, section.broker.as_deref());
     let checked = checked(&section, config.host_name, brokers)?;
 
     let mut registry = Registry::default();
@@ -99,7 +92,7 @@ pub struct Checked {
 /// Checks the section and loads its pipelines.
 pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<String>) -> anyhow::Result<Checked> {
     let group = section.group.as_deref().unwrap_or(GROUP_DEFAULT);
-    let host = host_name.unwrap_or_else(machine_name);
+    let host = host_name.unwrap_or_else(::agent::host_name);
     let instance = match section.instance_id {
         Some(_) => None,
         None => instance::take(&host, group, &brokers),
@@ -136,7 +129,7 @@ pub fn sink(
 ) -> anyhow::Result<(Arc<dyn Sink>, String)> {
     let mut section = section.unwrap_or_default();
     if !urls.is_empty() {
-        section.urls = urls.iter().flat_map(|url| comma_list(url)).collect();
+        section.urls = comma_lists(&urls);
     }
     if section.urls.is_empty() {
         let output = StandardOutput::new(screen, stop.clone());

@@ -2,8 +2,7 @@
 
 use super::broker::{Broker, Identity, Later, SendError};
 use bytes::Bytes;
-use kafka_client::{Client, ProduceError, Producer, ProducerConfig, ProducerIdentity, TopicPartition};
-use std::error::Error;
+use kafka_client::{Client, ProduceError, Producer, ProducerConfig, ProducerIdentity, TopicPartition, chain};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,18 +23,18 @@ impl KafkaBroker {
 impl Broker for KafkaBroker {
     fn cluster_id(&self) -> Later<Result<Option<String>, String>> {
         let client = self.client.clone();
-        Box::pin(async move { client.cluster_id().await.map_err(|error| told(&error)) })
+        Box::pin(async move { client.cluster_id().await.map_err(|error| chain(&error)) })
     }
 
     fn partitions(&self, topic: &str) -> Later<Result<i32, String>> {
         let (client, topic) = (self.client.clone(), topic.to_owned());
-        Box::pin(async move { client.partitions(&topic).await.map_err(|error| told(&error)) })
+        Box::pin(async move { client.partitions(&topic).await.map_err(|error| chain(&error)) })
     }
 
     fn obtain_identity(&self) -> Later<Result<Identity, String>> {
         let producer = self.producer.clone();
         Box::pin(async move {
-            let identity = producer.obtain_identity().await.map_err(|error| told(&error))?;
+            let identity = producer.obtain_identity().await.map_err(|error| chain(&error))?;
             Ok(Identity { id: identity.id, epoch: identity.epoch })
         })
     }
@@ -67,16 +66,4 @@ impl Broker for KafkaBroker {
         let producer = self.producer.clone();
         Box::pin(async move { producer.close(Duration::ZERO).await })
     }
-}
-
-/// An error with its causes, for a problem's one sentence.
-fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

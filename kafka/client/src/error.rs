@@ -98,7 +98,7 @@ impl ClientError {
 }
 
 /// The error and its causes in one line, for a trace or for [`crate::Client::problem`].
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

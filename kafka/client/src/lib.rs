@@ -34,7 +34,7 @@ pub use call::Call;
 pub use client::Client;
 pub use code::ErrorCode;
 pub use config::ClientConfig;
-pub use error::{ClientError, ConnectionError};
+pub use error::{ClientError, ConnectionError, chain};
 pub use fetch::{FetchLimits, Fetched};
 pub use group::{Assignor, CommitError, Event, GroupConfig, GroupConsumer, GroupError, OffsetReset};
 pub use metadata::{Leader, Metadata, Topic};

@@ -8,7 +8,7 @@ mod progress;
 
 use super::agent::AgentFlags;
 use super::instance::InstanceName;
-use super::{agent, broker, worker};
+use super::{DRAIN, TICK, agent, broker, worker};
 use crate::cli::UpArgs;
 use crate::config::ConfigFile;
 use crate::failure::Failure;
@@ -33,14 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Port of /health and /metrics of all parts together.
 const STATUS_PORT: u16 = 9600;
-/// How long the end waits, for acknowledgements and then for deliveries. Nothing is lost when it is over: the next
-/// run goes on from the checkpoints and the committed offsets.
-const DRAIN: Duration = Duration::from_secs(10);
 /// How long the first screen waits for the agent's first look at its files: a person would not notice more.
 const FIRST_LOOK_MAX: Duration = Duration::from_millis(1500);
 const FIRST_LOOK_TICK: Duration = Duration::from_millis(20);
-/// Between two looks at the counters.
-const TICK: Duration = Duration::from_millis(200);
 
 pub async fn run(args: UpArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
