@@ -2,7 +2,10 @@
 
 mod files;
 mod follow;
+mod frame;
+mod look;
 mod read;
+mod rotate;
 mod view;
 
 pub use files::Files;

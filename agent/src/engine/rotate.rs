@@ -1,0 +1,119 @@
+//! What becomes of files that lose their name or their content: renamed, truncated, gone.
+
+use super::files::find;
+use super::follow::BEGINNING;
+use super::{Engine, WALK_INTERVAL_MIN};
+use crate::discover::Walk;
+use crate::fingerprint::{FileId, FileKey};
+use crate::journal::{Entry, FileRecord};
+use crate::tail::{self, Goal, Name, Tail};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+impl Engine {
+    /// Files whose name means another file now, or nothing: they are read on for a while.
+    pub(super) fn lost_names(&mut self, seen: &BTreeSet<FileId>, walk: &Walk) {
+        let quiet_at = Instant::now() + self.config.rotated_grace;
+        let mut lost = Vec::new();
+        for tail in self.files.tails.values_mut() {
+            let unreadable = tail.path.ancestors().any(|ancestor| walk.unreadable.contains_key(ancestor));
+            // A name behind a directory that cannot be read now is not a lost one.
+            if seen.contains(&tail.id) || tail.name != Name::Here || unreadable || !is_elsewhere(&tail.path, &tail.key)
+            {
+                continue;
+            }
+            tail.name = Name::Gone { quiet_at };
+            lost.push(tail.id);
+        }
+        lost.into_iter().for_each(|id| self.schedule(id));
+    }
+
+    /// At the start: files that were renamed while no agent was there, out of the globs too, are looked for in their
+    /// directory and read to their end.
+    pub(super) fn find_renamed(&mut self) {
+        let records: Vec<FileRecord> = self
+            .delivery
+            .state()
+            .files
+            .values()
+            .filter(|record| !record.gone && !self.files.tails.contains_key(&record.id))
+            .cloned()
+            .collect();
+        for record in records {
+            let Ok(Some(path)) = find(&record) else { continue };
+            let Ok((file, metadata)) = tail::open(&path) else { continue };
+            let place = self.place_of(&record);
+            let Ok(marker) = tail::recognise(&file, metadata.len(), &record, &place) else { continue };
+            let size = metadata.len();
+            let mut tail = Tail::new(record.id, file, record.key, path, place, marker, size);
+            tail.name = Name::Gone { quiet_at: Instant::now() + self.config.rotated_grace };
+            tail.goal = Goal::Read(size);
+            self.files.insert(tail);
+            self.schedule(record.id);
+        }
+    }
+
+    /// The file does not go on where reading stood: its content was replaced. It is a new file under the same name.
+    pub(super) fn truncated(&mut self, id: FileId, known_size: u64) {
+        let Some(old) = self.delivery.state().files.get(&id).cloned() else { return };
+        // Without this on disk nothing may be read: the old identity would get the new content.
+        if self.delivery.record(Entry::File(FileRecord { gone: true, ..old.clone() })).is_err() {
+            self.hold(id, "was truncated, and that cannot be written down".to_owned());
+            return;
+        }
+        let Some(tail) = self.files.remove(id) else { return };
+        if known_size > tail.position {
+            self.lose(id, tail.position, known_size, "the file was truncated before they were read".to_owned());
+        }
+        tracing::info!(path = ?tail.path, "was truncated and is read from its beginning");
+        let size = tail.file.metadata().map_or(0, |metadata| metadata.len());
+        let dataset = old.dataset.filter(|_| !old.dataset_detected);
+        match self.begin(&tail.path, tail.file, tail.key, size, BEGINNING, old.topic, dataset) {
+            Ok(new) => {
+                if let Some(next) = self.files.tails.get_mut(&new) {
+                    next.name = tail.name;
+                    next.goal = if tail.goal == Goal::Met { Goal::Met } else { Goal::Read(size) };
+                }
+                // The names, links too, lead to the new identity.
+                self.walk_at = self.walk_at.min(Instant::now() + WALK_INTERVAL_MIN);
+            }
+            // The next walk finds it as a file that is not open.
+            Err(error) => {
+                tracing::warn!(path = ?tail.path, "cannot be read from its beginning: {error}");
+                self.walk_at = self.walk_at.min(Instant::now() + WALK_INTERVAL_MIN);
+            }
+        }
+    }
+
+    /// Forgets files that are proven to be gone since a while.
+    pub(super) fn forget_gone(&mut self) {
+        let now = self.now_secs();
+        let old: Vec<FileRecord> = self
+            .delivery
+            .state()
+            .files
+            .values()
+            .filter(|record| !self.files.tails.contains_key(&record.id))
+            .filter(|record| now.saturating_sub(record.seen_secs) >= self.config.forget_after.as_secs())
+            .filter(|record| !self.delivery.state().in_flight(record.id))
+            .cloned()
+            .collect();
+        for record in old {
+            if record.gone || matches!(find(&record), Ok(None)) {
+                // Without it on disk it is forgotten the next time.
+                let _ = self.delivery.record(Entry::Forget { file: record.id });
+            }
+        }
+    }
+}
+
+/// Whether `path` is known not to lead to the file `key`. What cannot be looked at is not known.
+fn is_elsewhere(path: &Path, key: &FileKey) -> bool {
+    match fs::metadata(path) {
+        Ok(metadata) => FileKey::of(&metadata) != *key,
+        Err(error) => error.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir),
+    }
+}
