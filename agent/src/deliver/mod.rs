@@ -1,24 +1,24 @@
 //! From a framed batch to its acknowledgement: number it, write it down, send it, and mend what is refused.
 
+mod ask;
 mod broker;
 mod kafka;
 mod lane;
 mod mend;
 mod recover;
+mod send;
 
 pub use broker::{Broker, Identity, Later, SendError};
 pub use kafka::KafkaBroker;
 use lane::{Lane, Numbering};
+pub use send::Draft;
 
 use crate::batch::Dress;
 use crate::checkpoint::{State, Store};
 use crate::fingerprint::FileId;
-use crate::journal::{Entry, FileRecord, Sent, Source};
+use crate::journal::{Entry, FileRecord, Source};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
-use kafka_wire::batch::{BatchWriter, Producer, wrap_sequence};
-use kafka_wire::compression::Compression;
-use lane::Front;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -62,16 +62,6 @@ pub enum Event {
     Ready,
     /// Bytes that nobody will get.
     Lost { file: FileId, start: u64, end: u64, reason: String },
-}
-
-/// What a batch is made of besides its records.
-#[derive(Debug)]
-pub struct Draft {
-    pub source: Source,
-    pub host: Option<String>,
-    pub timestamp: i64,
-    pub line_bytes_max: usize,
-    pub compression: Compression,
 }
 
 /// Tells the agent's thread; must not block.
@@ -135,26 +125,6 @@ impl Delivery {
         &self.pool
     }
 
-    /// Asks the cluster who it is.
-    pub fn start(&self) {
-        self.ask(self.broker.cluster_id(), Answer::Cluster, "the cluster's id");
-    }
-
-    fn ask<T: Send + 'static>(
-        &self,
-        question: Later<Result<T, String>>,
-        answer: impl FnOnce(T) -> Answer + Send + 'static,
-        what: &'static str,
-    ) {
-        let tell = Arc::clone(&self.tell);
-        self.runtime.spawn(async move {
-            match question.await {
-                Ok(value) => tell(answer(value)),
-                Err(reason) => tell(Answer::Failed { what: format!("cannot learn {what}: {reason}") }),
-            }
-        });
-    }
-
     /// Writes an entry about a file.
     pub fn record(&mut self, entry: Entry) -> io::Result<()> {
         let written = self.store.append(entry);
@@ -175,113 +145,6 @@ impl Delivery {
                 }
                 self.write_problem = Some(problem);
             }
-        }
-    }
-
-    /// The partition of a new file of this topic, once the number of partitions is known.
-    pub fn partition_of(&mut self, topic: &str, file: FileId) -> Option<i32> {
-        if let Some(count) = self.partitions.get(topic) {
-            return count.map(|count| (file.0 % count.max(1) as u64) as i32);
-        }
-        let topic: Arc<str> = topic.into();
-        self.partitions.insert(Arc::clone(&topic), None);
-        let question = self.broker.partitions(&topic);
-        self.ask(question, move |count| Answer::Partitions { topic, count }, "the partitions of a topic");
-        None
-    }
-
-    pub fn lane(&mut self, topic: &str, partition: i32) -> usize {
-        let topic: Arc<str> = topic.into();
-        *self.lane_of.entry((Arc::clone(&topic), partition)).or_insert_with(|| {
-            self.lanes.push(Lane::new(topic, partition));
-            self.lanes.len() - 1
-        })
-    }
-
-    /// Whether batches can be numbered in this lane. If not, an [`Event::Ready`] will follow.
-    pub fn is_ready(&mut self, lane: usize) -> bool {
-        if !self.cluster_known || self.waiting.contains_key(&lane) || self.closed {
-            return false;
-        }
-        match self.lanes[lane].numbering {
-            Numbering::Ready { .. } => self.write_problem.is_none(),
-            Numbering::Asked => false,
-            Numbering::None => {
-                self.renumber(lane);
-                false
-            }
-        }
-    }
-
-    /// Asks for an identity under which everything in the lane is numbered anew.
-    fn renumber(&mut self, lane: usize) {
-        self.lanes[lane].numbering = Numbering::Asked;
-        let question = self.broker.obtain_identity();
-        self.ask(question, move |identity| Answer::Identity { lane, identity }, "a producer id");
-    }
-
-    /// Seals what `writer` holds, writes it down and sends it.
-    ///
-    /// # Errors
-    /// The journal could not be written: nothing was sent, and the records are dropped.
-    ///
-    /// # Panics
-    /// The lane is not ready, or there are no records.
-    pub fn send(&mut self, lane: usize, writer: &mut BatchWriter, draft: Draft) -> io::Result<()> {
-        let Numbering::Ready { identity, next_sequence } = self.lanes[lane].numbering else {
-            panic!("only a lane that is ready takes batches");
-        };
-        let file = draft.source.file;
-        let sent = Sent {
-            number: self.state().next_number,
-            topic: self.lanes[lane].topic.to_string(),
-            partition: self.lanes[lane].partition,
-            producer_id: identity.id,
-            producer_epoch: identity.epoch,
-            sequence: next_sequence,
-            records: writer.record_count(),
-            compression: draft.compression as u8,
-            line_bytes_max: draft.line_bytes_max,
-            host: draft.host,
-            timestamp: draft.timestamp,
-            sources: vec![draft.source],
-        };
-        if let Err(error) = self.record(Entry::Sent(sent.clone())) {
-            writer.clear();
-            return Err(error);
-        }
-        let mut buffer = self.pool.buffer();
-        let producer = Producer { id: identity.id, epoch: identity.epoch, base_sequence: next_sequence };
-        writer.seal(producer, &mut buffer);
-        let next_sequence = wrap_sequence(next_sequence, sent.records);
-        self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
-        self.lanes[lane].push(sent, self.pool.hold(buffer));
-        *self.batches_of.entry(file).or_default() += 1;
-        self.metrics.batches.inc();
-        self.pump(lane);
-        Ok(())
-    }
-
-    /// Hands batches to the producer as far as the lane's window allows.
-    fn pump(&mut self, lane_index: usize) {
-        if !self.cluster_known || self.closed || self.waiting.contains_key(&lane_index) {
-            return;
-        }
-        let lane = &mut self.lanes[lane_index];
-        if !matches!(lane.numbering, Numbering::Ready { .. }) {
-            return;
-        }
-        let topic = Arc::clone(&lane.topic);
-        let partition = lane.partition;
-        while let Some(outgoing) = lane.next_to_hand() {
-            outgoing.handed = true;
-            let number = outgoing.sent.number;
-            let answer = self.broker.send(&topic, partition, outgoing.bytes.clone());
-            let tell = Arc::clone(&self.tell);
-            self.runtime.spawn(async move {
-                let outcome = answer.await;
-                tell(Answer::Resolved { lane: lane_index, number, outcome });
-            });
         }
     }
 
@@ -313,61 +176,6 @@ impl Delivery {
             }
         }
         events
-    }
-
-    fn cluster_is(&mut self, id: Option<String>, events: &mut Vec<Event>) {
-        self.cluster_known = true;
-        let before = self.state().cluster.clone();
-        if id.is_some() && id != before {
-            if let Some(before) = before {
-                tracing::warn!(before, now = id, "another cluster answers; batches in flight get a new producer id");
-                for lane in 0..self.lanes.len() {
-                    self.lanes[lane].start_over();
-                    self.renumber(lane);
-                }
-            }
-            // Without it on disk the next start asks again: nothing depends on the write.
-            let _ = self.record(Entry::Cluster { id: id.unwrap_or_default() });
-        }
-        (0..self.lanes.len()).for_each(|lane| self.pump(lane));
-        events.push(Event::Ready);
-    }
-
-    /// Takes acknowledged batches off the front, and mends a failure there.
-    fn advance(&mut self, lane: usize, contents: &mut dyn Contents, events: &mut Vec<Event>) {
-        loop {
-            match self.lanes[lane].front() {
-                Front::Waiting => break,
-                Front::Failed(error) => {
-                    if self.mend(lane, error, contents, events).is_err() {
-                        return;
-                    }
-                }
-                Front::Acknowledged => {
-                    let number = self.lanes[lane].queue[0].sent.number;
-                    // The position moves in the journal first: the window of the lane stays closed until then.
-                    if self.record(Entry::Acknowledged { number }).is_err() {
-                        return;
-                    }
-                    let Some(done) = self.lanes[lane].queue.pop_front() else { return };
-                    self.metrics.records_acknowledged.inc_by(done.sent.records as u64);
-                    self.taken_off(&done.sent, events);
-                }
-            }
-        }
-        self.pump(lane);
-    }
-
-    fn taken_off(&mut self, sent: &Sent, events: &mut Vec<Event>) {
-        for source in &sent.sources {
-            if let Some(count) = self.batches_of.get_mut(&source.file) {
-                *count -= 1;
-                if *count == 0 {
-                    self.batches_of.remove(&source.file);
-                }
-            }
-            events.push(Event::Moved(source.file));
-        }
     }
 
     /// Goes on after the journal could not be written, tries again what could not be read, and makes room.

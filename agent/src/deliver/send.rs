@@ -1,0 +1,146 @@
+//! A batch on its way: numbered, written down, handed to the producer, and taken off when it is acknowledged.
+
+use super::lane::{Front, Lane, Numbering};
+use super::{Answer, Contents, Delivery, Event};
+use crate::journal::{Entry, Sent, Source};
+use kafka_wire::batch::{BatchWriter, Producer, wrap_sequence};
+use kafka_wire::compression::Compression;
+use std::io;
+use std::sync::Arc;
+
+/// What a batch is made of besides its records.
+#[derive(Debug)]
+pub struct Draft {
+    pub source: Source,
+    pub host: Option<String>,
+    pub timestamp: i64,
+    pub line_bytes_max: usize,
+    pub compression: Compression,
+}
+
+impl Delivery {
+    pub fn lane(&mut self, topic: &str, partition: i32) -> usize {
+        let topic: Arc<str> = topic.into();
+        *self.lane_of.entry((Arc::clone(&topic), partition)).or_insert_with(|| {
+            self.lanes.push(Lane::new(topic, partition));
+            self.lanes.len() - 1
+        })
+    }
+
+    /// Whether batches can be numbered in this lane. If not, an [`Event::Ready`] will follow.
+    pub fn is_ready(&mut self, lane: usize) -> bool {
+        if !self.cluster_known || self.waiting.contains_key(&lane) || self.closed {
+            return false;
+        }
+        match self.lanes[lane].numbering {
+            Numbering::Ready { .. } => self.write_problem.is_none(),
+            Numbering::Asked => false,
+            Numbering::None => {
+                self.renumber(lane);
+                false
+            }
+        }
+    }
+
+    /// Seals what `writer` holds, writes it down and sends it.
+    ///
+    /// # Errors
+    /// The journal could not be written: nothing was sent, and the records are dropped.
+    ///
+    /// # Panics
+    /// The lane is not ready, or there are no records.
+    pub fn send(&mut self, lane: usize, writer: &mut BatchWriter, draft: Draft) -> io::Result<()> {
+        let Numbering::Ready { identity, next_sequence } = self.lanes[lane].numbering else {
+            panic!("only a lane that is ready takes batches");
+        };
+        let file = draft.source.file;
+        let sent = Sent {
+            number: self.state().next_number,
+            topic: self.lanes[lane].topic.to_string(),
+            partition: self.lanes[lane].partition,
+            producer_id: identity.id,
+            producer_epoch: identity.epoch,
+            sequence: next_sequence,
+            records: writer.record_count(),
+            compression: draft.compression as u8,
+            line_bytes_max: draft.line_bytes_max,
+            host: draft.host,
+            timestamp: draft.timestamp,
+            sources: vec![draft.source],
+        };
+        if let Err(error) = self.record(Entry::Sent(sent.clone())) {
+            writer.clear();
+            return Err(error);
+        }
+        let mut buffer = self.pool.buffer();
+        let producer = Producer { id: identity.id, epoch: identity.epoch, base_sequence: next_sequence };
+        writer.seal(producer, &mut buffer);
+        let next_sequence = wrap_sequence(next_sequence, sent.records);
+        self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
+        self.lanes[lane].push(sent, self.pool.hold(buffer));
+        *self.batches_of.entry(file).or_default() += 1;
+        self.metrics.batches.inc();
+        self.pump(lane);
+        Ok(())
+    }
+
+    /// Hands batches to the producer as far as the lane's window allows.
+    pub(super) fn pump(&mut self, lane_index: usize) {
+        if !self.cluster_known || self.closed || self.waiting.contains_key(&lane_index) {
+            return;
+        }
+        let lane = &mut self.lanes[lane_index];
+        if !matches!(lane.numbering, Numbering::Ready { .. }) {
+            return;
+        }
+        let topic = Arc::clone(&lane.topic);
+        let partition = lane.partition;
+        while let Some(outgoing) = lane.next_to_hand() {
+            outgoing.handed = true;
+            let number = outgoing.sent.number;
+            let answer = self.broker.send(&topic, partition, outgoing.bytes.clone());
+            let tell = Arc::clone(&self.tell);
+            self.runtime.spawn(async move {
+                let outcome = answer.await;
+                tell(Answer::Resolved { lane: lane_index, number, outcome });
+            });
+        }
+    }
+
+    /// Takes acknowledged batches off the front, and mends a failure there.
+    pub(super) fn advance(&mut self, lane: usize, contents: &mut dyn Contents, events: &mut Vec<Event>) {
+        loop {
+            match self.lanes[lane].front() {
+                Front::Waiting => break,
+                Front::Failed(error) => {
+                    if self.mend(lane, error, contents, events).is_err() {
+                        return;
+                    }
+                }
+                Front::Acknowledged => {
+                    let number = self.lanes[lane].queue[0].sent.number;
+                    // The position moves in the journal first: the window of the lane stays closed until then.
+                    if self.record(Entry::Acknowledged { number }).is_err() {
+                        return;
+                    }
+                    let Some(done) = self.lanes[lane].queue.pop_front() else { return };
+                    self.metrics.records_acknowledged.inc_by(done.sent.records as u64);
+                    self.taken_off(&done.sent, events);
+                }
+            }
+        }
+        self.pump(lane);
+    }
+
+    fn taken_off(&mut self, sent: &Sent, events: &mut Vec<Event>) {
+        for source in &sent.sources {
+            if let Some(count) = self.batches_of.get_mut(&source.file) {
+                *count -= 1;
+                if *count == 0 {
+                    self.batches_of.remove(&source.file);
+                }
+            }
+            events.push(Event::Moved(source.file));
+        }
+    }
+}
