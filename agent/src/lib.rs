@@ -9,6 +9,7 @@ mod agent;
 mod batch;
 mod checkpoint;
 mod config;
+mod content;
 mod deliver;
 mod detect;
 mod discover;

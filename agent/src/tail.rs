@@ -1,12 +1,11 @@
 //! One open file: where reading stands, and whether it still is the file that was read before.
 
 use crate::batch::Dress;
-use crate::fingerprint::{FileId, FileKey, HEAD_BYTES_MAX, MARKER_BYTES_MAX, Print};
+use crate::content::{Content, Size};
+use crate::fingerprint::{FileId, FileKey, Print};
 use crate::journal::FileRecord;
-use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Whether a file still has its name.
@@ -33,7 +32,7 @@ pub enum Goal {
 #[derive(Debug)]
 pub struct Tail {
     pub id: FileId,
-    pub file: File,
+    pub content: Content,
     pub key: FileKey,
     /// Under which it was last seen.
     pub path: PathBuf,
@@ -88,59 +87,17 @@ pub enum Veto {
     Io(#[from] io::Error),
 }
 
-/// Opens a regular file for reading without ever blocking, should the name mean something else by now.
-pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok((file, metadata))
-}
-
-/// The file's first bytes, as many as a fingerprint covers.
-pub fn head(file: &File) -> io::Result<Vec<u8>> {
-    read_up_to(file, 0, HEAD_BYTES_MAX)
-}
-
-/// The bytes just before `position`.
-pub fn before(file: &File, position: u64) -> io::Result<Vec<u8>> {
-    let bytes = position.min(MARKER_BYTES_MAX as u64);
-    read_up_to(file, position - bytes, bytes as usize)
-}
-
-/// Reads until `bytes` are there or the file ends.
-pub fn read_up_to(file: &File, position: u64, bytes: usize) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; bytes];
-    let read = read_at(file, position, &mut buffer)?;
-    buffer.truncate(read);
-    Ok(buffer)
-}
-
-/// Fills `buffer` as far as the file goes.
-pub fn read_at(file: &File, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], position + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-/// Checks that `file` has the content that `record` tells about, up to `place`; returns the bytes before it.
-pub fn recognise(file: &File, size: u64, record: &FileRecord, place: &Place) -> Result<Vec<u8>, Veto> {
-    if size < place.position {
+/// Checks that `content` is what `record` tells about, up to `place`; returns the bytes before it.
+pub fn recognise(content: &mut Content, record: &FileRecord, place: &Place) -> Result<Vec<u8>, Veto> {
+    if let Size::Known(size) = content.size()?
+        && size < place.position
+    {
         return Err(Veto::Shorter { size, position: place.position });
     }
-    if !record.head.begins(&head(file)?) {
+    if !record.head.begins(&content.head()?) {
         return Err(Veto::Head);
     }
-    let marker = before(file, place.position)?;
+    let marker = content.before(place.position)?;
     if !place.marker.ends(&marker) {
         return Err(Veto::Marker(place.position));
     }
@@ -148,10 +105,18 @@ pub fn recognise(file: &File, size: u64, record: &FileRecord, place: &Place) -> 
 }
 
 impl Tail {
-    pub fn new(id: FileId, file: File, key: FileKey, path: PathBuf, place: Place, marker: Vec<u8>, size: u64) -> Self {
+    pub fn new(
+        id: FileId,
+        content: Content,
+        key: FileKey,
+        path: PathBuf,
+        place: Place,
+        marker: Vec<u8>,
+        size: u64,
+    ) -> Self {
         Self {
             id,
-            file,
+            content,
             key,
             path,
             name: Name::Here,
@@ -172,7 +137,7 @@ impl Tail {
 
     /// Goes back to `place`.
     pub fn go_to(&mut self, place: Place) -> io::Result<()> {
-        self.marker = before(&self.file, place.position)?;
+        self.marker = self.content.before(place.position)?;
         self.position = place.position;
         self.skipping = place.skipping;
         Ok(())
@@ -208,29 +173,13 @@ mod tests {
         let path = folder.path().join("a");
         let check = |content: &[u8]| {
             std::fs::write(&path, content).expect("written");
-            let (file, metadata) = open(&path).expect("opened");
+            let (mut content, _) = Content::open(&path).expect("opened");
             let place = Place { position: 8, skipping: false, marker: Print::of(b"two\n") };
-            recognise(&file, metadata.len(), &record(b"one\n"), &place)
+            recognise(&mut content, &record(b"one\n"), &place)
         };
         assert_eq!(check(b"one\ntwo\nthree").expect("the same"), b"one\ntwo\n");
         assert!(matches!(check(b"one\ntw"), Err(Veto::Shorter { .. })));
         assert!(matches!(check(b"0ne\ntwo\n"), Err(Veto::Head)));
         assert!(matches!(check(b"one\nTWO\nthree"), Err(Veto::Marker(8))));
-    }
-
-    #[test]
-    fn what_is_not_a_regular_file_is_an_error_and_no_hang() {
-        let folder = tempfile::tempdir().expect("folder");
-        assert!(open(folder.path()).is_err());
-        let fifo = folder.path().join("fifo");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &fifo,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::from_raw_mode(0o600),
-            0,
-        )
-        .expect("made");
-        assert!(open(&fifo).is_err());
     }
 }

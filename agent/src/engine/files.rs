@@ -1,12 +1,13 @@
 //! The open files, and their content for batches that are made again.
 
 use crate::batch::Dress;
+use crate::content;
 use crate::deliver::{Content, Contents};
 use crate::fingerprint::{FileId, FileKey};
 use crate::journal::{FileRecord, Source};
-use crate::tail::{self, Tail};
+use crate::tail::Tail;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
@@ -43,9 +44,9 @@ impl Files {
 
 impl Contents for Files {
     fn content(&mut self, record: &FileRecord, source: &Source, host: Option<&str>) -> Content {
-        let read = |file: &File| {
+        let read = |file: &mut content::Content| {
             let bytes = (source.end - source.start) as usize;
-            match tail::read_up_to(file, source.start, bytes) {
+            match file.read_up_to(source.start, bytes) {
                 Ok(content) if content.len() == bytes => {
                     let dataset = record.dataset.as_deref().unwrap_or(crate::detect::GENERIC);
                     Content::Here(Dress::new(host, &record.path, dataset, record.id), content)
@@ -54,12 +55,12 @@ impl Contents for Files {
                 Err(error) => Content::NotNow(error.to_string()),
             }
         };
-        if let Some(tail) = self.tails.get(&record.id) {
-            return read(&tail.file);
+        if let Some(tail) = self.tails.get_mut(&record.id) {
+            return read(&mut tail.content);
         }
         match find(record) {
-            Ok(Some(path)) => match tail::open(&path) {
-                Ok((file, _)) => read(&file),
+            Ok(Some(path)) => match content::Content::open(&path) {
+                Ok((mut file, _)) => read(&mut file),
                 Err(error) => Content::NotNow(error.to_string()),
             },
             Ok(None) => Content::Gone("the file is gone".to_owned()),

@@ -2,26 +2,26 @@
 
 use super::Engine;
 use crate::config::From;
+use crate::content::Content;
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::journal::{Ending, Entry, FileRecord};
 use crate::tail::{self, Goal, Place, Tail};
-use std::fs;
 use std::io;
 use std::path::Path;
 
 impl Engine {
     /// Begins to read a file that is not open: where its checkpoint says, if it is the same file, or anew.
     pub(super) fn follow(&mut self, path: &Path, input: usize, initial: bool) -> io::Result<FileId> {
-        let (file, metadata) = tail::open(path)?;
+        let (mut content, metadata) = Content::open(path)?;
         let (key, size) = (FileKey::of(&metadata), metadata.len());
         let goal = if initial { Goal::Read(size) } else { Goal::Met };
         let known = self.delivery.state().by_key(&key).cloned();
         if let Some(record) = known {
             let place = self.place_of(&record);
-            match tail::recognise(&file, size, &record, &place) {
+            match tail::recognise(&mut content, &record, &place) {
                 Ok(marker) => {
                     let id = record.id;
-                    let mut tail = Tail::new(id, file, key, path.to_owned(), place, marker, size);
+                    let mut tail = Tail::new(id, content, key, path.to_owned(), place, marker, size);
                     tail.goal = goal;
                     if record.path_now != path {
                         self.note_name(id, path);
@@ -40,10 +40,10 @@ impl Engine {
         let named_before =
             self.delivery.state().files.values().any(|record| record.path_now == path || record.path == path);
         let at_end = initial && self.config.from == From::End && !named_before;
-        let place = if at_end { end_of(&file, size)? } else { BEGINNING };
+        let place = if at_end { end_of(&mut content, size)? } else { BEGINNING };
         let topic = self.inputs[input].topic.clone();
         let dataset = self.inputs[input].dataset.clone();
-        let id = self.begin(path, file, key, size, place, topic, dataset)?;
+        let id = self.begin(path, content, key, size, place, topic, dataset)?;
         if let Some(tail) = self.files.tails.get_mut(&id) {
             tail.goal = goal;
         }
@@ -55,7 +55,7 @@ impl Engine {
     pub(super) fn begin(
         &mut self,
         path: &Path,
-        file: fs::File,
+        mut content: Content,
         key: FileKey,
         size: u64,
         place: Place,
@@ -73,16 +73,16 @@ impl Engine {
             partition: None,
             dataset_detected: dataset.is_none(),
             dataset,
-            head: Print::of(&tail::head(&file)?),
+            head: Print::of(&content.head()?),
             position: place.position,
             skipping: place.skipping,
             marker: place.marker,
             seen_secs: self.now_secs(),
             gone: false,
         };
-        let marker = tail::before(&file, place.position)?;
+        let marker = content.before(place.position)?;
         self.delivery.record(Entry::File(record))?;
-        self.files.insert(Tail::new(id, file, key, path.to_owned(), place, marker, size));
+        self.files.insert(Tail::new(id, content, key, path.to_owned(), place, marker, size));
         self.schedule(id);
         Ok(id)
     }
@@ -117,8 +117,8 @@ pub(super) const BEGINNING: Place =
     Place { position: 0, skipping: false, marker: Print { bytes: 0, hash: 0x2d06_8005_38d3_94c2 } };
 
 /// The end of a file; the rest of a line that is being written there is not a line.
-fn end_of(file: &fs::File, size: u64) -> io::Result<Place> {
-    let marker = tail::before(file, size)?;
+fn end_of(content: &mut Content, size: u64) -> io::Result<Place> {
+    let marker = content.before(size)?;
     let skipping = marker.last().is_some_and(|&byte| byte != b'\n');
     Ok(Place { position: size, skipping, marker: Print::of(&marker) })
 }

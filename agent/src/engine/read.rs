@@ -73,12 +73,12 @@ impl Engine {
             return Ok(Turn::NoMemory);
         }
         let known_size = tail.size;
-        let size = tail.file.metadata()?.len();
+        let size = tail.content.size()?.bytes();
         if block.len() < MARKER_BYTES_MAX + wanted {
             block.resize(MARKER_BYTES_MAX + wanted, 0);
         }
         let from = tail.position - marker_bytes as u64;
-        let read = tail::read_at(&tail.file, from, &mut block[..marker_bytes + wanted])?;
+        let read = tail.content.read_at(from, &mut block[..marker_bytes + wanted])?;
         // One read sees both: a truncation after it is seen by the next one.
         if read < marker_bytes || block[..marker_bytes] != tail.marker || size < tail.position {
             self.truncated(id, known_size);
@@ -137,14 +137,14 @@ impl Engine {
 
     /// Learns more of a short file's beginning as it grows.
     fn grow_head(&mut self, id: FileId) {
-        let (Some(tail), Some(record)) = (self.files.tails.get(&id), self.delivery.state().files.get(&id)) else {
+        let (Some(tail), Some(record)) = (self.files.tails.get_mut(&id), self.delivery.state().files.get(&id)) else {
             return;
         };
         let (known, now) = (u64::from(record.head.bytes), tail.size.min(HEAD_BYTES_MAX as u64));
         if now == known || (now < HEAD_BYTES_MAX as u64 && now < known * 2) {
             return;
         }
-        if let Ok(head) = tail::head(&tail.file)
+        if let Ok(head) = tail.content.head()
             && record.head.begins(&head)
         {
             let mut record = record.clone();

@@ -3,6 +3,7 @@
 use super::files::find;
 use super::follow::BEGINNING;
 use super::{Engine, WALK_INTERVAL_MIN};
+use crate::content::{Content, Size};
 use crate::discover::Walk;
 use crate::fingerprint::{FileId, FileKey};
 use crate::journal::{Entry, FileRecord};
@@ -44,11 +45,11 @@ impl Engine {
             .collect();
         for record in records {
             let Ok(Some(path)) = find(&record) else { continue };
-            let Ok((file, metadata)) = tail::open(&path) else { continue };
+            let Ok((mut content, metadata)) = Content::open(&path) else { continue };
             let place = self.place_of(&record);
-            let Ok(marker) = tail::recognise(&file, metadata.len(), &record, &place) else { continue };
+            let Ok(marker) = tail::recognise(&mut content, &record, &place) else { continue };
             let size = metadata.len();
-            let mut tail = Tail::new(record.id, file, record.key, path, place, marker, size);
+            let mut tail = Tail::new(record.id, content, record.key, path, place, marker, size);
             tail.name = Name::Gone { quiet_at: Instant::now() + self.config.rotated_grace };
             tail.goal = Goal::Read(size);
             self.files.insert(tail);
@@ -64,14 +65,14 @@ impl Engine {
             self.hold(id, "was truncated, and that cannot be written down".to_owned());
             return;
         }
-        let Some(tail) = self.files.remove(id) else { return };
+        let Some(mut tail) = self.files.remove(id) else { return };
         if known_size > tail.position {
             self.lose(id, tail.position, known_size, "the file was truncated before they were read".to_owned());
         }
         tracing::info!(path = ?tail.path, "was truncated and is read from its beginning");
-        let size = tail.file.metadata().map_or(0, |metadata| metadata.len());
+        let size = tail.content.size().map_or(0, Size::bytes);
         let dataset = old.dataset.filter(|_| !old.dataset_detected);
-        match self.begin(&tail.path, tail.file, tail.key, size, BEGINNING, old.topic, dataset) {
+        match self.begin(&tail.path, tail.content, tail.key, size, BEGINNING, old.topic, dataset) {
             Ok(new) => {
                 if let Some(next) = self.files.tails.get_mut(&new) {
                     next.name = tail.name;

@@ -1,0 +1,111 @@
+//! What is in a file, by position: as it lies on the disk.
+
+use crate::fingerprint::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// How long a content is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// As of now.
+    Known(u64),
+    /// Its end has not been seen: what is compressed tells only by being read.
+    #[expect(dead_code, reason = "compressed contents come next")]
+    AtLeast(u64),
+}
+
+impl Size {
+    /// The bytes that are known to be there.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Known(bytes) | Self::AtLeast(bytes) => bytes,
+        }
+    }
+}
+
+/// The bytes of an open file. Positions are those of the uncompressed content.
+#[derive(Debug)]
+pub enum Content {
+    Plain(File),
+}
+
+impl Content {
+    /// Opens a regular file for reading without ever blocking, should the name mean something else by now.
+    pub fn open(path: &Path) -> io::Result<(Self, Metadata)> {
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Ok((Self::Plain(file), metadata))
+    }
+
+    pub fn size(&mut self) -> io::Result<Size> {
+        match self {
+            Self::Plain(file) => Ok(Size::Known(file.metadata()?.len())),
+        }
+    }
+
+    /// Fills `buffer` from `position` on as far as the content goes.
+    pub fn read_at(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => read_plain(file, position, buffer),
+        }
+    }
+
+    /// The first bytes, as many as a fingerprint covers.
+    pub fn head(&mut self) -> io::Result<Vec<u8>> {
+        self.read_up_to(0, HEAD_BYTES_MAX)
+    }
+
+    /// The bytes just before `position`.
+    pub fn before(&mut self, position: u64) -> io::Result<Vec<u8>> {
+        let bytes = position.min(MARKER_BYTES_MAX as u64);
+        self.read_up_to(position - bytes, bytes as usize)
+    }
+
+    /// Reads until `bytes` are there or the content ends.
+    pub fn read_up_to(&mut self, position: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; bytes];
+        let read = self.read_at(position, &mut buffer)?;
+        buffer.truncate(read);
+        Ok(buffer)
+    }
+}
+
+fn read_plain(file: &File, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], position + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_regular_file_is_an_error_and_no_hang() {
+        let folder = tempfile::tempdir().expect("folder");
+        assert!(Content::open(folder.path()).is_err());
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .expect("made");
+        assert!(Content::open(&fifo).is_err());
+    }
+}
