@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// of a producer (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`): a sixth could not be recognised after a crash.
 pub const UNRESOLVED_MAX: usize = 5;
 
+/// Batches that wait in a lane until its files are not read any more: enough that there is always a next one to send,
+/// and so few that a line behind them is not late. The blocks that are being framed may add some.
+pub const LANE_BATCHES_MAX: usize = 8;
+
 /// How the batches of a lane get their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbering {
@@ -60,6 +64,10 @@ impl Lane {
 
     pub fn push(&mut self, sent: Sent, bytes: Bytes) {
         self.queue.push_back(Outgoing { sent, bytes, handed: false, outcome: None });
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < LANE_BATCHES_MAX
     }
 
     /// The next batch to hand to the producer. After a failure nothing is handed out until it has been dealt with.

@@ -117,6 +117,7 @@ impl Delivery {
         self.lanes[lane].start_over();
         self.renumber(lane);
         events.push(Event::Held { file, reason });
+        events.push(Event::Room(lane));
         Ok(())
     }
 

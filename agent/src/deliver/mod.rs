@@ -60,6 +60,8 @@ pub enum Event {
     Held { file: FileId, reason: String },
     /// Batches can be numbered now, or the partition of files is known.
     Ready,
+    /// There is room in a lane that was full.
+    Room(usize),
     /// Bytes that nobody will get.
     Lost { file: FileId, start: u64, end: u64, reason: String },
 }

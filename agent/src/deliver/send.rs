@@ -42,6 +42,11 @@ impl Delivery {
         }
     }
 
+    /// Whether the lane takes more batches. If not, an [`Event::Room`] will follow.
+    pub fn has_room(&self, lane: usize) -> bool {
+        self.lanes[lane].has_room()
+    }
+
     /// Seals what `writer` holds, writes it down and sends it.
     ///
     /// # Errors
@@ -126,6 +131,9 @@ impl Delivery {
                     let Some(done) = self.lanes[lane].queue.pop_front() else { return };
                     self.metrics.records_acknowledged.inc_by(done.sent.records as u64);
                     self.taken_off(&done.sent, events);
+                    if self.lanes[lane].has_room() {
+                        events.push(Event::Room(lane));
+                    }
                 }
             }
         }

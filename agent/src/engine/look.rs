@@ -23,7 +23,7 @@ impl Engine {
                 tail.held = None;
             }
         }
-        self.ready.extend(std::mem::take(&mut self.parked));
+        self.queue.unpark();
         self.forget_gone();
     }
 

@@ -6,6 +6,7 @@ mod frame;
 mod look;
 mod read;
 mod rotate;
+mod turns;
 mod view;
 
 pub use files::Files;
@@ -19,12 +20,13 @@ use crate::metrics::Metrics;
 use crate::tail::{Goal, Name, Place};
 use kafka_wire::batch::BatchWriter;
 use read::Turn;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use turns::Queue;
 
 /// Turns between two looks at the messages: a few milliseconds of work.
 const TURNS_MAX: usize = 8;
@@ -72,12 +74,9 @@ pub struct Engine {
     /// Read buffer of the file whose turn it is.
     block: Vec<u8>,
     writer: BatchWriter,
-    /// Files that have something to read, in the order of their turns.
-    ready: VecDeque<FileId>,
+    queue: Queue,
     /// Files that are to be read at a time.
     later: BTreeSet<(Instant, FileId)>,
-    /// Files that wait for their lane.
-    parked: BTreeSet<FileId>,
     finished: Vec<FileId>,
     out_of_memory: bool,
     walk_at: Instant,
@@ -114,6 +113,7 @@ impl Engine {
             writer: BatchWriter::new(parts.config.compression),
             rescan_at: now + parts.config.rescan,
             tick_at: now + parts.config.flush_interval,
+            queue: Queue::new(parts.config.block_bytes),
             config: parts.config,
             inputs: parts.inputs,
             clock: parts.clock,
@@ -122,9 +122,7 @@ impl Engine {
             watches: parts.watches,
             metrics: parts.metrics,
             block: Vec::new(),
-            ready: VecDeque::new(),
             later: BTreeSet::new(),
-            parked: BTreeSet::new(),
             finished: Vec::new(),
             out_of_memory: false,
             walk_at: now,
@@ -162,7 +160,7 @@ impl Engine {
             if self.stop_at.is_none() {
                 self.turns();
             }
-            let busy = self.stop_at.is_none() && !self.ready.is_empty() && !self.out_of_memory;
+            let busy = self.stop_at.is_none() && !self.queue.is_empty() && !self.out_of_memory;
             if busy {
                 continue;
             }
@@ -218,10 +216,8 @@ impl Engine {
         for event in events {
             match event {
                 Event::Moved(_) => {}
-                Event::Ready => {
-                    let parked = std::mem::take(&mut self.parked);
-                    self.ready.extend(parked);
-                }
+                Event::Ready => self.queue.unpark(),
+                Event::Room(lane) => self.queue.grant(lane),
                 Event::Held { file, reason } => {
                     let place = self.delivery.state().files.get(&file).map(Place::acknowledged);
                     if let (Some(tail), Some(place)) = (self.files.tails.get_mut(&file), place) {
@@ -259,7 +255,7 @@ impl Engine {
             Some(at) if at > Instant::now() => {
                 self.later.insert((at, id));
             }
-            _ => self.ready.push_back(id),
+            _ => self.queue.push(id),
         }
     }
 
@@ -268,7 +264,7 @@ impl Engine {
             && at <= now
         {
             self.later.pop_first();
-            self.ready.push_back(id);
+            self.queue.push(id);
         }
         if now >= self.rescan_at {
             self.rescan(now);
@@ -302,9 +298,12 @@ impl Engine {
             if self.out_of_memory {
                 return;
             }
-            let Some(id) = self.ready.pop_front() else { return };
-            let now = Instant::now();
-            let turn = self.turn(id, now);
+            let Some(next) = self.queue.pop() else { return };
+            let (id, now) = (next.id, Instant::now());
+            let position = |files: &Files| files.tails.get(&id).map_or(0, |tail| tail.position);
+            let before = position(&self.files);
+            let turn = self.turn(next, now);
+            self.queue.charge(id, position(&self.files).saturating_sub(before));
             if let Some(tail) = self.files.tails.get_mut(&id) {
                 tail.scheduled = turn != Turn::End;
                 if turn == Turn::End
@@ -316,15 +315,20 @@ impl Engine {
                 }
             }
             match turn {
-                Turn::More => self.ready.push_back(id),
-                Turn::End => {}
-                Turn::Parked => {
-                    self.parked.insert(id);
-                }
+                Turn::More => self.queue.push(id),
+                Turn::End => self.queue.rest(id),
+                Turn::Parked => self.queue.park(id),
+                Turn::Full(lane) => self.queue.line_up(lane, id),
                 Turn::NoMemory => {
-                    self.ready.push_front(id);
+                    self.queue.put_back(next);
                     self.out_of_memory = true;
+                    return;
                 }
+            }
+            if let Some(lane) = next.lane
+                && self.delivery.has_room(lane)
+            {
+                self.queue.grant(lane);
             }
             self.view_at = self.view_at.min(now + VIEW_INTERVAL);
         }
@@ -340,6 +344,7 @@ impl Engine {
         self.finished = waiting;
         for id in done {
             if self.files.tails.get(&id).is_some_and(|tail| tail.finished) {
+                self.queue.rest(id);
                 self.files.remove(id);
             }
         }

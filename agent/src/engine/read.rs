@@ -1,6 +1,7 @@
 //! One turn of a file: read a block, check that it goes on where reading stood, and have its lines framed.
 
 use super::Engine;
+use super::turns::Next;
 use crate::deliver::Contents;
 use crate::fingerprint::{FileId, HEAD_BYTES_MAX, MARKER_BYTES_MAX, Print, marker_of};
 use crate::journal::Entry;
@@ -20,13 +21,16 @@ pub enum Turn {
     End,
     /// Wait until batches can be numbered, or the hold is over.
     Parked,
+    /// Wait until there is room in this lane.
+    Full(usize),
     /// Wait until batches have been acknowledged.
     NoMemory,
 }
 
 impl Engine {
     /// Reads at most one block of a file.
-    pub(super) fn turn(&mut self, id: FileId, now: Instant) -> Turn {
+    pub(super) fn turn(&mut self, next: Next, now: Instant) -> Turn {
+        let id = next.id;
         let Some(tail) = self.files.tails.get(&id) else { return Turn::End };
         if tail.held.is_some() || tail.finished {
             return Turn::Parked;
@@ -34,6 +38,9 @@ impl Engine {
         let Some(lane) = tail.lane.or_else(|| self.lane_of(id)) else { return Turn::Parked };
         if !self.delivery.is_ready(lane) {
             return Turn::Parked;
+        }
+        if !self.delivery.has_room(lane) || (next.lane != Some(lane) && self.queue.has_line(lane)) {
+            return Turn::Full(lane);
         }
         let mut block = std::mem::take(&mut self.block);
         let turn = self.read_block(id, lane, now, &mut block);
