@@ -127,12 +127,18 @@ impl Agent {
         self.view().problems.clone()
     }
 
+    /// Files of which something is not read, and why: refused by the broker, or not readable. Their positions stay.
+    pub fn unread(&self) -> Vec<String> {
+        self.view().unread.clone()
+    }
+
     /// What could not be delivered and never will be, since the start.
     pub fn losses(&self) -> Vec<Loss> {
         self.view().losses.clone()
     }
 
-    /// Resolves when everything that was in the files at the start is acknowledged.
+    /// Resolves when everything that was in the files at the start is acknowledged. With [`Config::once`] it does not
+    /// wait for the files that [`Agent::unread`] names.
     pub async fn caught_up(&self) {
         let mut caught_up = self.caught_up.clone();
         if caught_up.wait_for(|&is| is).await.is_err() {

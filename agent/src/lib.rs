@@ -22,7 +22,7 @@ mod pool;
 mod tail;
 
 pub use agent::{Agent, StartError, Stopped};
-pub use checkpoint::OpenError;
+pub use checkpoint::{OpenError, Positions, Written};
 pub use config::{Config, ConfigError, From, Input, host_name};
 pub use deliver::{Broker, Identity, Later, SendError};
 pub use discover::PatternError;

@@ -47,6 +47,7 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
         from: args.from,
         once: args.once,
     };
+    let drain = drain(&config.agent);
     let checked = checked(&config.agent, config.host_name, flags)?;
     let status = StatusListener::bind(status_listen, STATUS_PORT).await?;
     let mut registry = Registry::default();
@@ -68,12 +69,16 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
         }
     }
     let interrupted = stop.is_cancelled();
-    let stopped = agent.stop(DRAIN).await;
+    let unread = if args.once && !interrupted { agent.unread() } else { Vec::new() };
+    let stopped = agent.stop(drain).await;
     line.finish(&progress_line(stopped.progress));
     if stopped.undelivered_records > 0 {
         tracing::warn!("{} lines have no acknowledgement; the next run sends them again", stopped.undelivered_records);
     }
-    Ok(if args.once && interrupted { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    for file in &unread {
+        tracing::error!("{file}; mend the cause and run it again: it goes on where it stopped");
+    }
+    Ok(if (args.once && interrupted) || !unread.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn progress_line(progress: Progress) -> String {
@@ -83,6 +88,11 @@ fn progress_line(progress: Progress) -> String {
         files::count(progress.records_acknowledged),
         files::size(progress.lag_bytes),
     )
+}
+
+/// How long acknowledgements are waited for at the end.
+pub fn drain(section: &AgentSection) -> Duration {
+    section.drain_s.map_or(DRAIN, Duration::from_secs)
 }
 
 /// Merges the file's section with the flags; paths on the command line replace the file's inputs.

@@ -41,6 +41,8 @@ pub struct AgentSection {
     pub blocks_bytes_max: Option<usize>,
     /// Seconds between two searches for files that no directory watch reported.
     pub rescan_s: Option<u64>,
+    /// Seconds that acknowledgements are waited for when the agent ends.
+    pub drain_s: Option<u64>,
     pub status_listen: Option<SocketAddr>,
     pub inputs: Vec<Input>,
 }

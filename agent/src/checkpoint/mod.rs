@@ -1,7 +1,9 @@
 //! The acknowledged positions on disk: a snapshot of the agent's state, and the journal of what happened since.
 
+mod positions;
 mod state;
 mod store;
 
+pub use positions::{Positions, Written};
 pub use state::State;
 pub use store::{OpenError, Store};

@@ -194,12 +194,12 @@ impl Store {
     }
 }
 
-fn file(folder: &Path, prefix: &str, generation: u64) -> PathBuf {
+pub(super) fn file(folder: &Path, prefix: &str, generation: u64) -> PathBuf {
     folder.join(format!("{prefix}{generation}"))
 }
 
 /// The generations of which there is a file, ascending.
-fn generations(folder: &Path, prefix: &str) -> io::Result<Vec<u64>> {
+pub(super) fn generations(folder: &Path, prefix: &str) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();

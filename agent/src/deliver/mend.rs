@@ -1,7 +1,7 @@
 //! What becomes of batches that the broker did not accept. The journal learns it before anything is sent again.
 
-use super::lane::Outgoing;
-use super::{Content, Contents, Delivery, Event, Identity, Numbering, SendError};
+use super::lane::{Numbering, Outgoing};
+use super::{Content, Contents, Delivery, Event, Identity, SendError};
 use crate::batch::{self, producer_of};
 use crate::journal::{Entry, Sent};
 use kafka_wire::batch::{set_producer, wrap_sequence};

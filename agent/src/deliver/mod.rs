@@ -5,12 +5,15 @@ mod broker;
 mod kafka;
 mod lane;
 mod mend;
+mod place;
 mod recover;
 mod send;
 
+use ask::Open;
+pub use ask::Question;
 pub use broker::{Broker, Identity, Later, SendError};
 pub use kafka::KafkaBroker;
-use lane::{Lane, Numbering};
+use lane::Lane;
 pub use send::Draft;
 
 use crate::batch::Dress;
@@ -19,19 +22,34 @@ use crate::fingerprint::FileId;
 use crate::journal::{Entry, FileRecord, Source};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::runtime::Handle;
 
 /// What the tokio tasks tell the agent's thread.
 #[derive(Debug)]
 pub enum Answer {
     Cluster(Option<String>),
-    Partitions { topic: Arc<str>, count: i32 },
-    Identity { lane: usize, identity: Identity },
-    Resolved { lane: usize, number: u64, outcome: Result<(), SendError> },
-    Failed { what: String },
+    Partitions {
+        topic: Arc<str>,
+        count: i32,
+    },
+    Identity {
+        lane: usize,
+        identity: Identity,
+    },
+    Resolved {
+        lane: usize,
+        number: u64,
+        outcome: Result<(), SendError>,
+    },
+    /// A question was refused.
+    No {
+        question: Question,
+        reason: String,
+    },
     Flushed(Result<(), String>),
 }
 
@@ -81,14 +99,16 @@ pub struct Delivery {
     lane_of: HashMap<(Arc<str>, i32), usize>,
     /// Unresolved batches of lanes that cannot be made again yet, and why.
     waiting: BTreeMap<usize, String>,
-    /// Partitions by topic; `None` while asked for.
-    partitions: HashMap<Arc<str>, Option<i32>>,
+    /// How many each topic has in this cluster. Nothing is sent to a topic before.
+    partitions: HashMap<Arc<str>, i32>,
+    /// Lanes with batches whose partition is not there any more.
+    misplaced: BTreeSet<usize>,
+    questions: BTreeMap<Question, Open>,
     batches_of: HashMap<FileId, usize>,
     /// Sequences in flight belong to a cluster: nothing is sent before it is known to be the same.
     cluster_known: bool,
     closed: bool,
     write_problem: Option<String>,
-    ask_problem: Option<String>,
 }
 
 impl Delivery {
@@ -111,11 +131,12 @@ impl Delivery {
             lane_of: HashMap::new(),
             waiting: BTreeMap::new(),
             partitions: HashMap::new(),
+            misplaced: BTreeSet::new(),
+            questions: BTreeMap::new(),
             batches_of: HashMap::new(),
             cluster_known: false,
             closed: false,
             write_problem: None,
-            ask_problem: None,
         }
     }
 
@@ -154,23 +175,27 @@ impl Delivery {
     pub fn take(&mut self, answer: Answer, contents: &mut dyn Contents) -> Vec<Event> {
         let mut events = Vec::new();
         match answer {
-            Answer::Cluster(id) => self.cluster_is(id, &mut events),
+            Answer::Cluster(id) => {
+                if self.answered(&Question::Cluster) {
+                    self.cluster_is(id, &mut events);
+                }
+            }
             Answer::Partitions { topic, count } => {
-                self.partitions.insert(topic, Some(count));
-                events.push(Event::Ready);
+                if self.answered(&Question::Partitions(Arc::clone(&topic))) {
+                    self.partitions_are(topic, count, &mut events);
+                }
             }
             Answer::Identity { lane, identity } => {
-                self.number_anew(lane, identity);
-                events.push(Event::Ready);
+                if self.answered(&Question::Identity(lane)) {
+                    self.number_anew(lane, identity);
+                    events.push(Event::Ready);
+                }
             }
             Answer::Resolved { lane, number, outcome } => {
                 self.lanes[lane].resolved(number, outcome);
                 self.advance(lane, contents, &mut events);
             }
-            Answer::Failed { what } => {
-                tracing::error!("{what}");
-                self.ask_problem = Some(what);
-            }
+            Answer::No { question, reason } => self.refused(question, &reason),
             Answer::Flushed(Ok(())) => {}
             Answer::Flushed(Err(reason)) => {
                 let failed = Err(io::Error::other(format!("flush: {reason}")));
@@ -190,6 +215,8 @@ impl Delivery {
                 events.push(Event::Ready);
             }
         }
+        self.ask_again(Instant::now());
+        self.move_misplaced();
         for lane in 0..self.lanes.len() {
             self.advance(lane, contents, &mut events);
         }
@@ -223,12 +250,16 @@ impl Delivery {
 
     /// No batch of an earlier run waits for its file, and none for the cluster.
     pub fn is_recovered(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.misplaced.is_empty()
     }
 
     pub fn problems(&self) -> Vec<String> {
         let waiting = self.waiting.values().cloned();
-        let own = [self.write_problem.clone(), self.ask_problem.clone(), self.broker.problem()];
-        own.into_iter().flatten().chain(waiting).collect()
+        let own = [self.write_problem.clone(), self.broker.problem()];
+        let refused = self.questions.values().filter_map(|open| open.problem.clone());
+        let mut problems: Vec<String> = own.into_iter().flatten().chain(refused).chain(waiting).collect();
+        // Each lane asks for its producer id.
+        problems.dedup();
+        problems
     }
 }

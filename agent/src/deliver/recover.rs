@@ -1,6 +1,8 @@
 //! After a crash: the batches without acknowledgement are made again from the files and sent as they were.
 
-use super::{Content, Contents, Delivery, Event, Identity, Numbering};
+use super::lane::Numbering;
+use super::place::UNNUMBERED;
+use super::{Content, Contents, Delivery, Event, Identity};
 use crate::batch;
 use crate::journal::{Entry, Sent};
 use kafka_wire::batch::wrap_sequence;
@@ -49,6 +51,7 @@ impl Delivery {
                 }
             }
         }
+        self.move_misplaced();
         events
     }
 
@@ -87,9 +90,14 @@ impl Delivery {
         }
         // Without the lost ones the sequence has a hole only if the broker does not have them. Then it refuses what
         // comes behind, which tells for certain that it does not have that either, and it gets new numbers.
-        if let Some((identity, next_sequence)) = last.filter(|_| !rebuilt.is_empty()) {
-            self.broker.resume(identity);
-            self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
+        let unnumbered = rebuilt.iter().any(|(sent, _)| sent.producer_id == UNNUMBERED.id);
+        match last.filter(|_| !rebuilt.is_empty()) {
+            Some(_) if unnumbered => self.renumber(lane),
+            Some((identity, next_sequence)) => {
+                self.broker.resume(identity);
+                self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
+            }
+            None => {}
         }
         for (sent, bytes) in rebuilt {
             for source in &sent.sources {

@@ -27,9 +27,20 @@ impl Delivery {
         })
     }
 
+    /// Whether cluster and partition are the right ones, and no batch of an earlier run has to go first.
+    fn may_send(&mut self, lane: usize) -> bool {
+        let topic = Arc::clone(&self.lanes[lane].topic);
+        let partitions_known = self.partition_count(&topic).is_some();
+        partitions_known
+            && self.cluster_known
+            && !self.closed
+            && !self.waiting.contains_key(&lane)
+            && !self.is_displaced(lane)
+    }
+
     /// Whether batches can be numbered in this lane. If not, an [`Event::Ready`] will follow.
     pub fn is_ready(&mut self, lane: usize) -> bool {
-        if !self.cluster_known || self.waiting.contains_key(&lane) || self.closed {
+        if !self.may_send(lane) {
             return false;
         }
         match self.lanes[lane].numbering {
@@ -91,7 +102,7 @@ impl Delivery {
 
     /// Hands batches to the producer as far as the lane's window allows.
     pub(super) fn pump(&mut self, lane_index: usize) {
-        if !self.cluster_known || self.closed || self.waiting.contains_key(&lane_index) {
+        if !self.may_send(lane_index) {
             return;
         }
         let lane = &mut self.lanes[lane_index];

@@ -10,6 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// What is said of directories and sockets that a glob names: there is nothing in them to read.
+pub(super) const NOT_A_FILE: &str = "not a regular file";
+
 impl Engine {
     /// Looks at everything, in case that a watch missed something, and tries again what did not work.
     pub(super) fn rescan(&mut self, now: Instant) {
@@ -81,7 +84,7 @@ impl Engine {
         let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
             let hint = if metadata.is_dir() { "; name the files in it, such as DIR/*.log" } else { "" };
-            return Err(io::Error::other(format!("not a regular file{hint}")));
+            return Err(io::Error::other(format!("{NOT_A_FILE}{hint}")));
         }
         let key = FileKey::of(&metadata);
         let Some(id) = self.files.by_key(&key) else {

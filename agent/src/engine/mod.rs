@@ -17,7 +17,7 @@ use crate::deliver::{Answer, Delivery, Event};
 use crate::discover::Watches;
 use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
-use crate::tail::{Goal, Name, Place};
+use crate::tail::{Goal, Name, Place, Tail};
 use kafka_wire::batch::BatchWriter;
 use read::Turn;
 use std::collections::{BTreeMap, BTreeSet};
@@ -363,7 +363,9 @@ impl Engine {
                 }
             }
         }
-        let met = self.files.tails.values().all(|tail| tail.goal == Goal::Met);
+        // Who ships files once is told of those that cannot be shipped now, and does not wait for ever.
+        let given_up = |tail: &Tail| self.config.once && tail.held.is_some();
+        let met = self.files.tails.values().all(|tail| tail.goal == Goal::Met || given_up(tail));
         if met && self.delivery.is_recovered() {
             self.publish();
             self.caught_up.send_replace(true);

@@ -54,15 +54,11 @@ impl Engine {
     /// The lane of a file; its partition is fixed here when it is not yet.
     fn lane_of(&mut self, id: FileId) -> Option<usize> {
         let mut record = self.delivery.state().files.get(&id)?.clone();
-        let partition = match record.partition {
-            Some(partition) => partition,
-            None => {
-                let partition = self.delivery.partition_of(&record.topic, id)?;
-                record.partition = Some(partition);
-                self.delivery.record(Entry::File(record.clone())).ok()?;
-                partition
-            }
-        };
+        let partition = self.delivery.partition_of(&record.topic, record.partition, id.0)?;
+        if record.partition != Some(partition) {
+            record.partition = Some(partition);
+            self.delivery.record(Entry::File(record.clone())).ok()?;
+        }
         let lane = self.delivery.lane(&record.topic, partition);
         self.files.tails.get_mut(&id)?.lane = Some(lane);
         Some(lane)

@@ -54,6 +54,8 @@ pub struct Loss {
 pub struct View {
     pub files: Vec<FileState>,
     pub problems: Vec<String>,
+    /// Files of which something was not read, and why.
+    pub unread: Vec<String>,
     pub losses: Vec<Loss>,
     pub progress: Progress,
 }
@@ -105,11 +107,13 @@ impl Engine {
             .collect();
         let lag_bytes = files.iter().map(|file| file.size.saturating_sub(file.acknowledged)).sum();
         let mut problems = self.delivery.problems();
-        problems.extend(self.path_problems.iter().map(|(path, problem)| format!("{path:?} {problem}")));
         problems.extend(self.watches.unwatched.iter().map(|(path, why)| {
             format!("{path:?} cannot be watched: {why}; new lines there are found every {:?}", self.config.rescan)
         }));
         let held = files.iter().filter_map(|file| Some(format!("{:?} {}", file.path, file.problem.as_ref()?)));
+        let paths = || self.path_problems.iter().map(|(path, problem)| format!("{path:?} {problem}"));
+        problems.extend(paths());
+        let unread = paths().filter(|problem| !problem.contains(super::look::NOT_A_FILE)).chain(held.clone()).collect();
         problems.extend(held);
         let progress = Progress {
             lines_read: self.metrics.lines_read.get(),
@@ -120,7 +124,7 @@ impl Engine {
         self.metrics.lag_bytes.set(lag_bytes as i64);
         self.metrics.held_bytes.set(self.delivery.pool().used() as i64);
         self.metrics.files_followed.set(files.len() as i64);
-        let view = View { files, problems, losses: self.losses.clone(), progress };
+        let view = View { files, problems, unread, losses: self.losses.clone(), progress };
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         // While nothing is read, acknowledgements and outages still change the picture.
         let idle = self.delivery.undelivered().0 == 0;

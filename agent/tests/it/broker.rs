@@ -1,10 +1,12 @@
 //! A broker in memory that keeps Kafka's rules for idempotent producers, and fails on demand.
 
-use agent::{Broker, Identity, Later, SendError};
+use agent::{Broker, Identity, Later, Positions, SendError, Written};
 use bytes::Bytes;
 use kafka_wire::batch::{BatchHeader, PlainRecords, wrap_sequence};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// What Kafka remembers of a producer.
@@ -18,12 +20,21 @@ pub struct Got {
     pub value: Vec<u8>,
     pub timestamp: i64,
     pub headers: Vec<(String, String)>,
+    /// When the broker took it.
+    pub at: Instant,
 }
 
 impl Got {
     pub fn header(&self, key: &str) -> &str {
         self.headers.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
     }
+}
+
+/// A batch that came, and when the broker is done with it.
+struct Waiting {
+    batch: Bytes,
+    reply: Reply,
+    due: Instant,
 }
 
 type Reply = oneshot::Sender<Result<(), SendError>>;
@@ -38,7 +49,7 @@ struct Remembered {
 
 #[derive(Default)]
 struct Partition {
-    waiting: VecDeque<(Bytes, Reply)>,
+    waiting: VecDeque<Waiting>,
     producers: HashMap<i64, Remembered>,
     /// Producer id and sequence of a batch that failed: what is behind it is aborted.
     failed: Option<(i64, i32)>,
@@ -56,6 +67,16 @@ struct Inner {
     lost: Vec<Reply>,
     refusals: VecDeque<SendError>,
     batch_bytes_max: Option<usize>,
+    /// What every question is answered with.
+    refuse_questions: Option<String>,
+    partition_count: i32,
+    bytes_per_second: Option<u64>,
+    /// When the batches so far have gone through at that rate.
+    busy_until: Option<Instant>,
+    /// The agent's checkpoints, and the batches that were answered: the former must never know more.
+    checkpoints: Option<Positions>,
+    answered: HashSet<(i32, i64, i32)>,
+    violations: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -65,11 +86,30 @@ impl FakeBroker {
     pub fn new() -> Self {
         let broker = Self::default();
         broker.lock().cluster = Some("one".into());
+        broker.lock().partition_count = PARTITIONS;
         broker
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, the agent's checkpoints are compared with what was acknowledged.
+    pub fn watch(&self, checkpoints: &Path) {
+        self.lock().checkpoints = Some(Positions::read(checkpoints).expect("readable"));
+    }
+
+    /// Answers all questions with an error, or properly again.
+    pub fn refuse_questions(&self, reason: Option<&str>) {
+        self.lock().refuse_questions = reason.map(str::to_owned);
+    }
+
+    pub fn have_partitions(&self, count: i32) {
+        self.lock().partition_count = count;
+    }
+
+    pub fn bytes_per_second(&self, bytes: u64) {
+        self.lock().bytes_per_second = Some(bytes);
     }
 
     /// Takes batches, and answers nothing until it is told to go on.
@@ -108,15 +148,26 @@ impl FakeBroker {
     }
 
     pub fn got(&self) -> Vec<Got> {
-        self.lock().got.clone()
+        self.sound().got.clone()
     }
 
     pub fn count(&self) -> usize {
-        self.lock().got.len()
+        self.sound().got.len()
+    }
+
+    pub fn count_of(&self, which: impl Fn(&Got) -> bool) -> usize {
+        self.sound().got.iter().filter(|got| which(got)).count()
+    }
+
+    /// The agent has kept its promises so far. Not checked on its own thread, where a panic would only be a hang.
+    fn sound(&self) -> MutexGuard<'_, Inner> {
+        let inner = self.lock();
+        assert!(inner.violations.is_empty(), "{:?}", inner.violations);
+        inner
     }
 
     pub fn values(&self) -> Vec<String> {
-        self.lock().got.iter().map(|got| String::from_utf8_lossy(&got.value).into_owned()).collect()
+        self.sound().got.iter().map(|got| String::from_utf8_lossy(&got.value).into_owned()).collect()
     }
 
     pub fn repeated(&self) -> usize {
@@ -133,18 +184,49 @@ impl Inner {
         if self.stalled {
             return;
         }
+        let now = Instant::now();
         let mut partitions = std::mem::take(&mut self.partitions);
         for (&number, partition) in &mut partitions {
-            while let Some((batch, reply)) = partition.waiting.pop_front() {
+            while partition.waiting.front().is_some_and(|first| first.due <= now) {
+                let Some(Waiting { batch, reply, .. }) = partition.waiting.pop_front() else { break };
+                self.look_at_checkpoints(None);
                 let outcome = self.take(number, partition, &batch);
                 if self.lose_acknowledgements {
                     self.lost.push(reply);
                 } else {
+                    if outcome.is_ok() {
+                        self.answered.insert(place_of(number, &batch));
+                    }
                     let _ = reply.send(outcome);
                 }
             }
         }
         self.partitions = partitions;
+    }
+
+    /// A batch is in the journal before it comes here, and acknowledged there only after it was answered.
+    fn look_at_checkpoints(&mut self, batch: Option<(i32, &Bytes)>) {
+        let Some(positions) = &mut self.checkpoints else { return };
+        for Written { partition, producer_id, sequence } in positions.refresh().expect("checkpoints are readable") {
+            if !self.answered.contains(&(partition, producer_id, sequence)) {
+                self.violations.push(format!("{partition} {producer_id} {sequence}: the checkpoint is ahead"));
+            }
+        }
+        let Some((number, batch)) = batch else { return };
+        let (partition, producer_id, sequence) = place_of(number, batch);
+        if !positions.in_flight().any(|written| written == Written { partition, producer_id, sequence }) {
+            self.violations.push(format!("{partition} {producer_id} {sequence}: came without being written down"));
+        }
+    }
+
+    /// How long the batches so far keep the line to the broker busy, with this one.
+    fn due(&mut self, bytes: usize) -> Instant {
+        let now = Instant::now();
+        let Some(rate) = self.bytes_per_second else { return now };
+        let due =
+            self.busy_until.map_or(now, |until| until.max(now)) + Duration::from_secs_f64(bytes as f64 / rate as f64);
+        self.busy_until = Some(due);
+        due
     }
 
     fn take(&mut self, number: i32, partition: &mut Partition, batch: &Bytes) -> Result<(), SendError> {
@@ -194,27 +276,45 @@ impl Inner {
                 value: record.value.expect("lines are values").to_vec(),
                 timestamp: record.timestamp,
                 headers: headers.collect(),
+                at: Instant::now(),
             });
         }
         Ok(())
     }
 }
 
+/// Partition, producer id and first sequence.
+fn place_of(partition: i32, batch: &Bytes) -> (i32, i64, i32) {
+    let header = BatchHeader::read(batch).expect("agents send sealed batches");
+    (partition, header.producer_id, header.base_sequence)
+}
+
+impl FakeBroker {
+    fn answer<T: Send + 'static>(&self, answer: impl FnOnce(&mut Inner) -> T) -> Later<Result<T, String>> {
+        let mut inner = self.lock();
+        let refused = inner.refuse_questions.clone();
+        let answer = match refused {
+            Some(reason) => Err(reason),
+            None => Ok(answer(&mut inner)),
+        };
+        Box::pin(async move { answer })
+    }
+}
+
 impl Broker for FakeBroker {
     fn cluster_id(&self) -> Later<Result<Option<String>, String>> {
-        let id = self.lock().cluster.clone();
-        Box::pin(async move { Ok(id) })
+        self.answer(|inner| inner.cluster.clone())
     }
 
     fn partitions(&self, _topic: &str) -> Later<Result<i32, String>> {
-        Box::pin(async { Ok(PARTITIONS) })
+        self.answer(|inner| inner.partition_count)
     }
 
     fn obtain_identity(&self) -> Later<Result<Identity, String>> {
-        let mut inner = self.lock();
-        inner.identities += 1;
-        let id = 1000 + inner.identities;
-        Box::pin(async move { Ok(Identity { id, epoch: 0 }) })
+        self.answer(|inner| {
+            inner.identities += 1;
+            Identity { id: 1000 + inner.identities, epoch: 0 }
+        })
     }
 
     fn resume(&self, _identity: Identity) {}
@@ -222,9 +322,16 @@ impl Broker for FakeBroker {
     fn send(&self, _topic: &Arc<str>, partition: i32, batch: Bytes) -> Later<Result<(), SendError>> {
         let (reply, answer) = oneshot::channel();
         let mut inner = self.lock();
-        inner.partitions.entry(partition).or_default().waiting.push_back((batch, reply));
+        inner.look_at_checkpoints(Some((partition, &batch)));
+        let due = inner.due(batch.len());
+        inner.partitions.entry(partition).or_default().waiting.push_back(Waiting { batch, reply, due });
         inner.run();
-        Box::pin(async move { answer.await.unwrap_or(Err(SendError::Closed)) })
+        let broker = self.clone();
+        Box::pin(async move {
+            tokio::time::sleep_until(due.into()).await;
+            broker.lock().run();
+            answer.await.unwrap_or(Err(SendError::Closed))
+        })
     }
 
     fn problem(&self) -> Option<String> {

@@ -37,7 +37,9 @@ impl Fixture {
         config.flush_interval = Duration::from_millis(20);
         config.rotated_grace = Duration::from_millis(300);
         let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
-        Self { folder, broker: FakeBroker::new(), config, clock }
+        let broker = FakeBroker::new();
+        broker.watch(&config.checkpoints);
+        Self { folder, broker, config, clock }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -1,7 +1,9 @@
 //! Scripted file actions against a running agent, with a broker that keeps Kafka's rules and fails on demand.
 
 mod broker;
+mod cluster;
 mod delivery;
+mod fair;
 mod files;
 mod fixture;
 mod lines;

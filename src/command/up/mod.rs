@@ -57,6 +57,8 @@ struct Parts {
     instance: Option<InstanceName>,
     sink: Arc<dyn Sink>,
     topics: Vec<String>,
+    /// How long the agent's acknowledgements are waited for at the end.
+    drain: Duration,
     /// What the status server reports.
     problems: watch::Sender<Vec<String>>,
 }
@@ -90,6 +92,7 @@ impl Parts {
             once: args.once,
             ..AgentFlags::default()
         };
+        let drain = agent::drain(&config.agent);
         let agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
         let topics = topics_of(&agent_config);
         let agent = agent::start(agent_config, &mut registry).await?;
@@ -117,7 +120,7 @@ impl Parts {
         }
         let (problems, observed) = watch::channel(Vec::new());
         status.serve(registry, observed);
-        Ok(Self { agent, broker, worker, instance: worker_checked.instance, sink, topics, problems })
+        Ok(Self { agent, broker, worker, instance: worker_checked.instance, sink, topics, drain, problems })
     }
 
     /// Until a signal, or in `once` until everything that was there at the start has been delivered: then `true`.
@@ -136,7 +139,9 @@ impl Parts {
             if agent_caught_up {
                 self.sink.flush().await;
                 if everything_delivered(&self.worker, &self.broker, &self.topics) {
-                    return true;
+                    let unread = self.agent.unread();
+                    unread.iter().for_each(|file| tracing::error!("{file}"));
+                    return unread.is_empty();
                 }
             }
         }
@@ -148,8 +153,8 @@ impl Parts {
 
     /// Ends the parts in the order in which a line meets them, so that each can hand on what it has.
     async fn stop(self) -> String {
-        let Self { agent, broker, worker, instance, sink, topics, .. } = self;
-        let agent = agent.stop(DRAIN).await;
+        let Self { agent, broker, worker, instance, sink, topics, drain, .. } = self;
+        let agent = agent.stop(drain).await;
         let _ = tokio::time::timeout(DRAIN, async {
             let mut ticks = tokio::time::interval(TICK);
             while !everything_delivered(&worker, &broker, &topics) {

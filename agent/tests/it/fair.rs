@@ -1,0 +1,70 @@
+//! One file at full speed does not make the lines of a hundred slow ones late.
+
+use crate::broker::Got;
+use crate::fixture::Fixture;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const SLOW_FILES: usize = 100;
+const SLOW_LINES: usize = 8;
+/// Item 18 of the issue.
+const DELAY_MAX: Duration = Duration::from_secs(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_at_full_speed_does_not_delay_a_hundred_slow_ones() {
+    let mut fixture = Fixture::new();
+    let full = agent::Config::new(fixture.config.client.clone(), "logs", "unused");
+    fixture.config.block_bytes = full.block_bytes;
+    fixture.config.batch_bytes_max = full.batch_bytes_max;
+    fixture.config.linger = full.linger;
+    fixture.config.compression = kafka_wire::compression::Compression::None;
+    // Enough waits behind the slow line to the broker: the pool holds more than a second of it.
+    fixture.config.blocks_bytes_max = 64 << 20;
+    fixture.broker.bytes_per_second(24 << 20);
+    let agent = fixture.start().await;
+    let done = Arc::new(AtomicBool::new(false));
+    let hot = {
+        let (path, done) = (fixture.path("hot.log"), Arc::clone(&done));
+        std::thread::spawn(move || {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("opened");
+            let block = format!("{}\n", "hot ".repeat(250)).repeat(2000);
+            let mut written = 0;
+            // As fast as the disk takes it, which is faster than the broker; bounded for the disk's sake.
+            while !done.load(Ordering::SeqCst) && written < 128 << 20 {
+                std::io::Write::write_all(&mut file, block.as_bytes()).expect("written");
+                written += block.len();
+                std::thread::yield_now();
+            }
+        })
+    };
+    fixture.until(|| agent.progress().records_acknowledged > 4000).await;
+    let mut written = HashMap::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    for n in 0..SLOW_LINES {
+        ticks.tick().await;
+        for file in 0..SLOW_FILES {
+            let line = format!("slow {file} {n}");
+            fixture.append(&format!("slow{file}.log"), format!("{line}\n"));
+            written.insert(line, Instant::now());
+        }
+    }
+    let slow = |got: &Got| got.value.starts_with(b"slow");
+    fixture.until(|| fixture.broker.count_of(slow) == SLOW_FILES * SLOW_LINES).await;
+    let behind = agent.progress().lag_bytes;
+    done.store(true, Ordering::SeqCst);
+    hot.join().expect("written");
+    let mut delays: Vec<Duration> = fixture
+        .broker
+        .got()
+        .iter()
+        .filter(|got| slow(got))
+        .map(|got| got.at.saturating_duration_since(written[&String::from_utf8_lossy(&got.value).into_owned()]))
+        .collect();
+    delays.sort();
+    let p99 = delays[delays.len() * 99 / 100];
+    println!("99th percentile {p99:?}, worst {:?}, hot file behind by {behind} bytes", delays[delays.len() - 1]);
+    assert!(behind > 8 << 20, "the hot file was not ahead of the broker: {behind}");
+    assert!(p99 < DELAY_MAX, "{p99:?}");
+}
