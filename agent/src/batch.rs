@@ -1,6 +1,7 @@
 //! Frames lines into sealed record batches, and makes a journaled batch again from the file, byte for byte.
 
 use crate::fingerprint::{FileId, Print, marker_of};
+use crate::format::{FormatError, Framer, Record, Skip, Span};
 use crate::journal::{Ending, Sent, Source};
 use crate::lines::{Line, Lines, unfinished};
 use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders};
@@ -62,6 +63,28 @@ impl Dress {
         let headers = if cut { &self.cut } else { &self.plain };
         writer.push(timestamp, None, Some(value), headers, Some((POSITION_HEADER, decimal)));
     }
+
+    /// Appends `record`, which begins at `position`: its own headers stand between the file's and the mark of a cut.
+    pub fn frame_record(&self, writer: &mut BatchWriter, timestamp: i64, position: u64, record: &Record<'_>) {
+        let mut extras = record.extras.each().peekable();
+        if !self.worn || extras.peek().is_none() {
+            return self.frame(writer, timestamp, position, &record.value, record.cut);
+        }
+        let mut headers = self.plain.clone();
+        extras.for_each(|(key, value)| headers.push(key, Some(value)));
+        if record.cut {
+            headers.push(CUT_HEADER, Some(b"true"));
+        }
+        let mut digits = [0u8; 20];
+        let position = decimal(position, &mut digits);
+        writer.push(timestamp, None, Some(&record.value), &headers, Some((POSITION_HEADER, position)));
+    }
+
+    /// Most bytes that `record` takes in a batch.
+    pub fn record_bytes(&self, record: &Record<'_>) -> usize {
+        let extras: usize = record.extras.each().map(|(key, value)| key.len() + value.len() + 8).sum();
+        record.value.len() + extras + self.frame_bytes_max
+    }
 }
 
 fn decimal(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
@@ -85,6 +108,8 @@ pub fn source_of(file: FileId, start: u64, content: &[u8], ending: Ending) -> So
         ending,
         content: xxh3_64(content),
         marker: Print::of(marker_of(content)),
+        before: Skip::NOTHING,
+        after: if ending == Ending::Cut { Skip::LINE } else { Skip::NOTHING },
     }
 }
 
@@ -102,15 +127,24 @@ pub enum RebuildError {
     Records { got: i32, want: i32 },
     #[error("codec {0} is unknown")]
     Codec(u8),
+    #[error(transparent)]
+    Format(#[from] FormatError),
 }
 
 /// Makes the batch that `sent` describes. `parts` has the headers and the content of each of its sources, in order.
 pub fn rebuild(sent: &Sent, parts: &[(Dress, Vec<u8>)]) -> Result<Vec<u8>, RebuildError> {
     let codec = Compression::from_codec(sent.compression).ok_or(RebuildError::Codec(sent.compression))?;
+    let framer = framer_of(sent)?;
     let mut writer = BatchWriter::new(codec);
     for (source, (dress, content)) in sent.sources.iter().zip(parts) {
         if content.len() as u64 != source.end - source.start || xxh3_64(content) != source.content {
             return Err(RebuildError::Changed { start: source.start, end: source.end });
+        }
+        if let Some(framer) = &framer {
+            frame_source(framer, sent, source, content, |position, record| {
+                dress.frame_record(&mut writer, sent.timestamp, position, record);
+            });
+            continue;
         }
         for line in lines_of(content, source.ending, sent.line_bytes_max) {
             let position = source.start + line.start as u64;
@@ -123,6 +157,23 @@ pub fn rebuild(sent: &Sent, parts: &[(Dress, Vec<u8>)]) -> Result<Vec<u8>, Rebui
     let mut out = Vec::new();
     writer.seal(producer_of(sent), &mut out);
     Ok(out)
+}
+
+/// The framer of a batch whose lines are not plain.
+fn framer_of(sent: &Sent) -> Result<Option<Framer>, RebuildError> {
+    Ok(sent.format.as_deref().map(Framer::compile).transpose()?)
+}
+
+fn span_of(sent: &Sent, source: &Source) -> Span {
+    Span { base: source.start, skip: source.before, line_bytes_max: sent.line_bytes_max }
+}
+
+/// Calls `each` with the records of one source and their positions.
+fn frame_source(framer: &Framer, sent: &Sent, source: &Source, content: &[u8], mut each: impl FnMut(u64, &Record<'_>)) {
+    framer.frame_range(content, span_of(sent, source), source.ending == Ending::Cut, |chunk| {
+        chunk.records.iter().for_each(|record| each(source.start + record.start as u64, record));
+        true
+    });
 }
 
 /// The lines of one source. A cut line is always the last one.
@@ -144,6 +195,9 @@ fn lines_of(content: &[u8], ending: Ending, line_bytes_max: usize) -> Vec<Line<'
 /// Returns `None` when there is nothing left to halve.
 pub fn halve(sent: &Sent, content: &[u8]) -> Option<Vec<Sent>> {
     let [source] = sent.sources.as_slice() else { return None };
+    if let Some(framer) = framer_of(sent).ok()? {
+        return halve_format(&framer, sent, source, content);
+    }
     let lines = lines_of(content, source.ending, sent.line_bytes_max);
     if let [line] = lines.as_slice() {
         let mut shorter = sent.clone();
@@ -158,6 +212,37 @@ pub fn halve(sent: &Sent, content: &[u8]) -> Option<Vec<Sent>> {
     second.sources = vec![source_of(source.file, source.start + at as u64, &content[at..], source.ending)];
     second.records = sent.records - first.records;
     second.sequence = kafka_wire::batch::wrap_sequence(sent.sequence, first.records);
+    Some(vec![first, second])
+}
+
+/// As [`halve`], at the safe boundary that is nearest to the middle; without one within, the longest record is cut to
+/// half of its value.
+fn halve_format(framer: &Framer, sent: &Sent, source: &Source, content: &[u8]) -> Option<Vec<Sent>> {
+    // Where it can be parted, what is skipped behind that place, and the records before it.
+    let mut seams: Vec<(usize, Skip, i32)> = Vec::new();
+    let (mut records, mut longest, mut skip) = (0, 0, source.before);
+    framer.frame_range(content, span_of(sent, source), source.ending == Ending::Cut, |chunk| {
+        if records > 0 && !chunk.records.is_empty() {
+            seams.push((chunk.start, skip, records));
+        }
+        records += chunk.records.len() as i32;
+        longest = chunk.records.iter().map(|record| record.value.len()).fold(longest, usize::max);
+        skip = chunk.skip;
+        true
+    });
+    let Some(&(at, skip, before)) = seams.iter().min_by_key(|(_, _, before)| (before * 2 - records).abs()) else {
+        let mut shorter = sent.clone();
+        shorter.line_bytes_max = longest / 2;
+        return (shorter.line_bytes_max > 0).then(|| vec![shorter]);
+    };
+    let (mut first, mut second) = (sent.clone(), sent.clone());
+    first.sources = vec![source_of(source.file, source.start, &content[..at], Ending::Newline)];
+    (first.sources[0].before, first.sources[0].after) = (source.before, skip);
+    first.records = before;
+    second.sources = vec![source_of(source.file, source.start + at as u64, &content[at..], source.ending)];
+    (second.sources[0].before, second.sources[0].after) = (skip, source.after);
+    second.records = sent.records - before;
+    second.sequence = kafka_wire::batch::wrap_sequence(sent.sequence, before);
     Some(vec![first, second])
 }
 
@@ -179,6 +264,7 @@ mod tests {
             line_bytes_max,
             host: Some("web1".into()),
             timestamp: 1_700_000_000_000,
+            format: None,
             sources: vec![source_of(FileId(0xabc), 1000, content, ending)],
         }
     }

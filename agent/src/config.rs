@@ -1,9 +1,11 @@
 //! What an agent is told: which files, where to, and its limits, checked before anything starts.
 
 use crate::discover::{Pattern, PatternError};
+use crate::format::{Format, FormatError, Framer};
 use kafka_client::ClientConfig;
 use kafka_wire::compression::Compression;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest batch that a broker with Kafka's default `max.message.bytes` takes.
@@ -30,6 +32,8 @@ pub struct Input {
     pub dataset: Option<String>,
     /// Topic for these files instead of [`Config::topic`].
     pub topic: Option<String>,
+    /// How bytes become records.
+    pub format: Format,
 }
 
 /// Everything that an agent needs to know.
@@ -83,6 +87,8 @@ pub enum ConfigError {
         #[source]
         source: PatternError,
     },
+    #[error(transparent)]
+    Format(#[from] FormatError),
 }
 
 /// An input whose patterns are parsed.
@@ -92,6 +98,7 @@ pub struct CheckedInput {
     pub exclude: Vec<Pattern>,
     pub dataset: Option<String>,
     pub topic: String,
+    pub framer: Arc<Framer>,
 }
 
 impl Config {
@@ -149,6 +156,7 @@ impl Config {
             exclude: input.exclude.iter().map(parse).collect::<Result<_, _>>()?,
             dataset: input.dataset.clone(),
             topic: input.topic.clone().unwrap_or_else(|| self.topic.clone()),
+            framer: Arc::new(Framer::compile(&input.format)?),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Tails log files and produces their lines to Kafka as record batches, each line once.
 //!
 //! The way of a line: `discover` (which files there are), `fingerprint` (which file is which), `tail` (a block is
-//! read), `lines` (its lines are found), `batch` (they are framed into a record batch), `journal` (the batch is written
+//! read), `lines` (its lines are found; `format` where they are more than lines), `batch` (they are framed into a record batch), `journal` (the batch is written
 //! down), `deliver` (it is sent), `checkpoint` (its acknowledgement moves the file's position). `detect` says what kind
 //! of lines they are, `engine` is the thread on which all of it happens, one file after the other.
 
@@ -15,6 +15,7 @@ mod detect;
 mod discover;
 mod engine;
 mod fingerprint;
+pub mod format;
 mod journal;
 mod lines;
 mod metrics;

@@ -69,13 +69,14 @@ fn without_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The last line of a file that ends without a newline, cut at `line_bytes_max`. A `\r` at its end stays: it was not
-/// followed by `\n`.
+/// The last line of a file that ends without a newline, cut at `line_bytes_max`. A `\r` at its end is the beginning of a
+/// delimiter that was not finished, and no part of the line. Should the file grow after all, its rest is a line of its own.
 pub fn unfinished(block: &[u8], at: usize, line_bytes_max: usize) -> Line<'_> {
-    let rest = &block[at..];
-    let cut = rest.len() > line_bytes_max;
-    let value = &rest[..rest.len().min(line_bytes_max)];
-    Line { start: at, value, end: at + value.len(), cut }
+    let value = without_carriage_return(&block[at..]);
+    if value.len() > line_bytes_max {
+        return Line { start: at, value: &value[..line_bytes_max], end: at + line_bytes_max, cut: true };
+    }
+    Line { start: at, value, end: block.len(), cut: false }
 }
 
 /// Where the line after the next newline begins, if the block has one.
@@ -129,8 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_keeps_what_it_has() {
-        assert_eq!(unfinished(b"a\nbc\r", 2, 10).value, b"bc\r");
+    fn a_last_line_has_no_half_of_a_delimiter() {
+        let last = unfinished(b"a\nbc\r", 2, 10);
+        assert_eq!((last.value, last.end, last.cut), (&b"bc"[..], 5, false));
+        let full = unfinished(b"abc\r", 0, 3);
+        assert_eq!((full.value, full.end, full.cut), (&b"abc"[..], 4, false));
         let cut = unfinished(b"a\nbcdef", 2, 3);
         assert_eq!((cut.value, cut.end, cut.cut), (&b"bcd"[..], 5, true));
     }

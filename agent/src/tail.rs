@@ -3,9 +3,11 @@
 use crate::batch::Dress;
 use crate::content::{Content, Size};
 use crate::fingerprint::{FileId, FileKey, Print};
+use crate::format::{Framer, Skip};
 use crate::journal::FileRecord;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Whether a file still has its name.
@@ -40,7 +42,7 @@ pub struct Tail {
     /// Everything before it is framed.
     pub position: u64,
     /// The position lies in the rest of a cut line.
-    pub skipping: bool,
+    pub skipping: Skip,
     /// The bytes just before the position, compared before each read: they change when the file was truncated and has
     /// grown again.
     pub marker: Vec<u8>,
@@ -49,6 +51,15 @@ pub struct Tail {
     pub goal: Goal,
     pub lane: Option<usize>,
     pub dress: Option<Dress>,
+    /// How its bytes become records; settled at its first turn.
+    pub framer: Option<Arc<Framer>>,
+    /// A group of whole lines waits for more of them.
+    pub waits: bool,
+    /// The bytes before the position are in no batch, and the journal does not know yet that they have no records.
+    pub passed: bool,
+    /// How far the file went when it was last read, and since when it goes no further.
+    pub read_end: Option<u64>,
+    pub grown_at: Option<Instant>,
     /// The next line is longer than a block: read as much as the longest line needs.
     pub wide: bool,
     /// Why nothing is read from it.
@@ -64,7 +75,7 @@ pub struct Tail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub position: u64,
-    pub skipping: bool,
+    pub skipping: Skip,
     pub marker: Print,
 }
 
@@ -127,6 +138,11 @@ impl Tail {
             goal: Goal::Met,
             lane: None,
             dress: None,
+            framer: None,
+            waits: false,
+            passed: false,
+            read_end: None,
+            grown_at: None,
             wide: false,
             held: None,
             scheduled: false,
@@ -140,6 +156,7 @@ impl Tail {
         self.marker = self.content.before(place.position)?;
         self.position = place.position;
         self.skipping = place.skipping;
+        self.passed = false;
         Ok(())
     }
 }
@@ -160,7 +177,7 @@ mod tests {
             dataset_detected: false,
             head: Print::of(head),
             position: 0,
-            skipping: false,
+            skipping: Skip::NOTHING,
             marker: Print::of(b""),
             seen_secs: 0,
             gone: false,
@@ -174,7 +191,7 @@ mod tests {
         let check = |content: &[u8]| {
             std::fs::write(&path, content).expect("written");
             let (mut content, _) = Content::open(&path).expect("opened");
-            let place = Place { position: 8, skipping: false, marker: Print::of(b"two\n") };
+            let place = Place { position: 8, skipping: Skip::NOTHING, marker: Print::of(b"two\n") };
             recognise(&mut content, &record(b"one\n"), &place)
         };
         assert_eq!(check(b"one\ntwo\nthree").expect("the same"), b"one\ntwo\n");

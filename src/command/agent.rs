@@ -136,6 +136,7 @@ fn input(written: &crate::config::Input) -> Input {
         exclude: written.exclude.clone(),
         dataset: written.dataset.clone(),
         topic: written.topic.clone(),
+        ..Input::default()
     }
 }
 

@@ -36,6 +36,13 @@ impl State {
                     self.move_on(&sent);
                 }
             }
+            Entry::Passed { file, position, marker, skipping } => {
+                if let Some(record) = self.files.get_mut(&file)
+                    && record.position <= position
+                {
+                    (record.position, record.marker, record.skipping) = (position, marker, skipping);
+                }
+            }
             Entry::Replaced { gone, by } => {
                 for number in gone {
                     self.unresolved.remove(&number);
@@ -57,7 +64,7 @@ impl State {
                 && record.position <= source.end
             {
                 record.position = source.end;
-                record.skipping = source.ending == crate::journal::Ending::Cut;
+                record.skipping = source.after;
                 record.marker = source.marker;
             }
         }

@@ -16,7 +16,7 @@ fn record(id: u64) -> FileRecord {
         dataset_detected: true,
         head: Print::of(b"head"),
         position: 0,
-        skipping: false,
+        skipping: crate::format::Skip::NOTHING,
         marker: Print::of(b""),
         seen_secs: 1,
         gone: false,
@@ -35,6 +35,7 @@ fn sent(number: u64) -> Sent {
         compression: 3,
         line_bytes_max: 100,
         host: None,
+        format: None,
         timestamp: 5,
         sources: vec![Source {
             file: FileId(7),
@@ -43,6 +44,8 @@ fn sent(number: u64) -> Sent {
             ending: Ending::Newline,
             content: 1,
             marker: Print::of(b"m"),
+            before: crate::format::Skip::NOTHING,
+            after: crate::format::Skip::NOTHING,
         }],
     }
 }

@@ -2,6 +2,7 @@
 
 use super::lane::{Front, Lane, Numbering};
 use super::{Answer, Contents, Delivery, Event};
+use crate::format::Format;
 use crate::journal::{Entry, Sent, Source};
 use kafka_wire::batch::{BatchWriter, Producer, wrap_sequence};
 use kafka_wire::compression::Compression;
@@ -14,6 +15,8 @@ pub struct Draft {
     pub source: Source,
     pub host: Option<String>,
     pub timestamp: i64,
+    /// As in [`Sent::format`].
+    pub format: Option<Box<Format>>,
     pub line_bytes_max: usize,
     pub compression: Compression,
 }
@@ -82,6 +85,7 @@ impl Delivery {
             line_bytes_max: draft.line_bytes_max,
             host: draft.host,
             timestamp: draft.timestamp,
+            format: draft.format,
             sources: vec![draft.source],
         };
         if let Err(error) = self.record(Entry::Sent(sent.clone())) {

@@ -4,10 +4,12 @@ use super::Engine;
 use crate::config::From;
 use crate::content::Content;
 use crate::fingerprint::{FileId, FileKey, Print};
-use crate::journal::{Ending, Entry, FileRecord};
+use crate::format::{Framer, Skip};
+use crate::journal::{Entry, FileRecord};
 use crate::tail::{self, Goal, Place, Tail};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 impl Engine {
     /// Begins to read a file that is not open: where its checkpoint says, if it is the same file, or anew.
@@ -40,7 +42,7 @@ impl Engine {
         let named_before =
             self.delivery.state().files.values().any(|record| record.path_now == path || record.path == path);
         let at_end = initial && self.config.from == From::End && !named_before;
-        let place = if at_end { end_of(&mut content, size)? } else { BEGINNING };
+        let place = if at_end { end_of(&mut content, size, &self.inputs[input].framer)? } else { BEGINNING };
         let topic = self.inputs[input].topic.clone();
         let dataset = self.inputs[input].dataset.clone();
         let id = self.begin(path, content, key, size, place, topic, dataset)?;
@@ -95,7 +97,7 @@ impl Engine {
             .max_by_key(|source| source.end)
             .map_or(Place::acknowledged(record), |source| Place {
                 position: source.end,
-                skipping: source.ending == Ending::Cut,
+                skipping: source.after,
                 marker: source.marker,
             })
     }
@@ -114,11 +116,13 @@ impl Engine {
 }
 
 pub(super) const BEGINNING: Place =
-    Place { position: 0, skipping: false, marker: Print { bytes: 0, hash: 0x2d06_8005_38d3_94c2 } };
+    Place { position: 0, skipping: Skip::NOTHING, marker: Print { bytes: 0, hash: 0x2d06_8005_38d3_94c2 } };
 
 /// The end of a file; the rest of a line that is being written there is not a line.
-fn end_of(content: &mut Content, size: u64) -> io::Result<Place> {
+fn end_of(content: &mut Content, size: u64, framer: &Arc<Framer>) -> io::Result<Place> {
+    let framer = framer.for_head(&content.head()?);
+    let size = framer.aligned(size);
     let marker = content.before(size)?;
-    let skipping = marker.last().is_some_and(|&byte| byte != b'\n');
+    let skipping = if framer.begins_line(&marker, size) { Skip::NOTHING } else { Skip::LINE };
     Ok(Place { position: size, skipping, marker: Print::of(&marker) })
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod follow;
+mod format;
 mod frame;
 mod look;
 mod read;
@@ -77,6 +78,8 @@ pub struct Engine {
     queue: Queue,
     /// Files that are to be read at a time.
     later: BTreeSet<(Instant, FileId)>,
+    /// Files at whose end a group of lines waits, and until when.
+    groups: BTreeSet<(Instant, FileId)>,
     finished: Vec<FileId>,
     out_of_memory: bool,
     walk_at: Instant,
@@ -123,6 +126,7 @@ impl Engine {
             metrics: parts.metrics,
             block: Vec::new(),
             later: BTreeSet::new(),
+            groups: BTreeSet::new(),
             finished: Vec::new(),
             out_of_memory: false,
             walk_at: now,
@@ -213,9 +217,10 @@ impl Engine {
     }
 
     fn follow_up(&mut self, events: Vec<Event>) {
+        let mut moved = Vec::new();
         for event in events {
             match event {
-                Event::Moved(_) => {}
+                Event::Moved(file) => moved.push(file),
                 Event::Ready => self.queue.unpark(),
                 Event::Room(lane) => self.queue.grant(lane),
                 Event::Held { file, reason } => {
@@ -230,6 +235,8 @@ impl Engine {
                 Event::Lost { file, start, end, reason } => self.lose(file, start, end, reason),
             }
         }
+        // Not before all events are known: a hold takes the position back.
+        moved.into_iter().for_each(|file| self.pass(file));
         self.close_finished();
         self.check_caught_up();
     }
@@ -266,6 +273,7 @@ impl Engine {
             self.later.pop_first();
             self.queue.push(id);
         }
+        self.end_groups(now);
         if now >= self.rescan_at {
             self.rescan(now);
         } else if now >= self.walk_at {
@@ -287,6 +295,11 @@ impl Engine {
         next = next.min(self.view_at);
         if self.stop_at.is_none()
             && let Some(&(at, _)) = self.later.first()
+        {
+            next = next.min(at);
+        }
+        if self.stop_at.is_none()
+            && let Some(&(at, _)) = self.groups.first()
         {
             next = next.min(at);
         }

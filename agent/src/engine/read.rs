@@ -9,9 +9,6 @@ use crate::tail::{self, Goal, Name};
 use std::io;
 use std::time::Instant;
 
-/// Bytes read beyond the longest line: its delimiter, and the byte that shows that a longer one is longer.
-const BEYOND_LINE_BYTES: usize = 4;
-
 /// What comes after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
@@ -65,10 +62,11 @@ impl Engine {
     }
 
     fn read_block(&mut self, id: FileId, lane: usize, now: Instant, block: &mut Vec<u8>) -> io::Result<Turn> {
+        let Some(framer) = self.framer_of(id) else { return Ok(Turn::Parked) };
         let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Turn::End) };
         let marker_bytes = tail.marker.len();
         let wanted = if tail.wide {
-            self.config.block_bytes.max(self.config.line_bytes_max + BEYOND_LINE_BYTES)
+            self.config.block_bytes.max(framer.window_bytes(self.config.line_bytes_max))
         } else {
             self.config.block_bytes
         };
@@ -87,6 +85,10 @@ impl Engine {
             self.truncated(id, known_size);
             return Ok(Turn::More);
         }
+        if tail.read_end != Some(from + read as u64) {
+            tail.read_end = Some(from + read as u64);
+            tail.grown_at = Some(now);
+        }
         tail.size = size.max(from + read as u64);
         tail.read_at = Some(now);
         let at_end = read < marker_bytes + wanted;
@@ -101,7 +103,8 @@ impl Engine {
         let block = &block[..read];
         let data = &block[marker_bytes..];
         self.grow_head(id);
-        if !self.dress(id, data, last) {
+        let end = self.end_of_block(id, &framer, at_end, last, now);
+        if !self.dress(id, &framer, data, end) {
             if at_end {
                 return Ok(self.at_end(id, last && data.is_empty()));
             }
@@ -110,7 +113,11 @@ impl Engine {
             }
             return Ok(Turn::More);
         }
-        let framed = self.frame(id, lane, data, last);
+        let framed = if framer.is_plain() {
+            self.frame(id, lane, data, last)
+        } else {
+            self.frame_format(id, lane, &framer, data, end)
+        };
         let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Turn::End) };
         self.metrics.bytes_read.inc_by(framed.at as u64);
         tail.position += framed.at as u64;
@@ -120,6 +127,13 @@ impl Engine {
         tail.marker.extend_from_slice(marker);
         // A block without the end of a line.
         tail.wide = !at_end && framed.at == 0;
+        if framed.at > 0 {
+            tail.passed = framed.passed;
+        }
+        self.pass(id);
+        if at_end {
+            self.wait_for_group(id, &framer);
+        }
         if !self.delivery.is_ready(lane) {
             return Ok(Turn::Parked);
         }

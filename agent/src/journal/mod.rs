@@ -9,6 +9,7 @@ mod log;
 pub use log::{Journal, put_frame, replay, take_frame};
 
 use crate::fingerprint::{FileId, FileKey, Print};
+use crate::format::{Format, Skip};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -29,6 +30,8 @@ pub enum Entry {
     Acknowledged { number: u64 },
     /// The batch's content cannot be read any more, and whether the broker has it is unknown: positions move on.
     Lost { number: u64 },
+    /// A file's bytes up to `position` have no records (any more) that are not acknowledged.
+    Passed { file: FileId, position: u64, marker: Print, skipping: Skip },
     /// The batches `gone` are not sent any more in this form; `by` take their place, in order.
     Replaced { gone: Vec<u64>, by: Vec<Sent> },
 }
@@ -53,8 +56,8 @@ pub struct FileRecord {
     pub head: Print,
     /// Everything before it is acknowledged.
     pub position: u64,
-    /// The position lies in the rest of a cut line, which is skipped up to the next newline.
-    pub skipping: bool,
+    /// The position lies in the rest of what was cut.
+    pub skipping: Skip,
     /// The bytes just before the position.
     pub marker: Print,
     /// Seconds since the epoch.
@@ -82,6 +85,9 @@ pub struct Sent {
     pub host: Option<String>,
     /// Milliseconds since the epoch, the same for all records.
     pub timestamp: i64,
+    /// How the bytes became records; absent for plain lines. The config may say something else by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Box<Format>>,
     /// Not empty.
     pub sources: Vec<Source>,
 }
@@ -97,6 +103,12 @@ pub struct Source {
     pub content: u64,
     /// The last bytes of the range.
     pub marker: Print,
+    /// What was skipped at its front.
+    #[serde(default, skip_serializing_if = "Skip::is_nothing")]
+    pub before: Skip,
+    /// What is to be skipped behind it.
+    #[serde(default, skip_serializing_if = "Skip::is_nothing")]
+    pub after: Skip,
 }
 
 /// What the last line of a range ends with.
