@@ -3,7 +3,7 @@
 use crate::checkpoint::{OpenError, Store};
 use crate::config::{Config, ConfigError};
 use crate::deliver::{Broker, Delivery, KafkaBroker};
-use crate::discover::Watches;
+use crate::discover::{Scope, Watches};
 use crate::engine::{Clock, Engine, FileState, Loss, Parts, Progress, Progressed, View, Wake};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
@@ -86,8 +86,10 @@ impl Agent {
         let view = Arc::new(Mutex::new(Arc::new(View::default())));
         let (caught_up_tell, caught_up) = watch::channel(false);
         let killed = Arc::new(AtomicBool::new(false));
+        let scope = Scope::new(inputs.iter().map(|input| input.reach.clone()).collect());
         let parts = Parts {
-            watches: Watches::new(wake(|| Wake::Changes)),
+            watches: Watches::new(scope.clone(), config.watches_max, wake(|| Wake::Changes)),
+            scope,
             inputs,
             clock,
             delivery,

@@ -1,6 +1,6 @@
 //! What an agent is told: which files, where to, and its limits, checked before anything starts.
 
-use crate::discover::{Pattern, PatternError};
+use crate::discover::{Exclude, Pattern, PatternError, Reach};
 use crate::format::{Format, FormatError, Framer};
 use kafka_client::ClientConfig;
 use kafka_wire::compression::Compression;
@@ -12,6 +12,9 @@ use std::time::Duration;
 const MESSAGE_BYTES_MAX: usize = 1_048_588;
 /// A line this long is still worth indexing; more is an accident.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Fewer would be closed and opened all the time.
+const OPEN_FILES_LEAST: usize = 16;
 
 /// Where a file without checkpoint is begun that was there when the agent started. New files begin at 0 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,8 +29,16 @@ pub enum From {
 pub struct Input {
     /// Paths or globs (`*`, `?`, `[a-z]`, `{a,b}`, `**`); relative ones begin in the working directory.
     pub paths: Vec<String>,
-    /// Globs of what is left out.
+    /// Globs of what is left out, directories too; without a slash they mean names, wherever they are.
     pub exclude: Vec<String>,
+    /// Instead of [`Config::from`].
+    pub from: Option<From>,
+    /// Files that have not changed for so long when they are first seen are left alone until they change; then they
+    /// are read from their beginning.
+    pub ignore_older: Option<Duration>,
+    /// Symbolic links that a glob comes upon are followed also where they lead out of the named folder, and those to
+    /// directories. A link that is named in full is followed always.
+    pub follow_symlinks: bool,
     /// `event.dataset`; detected from the first lines when absent.
     pub dataset: Option<String>,
     /// Topic for these files instead of [`Config::topic`].
@@ -54,6 +65,11 @@ pub struct Config {
     pub host_name: String,
     /// How often all directories are looked through, in case that a watch missed something.
     pub rescan: Duration,
+    /// Files that are open at a time; of those that were read to their end the least recently written are closed. A
+    /// process that may open fewer keeps a quarter of what it may for other things.
+    pub open_files_max: usize,
+    /// Directories that are watched; new lines in others are found by the rescan.
+    pub watches_max: usize,
     /// Bytes of one read, and of one turn of a file among others.
     pub block_bytes: usize,
     /// Bytes of batches between file and acknowledgement, all files together; reading stops there.
@@ -94,8 +110,9 @@ pub enum ConfigError {
 /// An input whose patterns are parsed.
 #[derive(Debug, Clone)]
 pub struct CheckedInput {
-    pub patterns: Vec<Pattern>,
-    pub exclude: Vec<Pattern>,
+    pub reach: Reach,
+    pub from: From,
+    pub ignore_older: Option<Duration>,
     pub dataset: Option<String>,
     pub topic: String,
     pub framer: Arc<Framer>,
@@ -115,6 +132,8 @@ impl Config {
             once: false,
             host_name: host_name(),
             rescan: Duration::from_secs(60),
+            open_files_max: 1024,
+            watches_max: 1 << 20,
             block_bytes: 512 * 1024,
             blocks_bytes_max: 32 * 1024 * 1024,
             linger: Duration::from_millis(5),
@@ -138,6 +157,7 @@ impl Config {
             ("block_bytes", self.block_bytes, 512, 64 << 20, "512 bytes to 64 MiB"),
             ("batch_bytes_max", self.batch_bytes_max, 1, MESSAGE_BYTES_MAX - 64, "1 byte to just below 1 MiB"),
             ("line_bytes_max", self.line_bytes_max, 1, LINE_BYTES_MAX, "1 byte to 1 MiB"),
+            ("open_files_max", self.open_files_max, OPEN_FILES_LEAST, 1 << 20, "16 to 1048576"),
             ("blocks_bytes_max", self.blocks_bytes_max, 64 * 1024, 1 << 40, "at least 64 KiB"),
         ];
         for (key, got, least, most, want) in ranges {
@@ -151,9 +171,16 @@ impl Config {
     fn check_input(&self, input: &Input) -> Result<CheckedInput, ConfigError> {
         let parse =
             |path: &String| Pattern::parse(path).map_err(|source| ConfigError::Pattern { path: path.clone(), source });
+        let leave_out =
+            |path: &String| Exclude::parse(path).map_err(|source| ConfigError::Pattern { path: path.clone(), source });
         Ok(CheckedInput {
-            patterns: input.paths.iter().map(parse).collect::<Result<_, _>>()?,
-            exclude: input.exclude.iter().map(parse).collect::<Result<_, _>>()?,
+            reach: Reach {
+                patterns: input.paths.iter().map(parse).collect::<Result<_, _>>()?,
+                exclude: input.exclude.iter().map(leave_out).collect::<Result<_, _>>()?,
+                follow_symlinks: input.follow_symlinks,
+            },
+            from: input.from.unwrap_or(self.from),
+            ignore_older: input.ignore_older,
             dataset: input.dataset.clone(),
             topic: input.topic.clone().unwrap_or_else(|| self.topic.clone()),
             framer: Arc::new(Framer::compile(&input.format)?),

@@ -15,6 +15,7 @@ pub struct Metrics {
     pub batches_repeated: Counter,
     pub journal_entries: Counter,
     pub lost_bytes: Counter,
+    pub files_missed: Counter,
     pub files_followed: Gauge,
     pub lag_bytes: Gauge,
     pub held_bytes: Gauge,
@@ -43,6 +44,11 @@ impl Metrics {
             "lost_bytes",
             "Bytes that were gone before they could be delivered",
             metrics.lost_bytes.clone(),
+        );
+        registry.register(
+            "files_missed",
+            "Files that had gone before they could be opened",
+            metrics.files_missed.clone(),
         );
         registry.register("files_followed", "Files that are open", metrics.files_followed.clone());
         registry.register("lag_bytes", "Bytes in files that are not acknowledged", metrics.lag_bytes.clone());

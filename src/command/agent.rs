@@ -122,18 +122,33 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
         (Some(cli::From::End), _) | (None, Some(Start::End)) => From::End,
         _ => From::Beginning,
     };
+    if flags.from.is_some() {
+        config.inputs.iter_mut().for_each(|input| input.from = None);
+    }
     let set = |wanted: Option<usize>, target: &mut usize| *target = wanted.unwrap_or(*target);
     set(section.batch_bytes_max, &mut config.batch_bytes_max);
     set(section.blocks_bytes_max, &mut config.blocks_bytes_max);
+    set(section.open_files_max, &mut config.open_files_max);
+    set(section.watches_max, &mut config.watches_max);
     config.linger = section.linger_ms.map_or(config.linger, Duration::from_millis);
     config.rescan = section.rescan_s.map_or(config.rescan, Duration::from_secs);
     Ok(config)
+}
+
+fn start_of(written: Start) -> From {
+    match written {
+        Start::Beginning => From::Beginning,
+        Start::End => From::End,
+    }
 }
 
 fn input(written: &crate::config::Input) -> Input {
     Input {
         paths: written.paths.clone(),
         exclude: written.exclude.clone(),
+        from: written.from.map(start_of),
+        ignore_older: written.ignore_older_s.map(Duration::from_secs),
+        follow_symlinks: written.follow_symlinks.unwrap_or(false),
         dataset: written.dataset.clone(),
         topic: written.topic.clone(),
         ..Input::default()

@@ -43,6 +43,10 @@ pub struct AgentSection {
     pub rescan_s: Option<u64>,
     /// Seconds that acknowledgements are waited for when the agent ends.
     pub drain_s: Option<u64>,
+    /// Files that are open at a time.
+    pub open_files_max: Option<usize>,
+    /// Directories that are watched.
+    pub watches_max: Option<usize>,
     pub status_listen: Option<SocketAddr>,
     pub inputs: Vec<Input>,
 }
@@ -53,9 +57,18 @@ pub struct AgentSection {
 pub struct Input {
     /// Paths or globs; `**` matches any number of directories.
     pub paths: Vec<String>,
-    /// Globs of paths to leave out.
+    /// Globs of paths to leave out, or of names when there is no slash in them.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Where to start in files that are seen for the first time [the agent's].
+    #[serde(default)]
+    pub from: Option<Start>,
+    /// Files that have not changed for so long at first sight are left alone until they change.
+    #[serde(default)]
+    pub ignore_older_s: Option<u64>,
+    /// Whether links that lead out of the named folder are followed.
+    #[serde(default)]
+    pub follow_symlinks: Option<bool>,
     /// What kind of lines these are [detected for each file].
     #[serde(default)]
     pub dataset: Option<String>,

@@ -1,5 +1,6 @@
 //! What the agent knows about its files and its batches in flight, as the journal's entries change it.
 
+use super::Records;
 use crate::fingerprint::{FileId, FileKey};
 use crate::journal::{Entry, FileRecord, Sent};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ pub struct State {
     pub cluster: Option<String>,
     /// Number of the next batch.
     pub next_number: u64,
-    pub files: BTreeMap<FileId, FileRecord>,
+    pub files: Records,
     /// Batches without acknowledgement.
     pub unresolved: BTreeMap<u64, Sent>,
 }
@@ -25,7 +26,7 @@ impl State {
             Entry::Agent { uuid } => self.agent = uuid,
             Entry::Cluster { id } => self.cluster = Some(id),
             Entry::File(record) => {
-                self.files.insert(record.id, record);
+                self.files.insert(record);
             }
             Entry::Forget { file } => {
                 self.files.remove(&file);
@@ -72,7 +73,7 @@ impl State {
 
     /// The file that `key` names; what is gone no longer has a name.
     pub fn by_key(&self, key: &FileKey) -> Option<&FileRecord> {
-        self.files.values().find(|record| !record.gone && record.key == *key)
+        self.files.by_key(key)
     }
 
     /// Whether a batch in flight still needs this file.

@@ -1,8 +1,7 @@
-//! One path or glob, and the walk through the directories that it reaches.
+//! One path or glob: what it matches, and which directories can lead to a match.
 
 use globset::{GlobBuilder, GlobMatcher};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -21,128 +20,153 @@ pub enum PatternError {
 /// One path or glob.
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    /// The directory below which everything lies that can match.
+    /// What was named, as it was written.
+    text: String,
+    /// The directory below which everything lies that can match. It exists or not, and is not a glob.
     base: PathBuf,
     /// `None`: a literal path.
-    glob: Option<GlobMatcher>,
-    /// Directories below `base` that can lead to a match.
-    depth_max: usize,
+    glob: Option<Below>,
     whole: PathBuf,
+}
+
+/// What a glob says about paths relative to its base.
+#[derive(Debug, Clone)]
+struct Below {
+    glob: GlobMatcher,
+    /// Globs of the first directories, one each, as far as they can be told apart: up to `**`.
+    steps: Vec<GlobMatcher>,
+    /// Directories below the base that can lead to a match.
+    depth_max: usize,
+    /// For a glob that ends in `/**`: the directories of which everything matches.
+    tree: Option<GlobMatcher>,
 }
 
 impl Pattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let whole = absolute(Path::new(text)).map_err(PatternError::WorkingDirectory)?;
-        let components: Vec<_> = whole.components().collect();
-        let is_glob = |component: &Component<'_>| {
-            component.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[{".contains(byte))
+        let mut base = match Path::new(text).is_absolute() {
+            true => PathBuf::new(),
+            false => std::env::current_dir().map_err(PatternError::WorkingDirectory)?,
         };
-        // A file that really has such a name is meant literally.
-        let first_glob = if whole.exists() { None } else { components.iter().position(is_glob) };
-        let Some(first_glob) = first_glob else {
+        let typed: Vec<Component<'_>> =
+            Path::new(text).components().filter(|component| *component != Component::CurDir).collect();
+        let mut literal = 0;
+        for component in &typed {
+            let is_glob = component.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[{".contains(byte));
+            let next = base.join(component);
+            // What really has such a name is meant literally.
+            if is_glob && next.symlink_metadata().is_err() {
+                break;
+            }
+            base = next;
+            literal += 1;
+        }
+        let text = text.to_owned();
+        let below = &typed[literal..];
+        if below.is_empty() {
+            let whole = base;
             let base = whole.parent().unwrap_or(Path::new("/")).to_owned();
-            return Ok(Self { base, glob: None, depth_max: 0, whole });
-        };
-        let base: PathBuf = components[..first_glob].iter().collect();
-        let below = &components[first_glob..];
-        let recursive = below.iter().any(|component| component.as_os_str().as_encoded_bytes().starts_with(b"**"));
-        let glob = GlobBuilder::new(&whole.to_string_lossy()).literal_separator(true).backslash_escape(true).build()?;
-        let depth_max = if recursive { DEPTH_MAX } else { below.len() - 1 };
-        Ok(Self { base, glob: Some(glob.compile_matcher()), depth_max, whole })
+            return Ok(Self { text, base, glob: None, whole });
+        }
+        let relative: PathBuf = below.iter().collect();
+        let whole = base.join(&relative);
+        let names: Vec<String> = below.iter().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+        Ok(Self { text, base, glob: Some(Below::parse(&names)?), whole })
+    }
+
+    /// What was named, as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// The path that is meant, when it is not a glob.
+    pub fn literal(&self) -> Option<&Path> {
+        self.glob.is_none().then_some(self.whole.as_path())
     }
 
     pub fn matches(&self, path: &Path) -> bool {
         match &self.glob {
-            Some(glob) => glob.is_match(path),
+            Some(below) => path_below(&self.base, path)
+                .is_some_and(|rest| !rest.as_os_str().is_empty() && below.glob.is_match(rest)),
             None => path == self.whole,
         }
     }
-}
 
-fn absolute(path: &Path) -> io::Result<PathBuf> {
-    let mut out = if path.is_absolute() { PathBuf::new() } else { std::env::current_dir()? };
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            other => out.push(other),
-        }
-    }
-    Ok(out)
-}
-
-/// What a walk came upon.
-#[derive(Debug)]
-pub struct Found {
-    pub path: PathBuf,
-    /// Which input it belongs to: the first one that matches.
-    pub input: usize,
-}
-
-/// The result of looking through all directories.
-#[derive(Debug, Default)]
-pub struct Walk {
-    pub found: Vec<Found>,
-    /// Directories in which something can appear that matches; for one that does not exist, its nearest ancestor.
-    pub directories: BTreeSet<PathBuf>,
-    /// Directories that could not be read, and why.
-    pub unreadable: BTreeMap<PathBuf, String>,
-    seen: BTreeSet<PathBuf>,
-}
-
-impl Walk {
-    /// Adds what `pattern` of `input` means and `exclude` leaves.
-    pub fn add(&mut self, input: usize, pattern: &Pattern, exclude: &[Pattern]) {
-        self.descend(input, pattern, exclude, &pattern.base, 0);
+    /// Whether everything below `directory` matches.
+    pub fn matches_tree(&self, directory: &Path) -> bool {
+        let tree = self.glob.as_ref().and_then(|below| below.tree.as_ref());
+        tree.is_some_and(|tree| path_below(&self.base, directory).is_some_and(|rest| tree.is_match(rest)))
     }
 
-    fn descend(&mut self, input: usize, pattern: &Pattern, exclude: &[Pattern], directory: &Path, depth: usize) {
-        if pattern.glob.is_none() {
-            // The directory need not be readable for a file that is named in full.
-            self.watch(directory);
-            if pattern.whole.symlink_metadata().is_ok() {
-                self.take(input, pattern.whole.clone(), exclude);
+    /// Whether something in `directory`, or below it, can match; only for the base and what is below it.
+    pub fn reaches(&self, directory: &Path) -> bool {
+        let Some(rest) = path_below(&self.base, directory) else { return false };
+        let Some(below) = &self.glob else { return rest.as_os_str().is_empty() };
+        let mut depth = 0;
+        for component in rest.components() {
+            if below.steps.get(depth).is_some_and(|step| !step.is_match(component.as_os_str())) {
+                return false;
             }
-            return;
+            depth += 1;
         }
-        self.watch(directory);
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => {
-                self.unreadable.insert(directory.to_owned(), error.to_string());
-                return;
-            }
+        depth <= below.depth_max
+    }
+}
+
+fn path_below<'a>(base: &Path, path: &'a Path) -> Option<&'a Path> {
+    path.strip_prefix(base).ok()
+}
+
+fn glob(text: &str) -> Result<GlobMatcher, PatternError> {
+    Ok(GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build()?.compile_matcher())
+}
+
+impl Below {
+    /// `names` are the components; the last one is for the file.
+    fn parse(names: &[String]) -> Result<Self, PatternError> {
+        let recursive = names.iter().position(|name| name.contains("**"));
+        // A brace that holds a slash is torn by components: such a glob has no steps.
+        let torn = names.iter().any(|name| name.matches('{').count() != name.matches('}').count());
+        let directories = names.len() - 1;
+        let stepwise = if torn { 0 } else { recursive.unwrap_or(directories).min(directories) };
+        let tree = match names.split_last() {
+            Some((last, before)) if last == "**" => Some(glob(&before.join("/"))?),
+            _ => None,
         };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            // Symbolic links to directories are not followed: they make loops, and lead out of what was named.
-            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_directory {
-                if depth < pattern.depth_max {
-                    self.descend(input, pattern, exclude, &path, depth + 1);
-                }
-            } else if pattern.matches(&path) {
-                self.take(input, path, exclude);
-            }
+        Ok(Self {
+            glob: glob(&names.join("/"))?,
+            steps: names[..stepwise].iter().map(|name| glob(name)).collect::<Result<_, _>>()?,
+            depth_max: if torn || recursive.is_some() { DEPTH_MAX } else { directories },
+            tree,
+        })
+    }
+}
+
+/// A glob of what is left out: with a slash it means paths, without one names of files and directories anywhere.
+#[derive(Debug, Clone)]
+pub enum Exclude {
+    Name(GlobMatcher),
+    Path(Pattern),
+}
+
+impl Exclude {
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        if text.contains('/') { Pattern::parse(text).map(Self::Path) } else { glob(text).map(Self::Name) }
+    }
+
+    pub fn leaves_out(&self, path: &Path) -> bool {
+        match self {
+            Self::Name(glob) => path.file_name().is_some_and(|name: &OsStr| glob.is_match(name)),
+            Self::Path(pattern) => pattern.matches(path),
         }
     }
 
-    fn take(&mut self, input: usize, path: PathBuf, exclude: &[Pattern]) {
-        if exclude.iter().any(|pattern| pattern.matches(&path)) || !self.seen.insert(path.clone()) {
-            return;
-        }
-        // What a link points to changes in another directory.
-        if path.is_symlink()
-            && let Some(directory) = fs::canonicalize(&path).ok().as_deref().and_then(Path::parent)
-        {
-            self.watch(directory);
-        }
-        self.found.push(Found { path, input });
-    }
-
-    fn watch(&mut self, directory: &Path) {
-        let existing = directory.ancestors().find(|ancestor| ancestor.is_dir());
-        self.directories.extend(existing.map(Path::to_owned));
+    /// Whether nothing in this directory, nor below, is wanted.
+    pub fn leaves_out_directory(&self, path: &Path) -> bool {
+        self.leaves_out(path) || matches!(self, Self::Path(pattern) if pattern.matches_tree(path))
     }
 }
 
@@ -150,39 +174,47 @@ impl Walk {
 mod tests {
     use super::*;
 
-    fn check(files: &[&str], pattern: &str, exclude: &[&str], expect: &[&str]) {
-        let folder = tempfile::tempdir().expect("folder");
-        for file in files {
-            let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().expect("has one")).expect("made");
-            fs::write(path, b"").expect("written");
-        }
-        let parse = |text: &str| Pattern::parse(&folder.path().join(text).to_string_lossy()).expect("parses");
-        let exclude: Vec<_> = exclude.iter().map(|text| parse(text)).collect();
-        let mut walk = Walk::default();
-        walk.add(0, &parse(pattern), &exclude);
-        walk.add(1, &parse(pattern), &exclude);
-        let mut got: Vec<_> = walk
-            .found
-            .iter()
-            .map(|found| found.path.strip_prefix(folder.path()).expect("inside").to_string_lossy().into_owned())
-            .collect();
-        got.sort();
-        assert_eq!(got, expect, "{pattern}");
-        assert!(walk.directories.iter().all(|directory| directory.is_dir()));
+    #[test]
+    fn only_directories_that_lead_to_a_match_are_reached() {
+        let check = |pattern: &str, directory: &str, expect: bool| {
+            let got = Pattern::parse(pattern).expect("parses").reaches(Path::new(directory));
+            assert_eq!(got, expect, "{pattern} {directory}");
+        };
+        check("/none/*/app/*.log", "/none", true);
+        check("/none/*/app/*.log", "/none/x", true);
+        check("/none/*/app/*.log", "/none/x/app", true);
+        check("/none/*/app/*.log", "/none/x/other", false);
+        check("/none/*/app/*.log", "/none/x/app/y", false);
+        check("/none/*.log", "/none/x", false);
+        check("/none/a*/**/*.log", "/none/b", false);
+        check("/none/a*/**/*.log", "/none/ab/c/d", true);
+        check("/none/{a/b,c}/*.log", "/none/a/b", true);
+        check("/none/a.log", "/none", true);
+        check("/none/a.log", "/", false);
     }
 
     #[test]
-    fn globs_reach_what_they_say() {
-        let tree = ["a.log", "b.txt", "x/c.log", "x/y/d.log", "x/y/e.log.1", "[z].log"];
-        check(&tree, "*.log", &[], &["[z].log", "a.log"]);
-        check(&tree, "**/*.log", &[], &["[z].log", "a.log", "x/c.log", "x/y/d.log"]);
-        check(&tree, "*/*.log", &[], &["x/c.log"]);
-        check(&tree, "x/y/*", &["**/*.1"], &["x/y/d.log"]);
-        check(&tree, "{a,b}.*", &[], &["a.log", "b.txt"]);
-        check(&tree, "a.log", &[], &["a.log"]);
-        check(&tree, "[z].log", &[], &["[z].log"]);
-        check(&tree, "missing/deep/*.log", &[], &[]);
-        check(&tree, "missing.log", &[], &[]);
+    fn a_directory_with_a_glob_in_its_name_is_meant_literally_when_it_is_there() {
+        let folder = tempfile::tempdir().expect("folder");
+        let odd = folder.path().join("[x]");
+        std::fs::create_dir(&odd).expect("made");
+        let pattern = Pattern::parse(&odd.join("*.log").to_string_lossy()).expect("parses");
+        assert!(pattern.matches(&odd.join("a.log")));
+        assert!(!pattern.matches(&folder.path().join("x/a.log")));
+    }
+
+    #[test]
+    fn excludes_mean_names_or_paths() {
+        let check = |exclude: &str, path: &str, file: bool, directory: bool| {
+            let exclude = Exclude::parse(exclude).expect("parses");
+            let path = Path::new(path);
+            assert_eq!((exclude.leaves_out(path), exclude.leaves_out_directory(path)), (file, directory), "{path:?}");
+        };
+        check("*.gz", "/none/a/b.gz", true, true);
+        check("*.gz", "/none/a/b.log", false, false);
+        check("/none/old/**", "/none/old", false, true);
+        check("/none/old/**", "/none/old/a.log", true, true);
+        check("/none/old", "/none/old", true, true);
+        check("/none/**/cache/**", "/none/x/cache", false, true);
     }
 }

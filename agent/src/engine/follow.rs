@@ -7,15 +7,22 @@ use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Framer, Skip};
 use crate::journal::{Entry, FileRecord};
 use crate::tail::{self, Goal, Place, Tail};
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 impl Engine {
-    /// Begins to read a file that is not open: where its checkpoint says, if it is the same file, or anew.
-    pub(super) fn follow(&mut self, path: &Path, input: usize, initial: bool) -> io::Result<FileId> {
-        let (mut content, metadata) = Content::open(path)?;
-        let (key, size) = (FileKey::of(&metadata), metadata.len());
+    /// Begins to read a file that was not followed: where its checkpoint says, if it is the same file, or anew.
+    pub(super) fn follow(
+        &mut self,
+        path: &Path,
+        input: usize,
+        initial: bool,
+        mut content: Content,
+        metadata: &Metadata,
+    ) -> io::Result<FileId> {
+        let (key, size) = (FileKey::of(metadata), metadata.len());
         let goal = if initial { Goal::Read(size) } else { Goal::Met };
         let known = self.delivery.state().by_key(&key).cloned();
         if let Some(record) = known {
@@ -39,9 +46,8 @@ impl Engine {
                 }
             }
         }
-        let named_before =
-            self.delivery.state().files.values().any(|record| record.path_now == path || record.path == path);
-        let at_end = initial && self.config.from == From::End && !named_before;
+        let from = self.inputs[input].from;
+        let at_end = initial && from == From::End && !self.delivery.state().files.is_named(path);
         let place = if at_end { end_of(&mut content, size, &self.inputs[input].framer)? } else { BEGINNING };
         let topic = self.inputs[input].topic.clone();
         let dataset = self.inputs[input].dataset.clone();

@@ -15,7 +15,7 @@ pub use view::{FileState, Loss, Progress, Progressed, View};
 
 use crate::config::{CheckedInput, Config};
 use crate::deliver::{Answer, Delivery, Event};
-use crate::discover::Watches;
+use crate::discover::{Scope, Watches};
 use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
 use crate::tail::{Goal, Name, Place, Tail};
@@ -70,6 +70,7 @@ pub struct Engine {
     clock: Clock,
     delivery: Delivery,
     files: Files,
+    scope: Scope,
     watches: Watches,
     metrics: Metrics,
     /// Read buffer of the file whose turn it is.
@@ -89,6 +90,13 @@ pub struct Engine {
     stop_at: Option<Instant>,
     /// Names that cannot be read, and why; traced once each.
     path_problems: BTreeMap<PathBuf, String>,
+    /// The kernel's queue of changes was full since the last rescan.
+    overflowed: bool,
+    /// Links of which it was said that they are not followed.
+    skipped_said: BTreeSet<PathBuf>,
+    /// Files that were missed since that was last said.
+    missed_unsaid: u64,
+    missed_said_at: Option<Instant>,
     losses: Vec<Loss>,
     view: Arc<Mutex<Arc<View>>>,
     caught_up: tokio::sync::watch::Sender<bool>,
@@ -101,6 +109,7 @@ pub struct Parts {
     pub inputs: Vec<CheckedInput>,
     pub clock: Clock,
     pub delivery: Delivery,
+    pub scope: Scope,
     pub watches: Watches,
     pub metrics: Metrics,
     pub view: Arc<Mutex<Arc<View>>>,
@@ -122,6 +131,7 @@ impl Engine {
             clock: parts.clock,
             delivery: parts.delivery,
             files: Files::default(),
+            scope: parts.scope,
             watches: parts.watches,
             metrics: parts.metrics,
             block: Vec::new(),
@@ -133,6 +143,10 @@ impl Engine {
             view_at: now,
             stop_at: None,
             path_problems: BTreeMap::new(),
+            overflowed: false,
+            skipped_said: BTreeSet::new(),
+            missed_unsaid: 0,
+            missed_said_at: None,
             losses: Vec::new(),
             view: parts.view,
             caught_up: parts.caught_up,
@@ -199,17 +213,7 @@ impl Engine {
             }
             Wake::Changes => {
                 let changes = self.watches.take();
-                if changes.names || changes.missed {
-                    self.walk_at = self.walk_at.min(Instant::now());
-                }
-                if changes.missed {
-                    self.rescan_at = Instant::now();
-                }
-                for path in changes.written {
-                    if let Some(&id) = self.files.by_path.get(&path) {
-                        self.schedule(id);
-                    }
-                }
+                self.changed(changes);
             }
             Wake::Memory => self.out_of_memory = false,
             Wake::Stop { until } => self.stop_at = Some(until),

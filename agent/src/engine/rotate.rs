@@ -11,7 +11,7 @@ use crate::tail::{self, Goal, Name, Tail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 impl Engine {
@@ -30,6 +30,32 @@ impl Engine {
             lost.push(tail.id);
         }
         lost.into_iter().for_each(|id| self.schedule(id));
+    }
+
+    /// The same for single names that have changed, and the files that they led to.
+    pub(super) fn lost_paths(&mut self, had: Vec<(PathBuf, FileId)>, seen: &BTreeSet<FileId>) {
+        let quiet_at = Instant::now() + self.config.rotated_grace;
+        for (path, id) in had {
+            let Some(tail) = self.files.tails.get(&id) else { continue };
+            let lost = !seen.contains(&id) && tail.path == path && tail.name == Name::Here;
+            if !lost || !is_elsewhere(&path, &tail.key) {
+                continue;
+            }
+            let key = tail.key;
+            let names = self.files.by_path.iter().filter(|(other, at)| **at == id && **other != path);
+            let other = names.map(|(other, _)| other.clone()).find(|other| leads_to(other, &key));
+            if let Some(other) = &other {
+                self.note_name(id, other);
+            }
+            let Some(tail) = self.files.tails.get_mut(&id) else { continue };
+            match other {
+                Some(other) => tail.path = other,
+                None => {
+                    tail.name = Name::Gone { quiet_at };
+                    self.schedule(id);
+                }
+            }
+        }
     }
 
     /// At the start: files that were renamed while no agent was there, out of the globs too, are looked for in their
@@ -109,6 +135,10 @@ impl Engine {
             }
         }
     }
+}
+
+fn leads_to(path: &Path, key: &FileKey) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| FileKey::of(&metadata) == *key)
 }
 
 /// Whether `path` is known not to lead to the file `key`. What cannot be looked at is not known.

@@ -107,9 +107,12 @@ impl Engine {
             .collect();
         let lag_bytes = files.iter().map(|file| file.size.saturating_sub(file.acknowledged)).sum();
         let mut problems = self.delivery.problems();
-        problems.extend(self.watches.unwatched.iter().map(|(path, why)| {
-            format!("{path:?} cannot be watched: {why}; new lines there are found every {:?}", self.config.rescan)
-        }));
+        let late = |why| format!("{why}; new lines there are found every {:?}", self.config.rescan);
+        problems.extend(self.watches.problems().into_iter().map(late));
+        if self.overflowed {
+            problems
+                .push("changes came faster than they could be taken in; files of that time may be missed".to_owned());
+        }
         let held = files.iter().filter_map(|file| Some(format!("{:?} {}", file.path, file.problem.as_ref()?)));
         let paths = || self.path_problems.iter().map(|(path, problem)| format!("{path:?} {problem}"));
         problems.extend(paths());

@@ -145,7 +145,7 @@ async fn new_files_and_folders_are_found_at_once() {
 async fn one_reader_per_file_whatever_leads_to_it() {
     let mut fixture = Fixture::new();
     let twice = vec![glob(&fixture.folder, "*.log"), glob(&fixture.folder, "a*"), glob(&fixture.folder, "a.log")];
-    fixture.config.inputs = vec![Input { paths: twice, ..Input::default() }];
+    fixture.config.inputs = vec![Input { paths: twice, follow_symlinks: true, ..Input::default() }];
     fixture.append("a.log", "one\n");
     fs::hard_link(fixture.path("a.log"), fixture.path("hard.log")).expect("linked");
     std::os::unix::fs::symlink(fixture.path("a.log"), fixture.path("soft.log")).expect("linked");

@@ -15,6 +15,8 @@ pub struct FirstScreen {
     pub topics: Vec<String>,
     pub sink: String,
     pub once: bool,
+    /// Paths and globs as they were given.
+    pub named: String,
     pub files: Vec<FileState>,
     pub problems: Vec<String>,
 }
@@ -47,7 +49,7 @@ impl fmt::Display for FirstScreen {
 impl FirstScreen {
     fn write_files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.files.is_empty() {
-            return writeln!(f, "no file matches yet; those that appear are followed");
+            return writeln!(f, "no file matches {} yet; those that appear are followed", self.named);
         }
         match self.files.len() {
             1 => writeln!(f, "following 1 file")?,

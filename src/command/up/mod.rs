@@ -95,6 +95,8 @@ impl Parts {
         let drain = agent::drain(&config.agent);
         let agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
         let topics = topics_of(&agent_config);
+        let named: Vec<String> = agent_config.inputs.iter().flat_map(|input| &input.paths).cloned().collect();
+        let named = named.join(", ");
         let agent = agent::start(agent_config, &mut registry).await?;
 
         let mut section = config.worker;
@@ -111,12 +113,14 @@ impl Parts {
             topics: topics.clone(),
             sink: sink_description,
             once: args.once,
+            named: named.clone(),
             files: first_look(&agent).await,
             problems: agent.problems(),
         };
         screen.print(&first_screen.to_string());
         if args.once && first_screen.files.is_empty() && first_screen.problems.is_empty() {
-            return Err(Failure::new("no file matches what was named", "name files or globs that exist").into());
+            let hint = "name files or globs that exist; quote globs, so that the shell leaves them alone";
+            return Err(Failure::new(format!("no file matches {named}"), hint).into());
         }
         let (problems, observed) = watch::channel(Vec::new());
         status.serve(registry, observed);

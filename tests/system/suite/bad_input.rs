@@ -52,7 +52,7 @@ fn says(said: &str, wanted: &[&str]) -> anyhow::Result<()> {
 pub fn no_files(scene: &Scene) -> anyhow::Result<()> {
     let (success, said) = ends(scene, "up", up(&["--once", "no-such-file-*.log"]))?;
     ensure!(!success, "up without a file succeeds");
-    says(&said, &["no file matches", "hint: "])
+    says(&said, &["no file matches", "no-such-file-*.log", "hint: "])
 }
 
 /// A file disappears while it is followed: what was in it has been read, and the other file goes on.

@@ -1,0 +1,109 @@
+//! The files that the agent knows, found by identity, by inode and by name.
+
+use crate::fingerprint::{FileId, FileKey};
+use crate::journal::FileRecord;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// All records; reads like the map by identity. The indexes follow from it and are not stored.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    by_id: BTreeMap<FileId, FileRecord>,
+    /// Records of an inode number, on whatever device.
+    by_inode: HashMap<u64, Vec<FileId>>,
+    /// By hash of a name: how many records have it, first or last. A wrong hit makes a file be read from its beginning
+    /// where its end was asked for.
+    names: HashMap<u64, u32>,
+}
+
+impl Deref for Records {
+    type Target = BTreeMap<FileId, FileRecord>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.by_id
+    }
+}
+
+impl PartialEq for Records {
+    fn eq(&self, other: &Self) -> bool {
+        self.by_id == other.by_id
+    }
+}
+
+impl Serialize for Records {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.by_id.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Records {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut records = Self::default();
+        for record in BTreeMap::<FileId, FileRecord>::deserialize(deserializer)?.into_values() {
+            records.insert(record);
+        }
+        Ok(records)
+    }
+}
+
+impl Records {
+    pub fn insert(&mut self, record: FileRecord) {
+        self.remove(&record.id);
+        self.by_inode.entry(record.key.inode).or_default().push(record.id);
+        for name in names_of(&record).into_iter().flatten() {
+            *self.names.entry(name).or_default() += 1;
+        }
+        self.by_id.insert(record.id, record);
+    }
+
+    pub fn remove(&mut self, id: &FileId) {
+        let Some(record) = self.by_id.remove(id) else { return };
+        if let Some(ids) = self.by_inode.get_mut(&record.key.inode) {
+            ids.retain(|known| known != id);
+            if ids.is_empty() {
+                self.by_inode.remove(&record.key.inode);
+            }
+        }
+        for name in names_of(&record).into_iter().flatten() {
+            if let Some(count) = self.names.get_mut(&name) {
+                *count -= 1;
+                if *count == 0 {
+                    self.names.remove(&name);
+                }
+            }
+        }
+    }
+
+    /// For positions and the like: key and names change by [`Records::insert`] only.
+    pub fn get_mut(&mut self, id: &FileId) -> Option<&mut FileRecord> {
+        self.by_id.get_mut(id)
+    }
+
+    /// The file that `key` names; what is gone no longer has a name.
+    pub fn by_key(&self, key: &FileKey) -> Option<&FileRecord> {
+        self.by_inode(key.inode).find(|record| !record.gone && record.key == *key)
+    }
+
+    /// Files with this inode number, on whatever device.
+    pub fn by_inode(&self, inode: u64) -> impl Iterator<Item = &FileRecord> {
+        self.by_inode.get(&inode).into_iter().flatten().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Whether a file has or had this name when it was first or last seen.
+    pub fn is_named(&self, path: &Path) -> bool {
+        self.names.contains_key(&hash(path))
+    }
+}
+
+fn hash(path: &Path) -> u64 {
+    xxh3_64(path.as_os_str().as_bytes())
+}
+
+fn names_of(record: &FileRecord) -> [Option<u64>; 2] {
+    let renamed = record.path_now != record.path;
+    [Some(hash(&record.path)), renamed.then(|| hash(&record.path_now))]
+}

@@ -1,0 +1,1 @@
+//! Real directories, and what the watches tell of them.
