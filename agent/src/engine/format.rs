@@ -20,13 +20,7 @@ impl Engine {
             return Some(Arc::clone(framer));
         }
         let path = &self.delivery.state().files.get(&id)?.path;
-        let named = |path: &Path| {
-            let inputs = self.inputs.iter().filter(|input| !input.exclude.iter().any(|pattern| pattern.matches(path)));
-            inputs
-                .filter(|input| input.patterns.iter().any(|pattern| pattern.matches(path)))
-                .map(|input| &input.framer)
-                .next()
-        };
+        let named = |path: &Path| self.scope.input_of(path).map(|input| &self.inputs[input].framer);
         let framer = named(path).or_else(|| named(&tail.path)).cloned().unwrap_or_default();
         // Unreadable now: the next turn says so.
         let framer = framer.for_head(&tail.content.head().ok()?);
