@@ -16,6 +16,9 @@ const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Fewer would be closed and opened all the time.
 const OPEN_FILES_LEAST: usize = 16;
 
+/// More than any log that is compressed as one file; 64 MB can decompress to as much, and would keep a host busy.
+const GZIP_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
 /// Where a file without checkpoint is begun that was there when the agent started. New files begin at 0 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum From {
@@ -82,6 +85,8 @@ pub struct Config {
     pub line_bytes_max: usize,
     /// How long a renamed or deleted file is still read for late writes.
     pub rotated_grace: Duration,
+    /// Bytes that one compressed file may decompress to; a greater one is a problem, and is read no further.
+    pub gzip_bytes_max: u64,
     /// How long a file that is proven to be gone is remembered.
     pub forget_after: Duration,
     /// How often positions are flushed to disk.
@@ -140,6 +145,7 @@ impl Config {
             batch_bytes_max: 512 * 1024,
             line_bytes_max: LINE_BYTES_MAX,
             rotated_grace: Duration::from_secs(60),
+            gzip_bytes_max: GZIP_BYTES_MAX,
             forget_after: Duration::from_secs(24 * 3600),
             flush_interval: Duration::from_secs(1),
         }

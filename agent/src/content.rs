@@ -1,4 +1,8 @@
-//! What is in a file, by position: as it lies on the disk.
+//! What is in a file, by position: as it lies on the disk, or as it comes out of its compression.
+
+mod gzip;
+
+pub use gzip::{Ended, Gzip};
 
 use crate::fingerprint::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use std::fs::{File, Metadata, OpenOptions};
@@ -12,7 +16,6 @@ pub enum Size {
     /// As of now.
     Known(u64),
     /// Its end has not been seen: what is compressed tells only by being read.
-    #[expect(dead_code, reason = "compressed contents come next")]
     AtLeast(u64),
 }
 
@@ -29,6 +32,12 @@ impl Size {
 #[derive(Debug)]
 pub enum Content {
     Plain(File),
+    /// Too short to tell; no byte of it is given out.
+    Undecided {
+        file: File,
+        gzip_bytes_max: u64,
+    },
+    Gzip(Box<Gzip>),
 }
 
 impl Content {
@@ -40,25 +49,98 @@ impl Content {
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        Ok((Self::Plain(file), metadata))
+        let mut content = Self::Undecided { file, gzip_bytes_max: u64::MAX };
+        content.decide()?;
+        Ok((content, metadata))
+    }
+
+    /// The same file from its beginning, after its content was replaced.
+    pub fn renewed(&self) -> io::Result<Self> {
+        let mut content = Self::Undecided { file: self.file().try_clone()?, gzip_bytes_max: u64::MAX };
+        content.decide()?;
+        Ok(content)
+    }
+
+    /// Sets how many bytes a compressed content gives out at most.
+    pub fn limit(&mut self, bytes: u64) {
+        match self {
+            Self::Plain(_) => {}
+            Self::Undecided { gzip_bytes_max, .. } => *gzip_bytes_max = bytes,
+            Self::Gzip(gzip) => gzip.limit(bytes),
+        }
+    }
+
+    /// Looks at the first bytes for what kind of content this is: names do not tell, an archive gets its own at the end.
+    fn decide(&mut self) -> io::Result<()> {
+        let Self::Undecided { file, gzip_bytes_max } = self else { return Ok(()) };
+        let mut first = [0; gzip::MAGIC.len()];
+        let read = read_plain(file, 0, &mut first)?;
+        if first == gzip::MAGIC {
+            *self = Self::Gzip(Box::new(Gzip::new(file.try_clone()?, *gzip_bytes_max)));
+        } else if !gzip::MAGIC.starts_with(&first[..read]) {
+            *self = Self::Plain(file.try_clone()?);
+        }
+        Ok(())
+    }
+
+    pub fn file(&self) -> &File {
+        match self {
+            Self::Plain(file) | Self::Undecided { file, .. } => file,
+            Self::Gzip(gzip) => gzip.file(),
+        }
+    }
+
+    pub fn gzip(&self) -> Option<&Gzip> {
+        match self {
+            Self::Gzip(gzip) => Some(gzip),
+            _ => None,
+        }
     }
 
     pub fn size(&mut self) -> io::Result<Size> {
         match self {
-            Self::Plain(file) => Ok(Size::Known(file.metadata()?.len())),
+            Self::Plain(file) | Self::Undecided { file, .. } => Ok(Size::Known(file.metadata()?.len())),
+            Self::Gzip(gzip) => Ok(match gzip.file().metadata()?.len() < gzip.taken_bytes() {
+                // What was read is gone.
+                true => Size::Known(0),
+                false if *gzip.ended() == Ended::Whole => Size::Known(gzip.known_bytes()),
+                false => Size::AtLeast(gzip.known_bytes()),
+            }),
         }
     }
 
     /// Fills `buffer` from `position` on as far as the content goes.
     pub fn read_at(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decide()?;
         match self {
             Self::Plain(file) => read_plain(file, position, buffer),
+            Self::Undecided { .. } => Ok(0),
+            Self::Gzip(gzip) => gzip.read_at(position, buffer),
+        }
+    }
+
+    /// Goes towards `position`, a bounded way; `true` when reading can go on there.
+    pub fn reach(&mut self, position: u64) -> io::Result<bool> {
+        match self {
+            Self::Gzip(gzip) => gzip.reach(position),
+            _ => Ok(true),
+        }
+    }
+
+    /// Nothing before `position` will be asked for soon.
+    pub fn passed(&mut self, position: u64) {
+        if let Self::Gzip(gzip) = self {
+            gzip.passed(position);
         }
     }
 
     /// The first bytes, as many as a fingerprint covers.
     pub fn head(&mut self) -> io::Result<Vec<u8>> {
-        self.read_up_to(0, HEAD_BYTES_MAX)
+        self.decide()?;
+        match self {
+            Self::Gzip(gzip) => gzip.head(),
+            _ => self.read_up_to(0, HEAD_BYTES_MAX),
+        }
     }
 
     /// The bytes just before `position`.

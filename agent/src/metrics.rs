@@ -14,6 +14,7 @@ pub struct Metrics {
     pub batches: Counter,
     pub batches_repeated: Counter,
     pub journal_entries: Counter,
+    pub losses: Counter,
     pub lost_bytes: Counter,
     pub files_missed: Counter,
     pub files_followed: Gauge,
@@ -40,6 +41,7 @@ impl Metrics {
             metrics.batches_repeated.clone(),
         );
         registry.register("journal_entries", "Entries written to the journal", metrics.journal_entries.clone());
+        registry.register("losses", "Gaps: ranges that could not be delivered", metrics.losses.clone());
         registry.register(
             "lost_bytes",
             "Bytes that were gone before they could be delivered",

@@ -4,7 +4,7 @@ use crate::batch::Dress;
 use crate::content::{Content, Size};
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Framer, Skip};
-use crate::journal::FileRecord;
+use crate::journal::{FileRecord, Form};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +69,17 @@ pub struct Tail {
     /// Nothing will be read any more; kept while batches are in flight.
     pub finished: bool,
     pub read_at: Option<Instant>,
+    /// Where it comes from; see [`crate::journal::FileRecord::generation`].
+    pub origin: u64,
+    pub generation: u32,
+    /// It was read to its end since a file came that is to be read after it.
+    pub ended: bool,
+    /// What is wrong with its content, although it is read.
+    pub problem: Option<String>,
+    /// An archive of this many bytes, all of which were read: nothing more comes before it changes.
+    pub settled: Option<u64>,
+    /// The bytes before the position, to be compared when reading gets there: a compressed content begins at 0.
+    pub unverified: Option<Print>,
 }
 
 /// Where reading goes on in a file that is known.
@@ -148,11 +159,43 @@ impl Tail {
             scheduled: false,
             finished: false,
             read_at: None,
+            origin: 0,
+            generation: 0,
+            ended: false,
+            problem: None,
+            settled: None,
+            unverified: None,
         }
+    }
+
+    /// A file that is known, if `content` still is what `record` tells about up to `place`. `bytes` are in the file.
+    pub fn known(
+        record: &FileRecord,
+        mut content: Content,
+        key: FileKey,
+        path: PathBuf,
+        place: Place,
+        bytes: u64,
+    ) -> Result<Self, Veto> {
+        if content.gzip().is_none() {
+            let marker = recognise(&mut content, record, &place)?;
+            return Ok(Self::new(record.id, content, key, path, place, marker, bytes));
+        }
+        if !record.head.begins(&content.head()?) {
+            return Err(Veto::Head);
+        }
+        let mut tail = Self::new(record.id, content, key, path, place, Vec::new(), place.position);
+        tail.unverified = Some(place.marker);
+        tail.settled = match record.form {
+            Form::Archive { bytes: then, end } if then == bytes && place.position >= end => Some(bytes),
+            _ => None,
+        };
+        Ok(tail)
     }
 
     /// Goes back to `place`.
     pub fn go_to(&mut self, place: Place) -> io::Result<()> {
+        self.settled = None;
         self.marker = self.content.before(place.position)?;
         self.position = place.position;
         self.skipping = place.skipping;
@@ -181,6 +224,8 @@ mod tests {
             marker: Print::of(b""),
             seen_secs: 0,
             gone: false,
+            generation: 0,
+            form: Form::Open,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fingerprint::{FileId, FileKey, Print};
-use crate::journal::{Ending, FileRecord, Sent, Source};
+use crate::journal::{Ending, FileRecord, Form, Sent, Source};
 
 fn record(id: u64) -> FileRecord {
     FileRecord {
@@ -20,6 +20,8 @@ fn record(id: u64) -> FileRecord {
         marker: Print::of(b""),
         seen_secs: 1,
         gone: false,
+        generation: 0,
+        form: Form::Open,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The open files, and their content for batches that are made again.
 
+use super::order::origin;
 use crate::batch::Dress;
+use crate::checkpoint::State;
 use crate::content;
 use crate::deliver::{Content, Contents};
 use crate::fingerprint::{FileId, FileKey};
@@ -19,10 +21,36 @@ pub struct Files {
     /// Where writes are reported: names as found, and what links lead to.
     pub by_path: HashMap<PathBuf, FileId>,
     by_key: HashMap<FileKey, FileId>,
+    /// The open files that were first seen under the same path.
+    pub(super) by_origin: HashMap<u64, Vec<FileId>>,
+    /// How many files have been begun under a path.
+    generations: HashMap<u64, u32>,
 }
 
 impl Files {
+    /// What is known of files that are not open yet.
+    pub fn new(state: &State, host: &str) -> Self {
+        let mut files = Self::default();
+        for record in state.files.values() {
+            let next = files.generations.entry(origin(host, &record.path)).or_default();
+            *next = (*next).max(record.generation + 1);
+        }
+        files
+    }
+
+    /// The generation of a file that is begun now.
+    pub fn next_generation(&mut self, origin: u64) -> u32 {
+        let next = self.generations.entry(origin).or_default();
+        *next += 1;
+        *next - 1
+    }
+
+    pub fn of_origin(&self, origin: u64) -> Vec<FileId> {
+        self.by_origin.get(&origin).cloned().unwrap_or_default()
+    }
+
     pub fn insert(&mut self, tail: Tail) {
+        self.by_origin.entry(tail.origin).or_default().push(tail.id);
         self.by_key.insert(tail.key, tail.id);
         self.by_path.insert(tail.path.clone(), tail.id);
         self.tails.insert(tail.id, tail);
@@ -34,6 +62,12 @@ impl Files {
             self.by_key.remove(&tail.key);
         }
         self.by_path.retain(|_, at| *at != id);
+        if let Some(siblings) = self.by_origin.get_mut(&tail.origin) {
+            siblings.retain(|sibling| *sibling != id);
+            if siblings.is_empty() {
+                self.by_origin.remove(&tail.origin);
+            }
+        }
         Some(tail)
     }
 

@@ -1,11 +1,12 @@
 //! Beginning to follow a file: a known one where its checkpoint says, a new one under an identity of its own.
 
 use super::Engine;
+use super::order::origin;
 use crate::config::From;
 use crate::content::Content;
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Framer, Skip};
-use crate::journal::{Entry, FileRecord};
+use crate::journal::{Entry, FileRecord, Form};
 use crate::tail::{self, Goal, Place, Tail};
 use std::fs::Metadata;
 use std::io;
@@ -27,20 +28,19 @@ impl Engine {
         let known = self.delivery.state().by_key(&key).cloned();
         if let Some(record) = known {
             let place = self.place_of(&record);
-            match tail::recognise(&mut content, &record, &place) {
-                Ok(marker) => {
-                    let id = record.id;
-                    let mut tail = Tail::new(id, content, key, path.to_owned(), place, marker, size);
+            let id = record.id;
+            match Tail::known(&record, content, key, path.to_owned(), place, size) {
+                Ok(mut tail) => {
                     tail.goal = goal;
+                    self.enter(tail, &record);
                     if record.path_now != path {
                         self.note_name(id, path);
                     }
-                    self.files.insert(tail);
-                    self.schedule(id);
                     return Ok(id);
                 }
                 Err(tail::Veto::Io(error)) => return Err(error),
                 Err(veto) => {
+                    content = Content::open(path)?.0;
                     tracing::info!(path = ?path, file = %record.id, "{veto}: it is read as a new file");
                     self.delivery.record(Entry::File(FileRecord { gone: true, ..record }))?;
                 }
@@ -87,11 +87,13 @@ impl Engine {
             marker: place.marker,
             seen_secs: self.now_secs(),
             gone: false,
+            generation: self.files.next_generation(origin(&self.config.host_name, path)),
+            form: Form::Open,
         };
         let marker = content.before(place.position)?;
-        self.delivery.record(Entry::File(record))?;
-        self.files.insert(Tail::new(id, content, key, path.to_owned(), place, marker, size));
-        self.schedule(id);
+        let size = if content.gzip().is_some() { place.position } else { size };
+        self.delivery.record(Entry::File(record.clone()))?;
+        self.enter(Tail::new(id, content, key, path.to_owned(), place, marker, size), &record);
         Ok(id)
     }
 

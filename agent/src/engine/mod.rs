@@ -5,9 +5,11 @@ mod follow;
 mod format;
 mod frame;
 mod look;
+mod order;
 mod read;
 mod rotate;
 mod turns;
+mod unzip;
 mod view;
 
 pub use files::Files;
@@ -82,6 +84,8 @@ pub struct Engine {
     /// Files at whose end a group of lines waits, and until when.
     groups: BTreeSet<(Instant, FileId)>,
     finished: Vec<FileId>,
+    /// Compressed files that are being read.
+    unzipping: BTreeSet<FileId>,
     out_of_memory: bool,
     walk_at: Instant,
     rescan_at: Instant,
@@ -126,11 +130,11 @@ impl Engine {
             rescan_at: now + parts.config.rescan,
             tick_at: now + parts.config.flush_interval,
             queue: Queue::new(parts.config.block_bytes),
+            files: Files::new(parts.delivery.state(), &parts.config.host_name),
             config: parts.config,
             inputs: parts.inputs,
             clock: parts.clock,
             delivery: parts.delivery,
-            files: Files::default(),
             scope: parts.scope,
             watches: parts.watches,
             metrics: parts.metrics,
@@ -138,6 +142,7 @@ impl Engine {
             later: BTreeSet::new(),
             groups: BTreeSet::new(),
             finished: Vec::new(),
+            unzipping: BTreeSet::new(),
             out_of_memory: false,
             walk_at: now,
             view_at: now,
@@ -334,6 +339,10 @@ impl Engine {
             match turn {
                 Turn::More => self.queue.push(id),
                 Turn::End => self.queue.rest(id),
+                Turn::At(at) => {
+                    self.queue.rest(id);
+                    self.later.insert((at, id));
+                }
                 Turn::Parked => self.queue.park(id),
                 Turn::Full(lane) => self.queue.line_up(lane, id),
                 Turn::NoMemory => {

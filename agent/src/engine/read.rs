@@ -1,13 +1,14 @@
 //! One turn of a file: read a block, check that it goes on where reading stood, and have its lines framed.
 
 use super::Engine;
+use super::order::PREDECESSOR_POLL;
 use super::turns::Next;
 use crate::deliver::Contents;
 use crate::fingerprint::{FileId, HEAD_BYTES_MAX, MARKER_BYTES_MAX, Print, marker_of};
 use crate::journal::Entry;
 use crate::tail::{self, Goal, Name};
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What comes after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Turn {
     More,
     /// Wait for a write.
     End,
+    /// Wait for a write, or until then.
+    At(Instant),
     /// Wait until batches can be numbered, or the hold is over.
     Parked,
     /// Wait until there is room in this lane.
@@ -31,6 +34,9 @@ impl Engine {
         let Some(tail) = self.files.tails.get(&id) else { return Turn::End };
         if tail.held.is_some() || tail.finished {
             return Turn::Parked;
+        }
+        if self.files.has_unread_predecessor(id) {
+            return Turn::At(now + PREDECESSOR_POLL);
         }
         let Some(lane) = tail.lane.or_else(|| self.lane_of(id)) else { return Turn::Parked };
         if !self.delivery.is_ready(lane) {
@@ -48,20 +54,10 @@ impl Engine {
         })
     }
 
-    /// The lane of a file; its partition is fixed here when it is not yet.
-    fn lane_of(&mut self, id: FileId) -> Option<usize> {
-        let mut record = self.delivery.state().files.get(&id)?.clone();
-        let partition = self.delivery.partition_of(&record.topic, record.partition, id.0)?;
-        if record.partition != Some(partition) {
-            record.partition = Some(partition);
-            self.delivery.record(Entry::File(record.clone())).ok()?;
-        }
-        let lane = self.delivery.lane(&record.topic, partition);
-        self.files.tails.get_mut(&id)?.lane = Some(lane);
-        Some(lane)
-    }
-
     fn read_block(&mut self, id: FileId, lane: usize, now: Instant, block: &mut Vec<u8>) -> io::Result<Turn> {
+        if let Some(turn) = self.before_unzip(id, now)? {
+            return Ok(turn);
+        }
         let Some(framer) = self.framer_of(id) else { return Ok(Turn::Parked) };
         let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Turn::End) };
         let marker_bytes = tail.marker.len();
@@ -82,7 +78,7 @@ impl Engine {
         let read = tail.content.read_at(from, &mut block[..marker_bytes + wanted])?;
         // One read sees both: a truncation after it is seen by the next one.
         if read < marker_bytes || block[..marker_bytes] != tail.marker || size < tail.position {
-            self.truncated(id, known_size);
+            self.truncated(id);
             return Ok(Turn::More);
         }
         if tail.read_end != Some(from + read as u64) {
@@ -99,14 +95,14 @@ impl Engine {
         {
             *quiet_at = now + self.config.rotated_grace;
         }
-        let last = at_end && tail.is_last(self.config.once, now);
+        let last = at_end && tail.is_last(self.config.once, self.config.rotated_grace, now);
         let block = &block[..read];
         let data = &block[marker_bytes..];
         self.grow_head(id);
         let end = self.end_of_block(id, &framer, at_end, last, now);
         if !self.dress(id, &framer, data, end) {
             if at_end {
-                return Ok(self.at_end(id, last && data.is_empty()));
+                return Ok(self.at_end(id, last && data.is_empty(), now));
             }
             if let Some(tail) = self.files.tails.get_mut(&id) {
                 tail.wide = true;
@@ -125,6 +121,7 @@ impl Engine {
         let marker = marker_of(&block[..marker_bytes + framed.at]);
         tail.marker.clear();
         tail.marker.extend_from_slice(marker);
+        tail.content.passed(tail.position - tail.marker.len() as u64);
         // A block without the end of a line.
         tail.wide = !at_end && framed.at == 0;
         if framed.at > 0 {
@@ -137,19 +134,21 @@ impl Engine {
         if !self.delivery.is_ready(lane) {
             return Ok(Turn::Parked);
         }
-        Ok(if at_end { self.at_end(id, last) } else { Turn::More })
+        Ok(if at_end { self.at_end(id, last, now) } else { Turn::More })
     }
 
-    fn at_end(&mut self, id: FileId, last: bool) -> Turn {
+    pub(super) fn at_end(&mut self, id: FileId, last: bool, now: Instant) -> Turn {
+        let quiet_at = self.at_gzip_end(id, last, now);
         let Some(tail) = self.files.tails.get_mut(&id) else { return Turn::End };
         if matches!(tail.goal, Goal::Read(_)) {
             tail.goal = Goal::Acknowledge(tail.position);
         }
+        tail.ended = true;
         if last && matches!(tail.name, Name::Gone { .. }) {
             tail.finished = true;
             self.finished.push(id);
         }
-        Turn::End
+        quiet_at.map_or(Turn::End, |at| Turn::At(at.max(now)))
     }
 
     /// Learns more of a short file's beginning as it grows.
@@ -179,7 +178,10 @@ impl Engine {
 
 impl tail::Tail {
     /// Nothing will follow the file's last line, although it has no newline.
-    fn is_last(&self, once: bool, now: Instant) -> bool {
+    fn is_last(&self, once: bool, grace: Duration, now: Instant) -> bool {
+        if let Some(last) = self.is_last_of_gzip(once, grace, now) {
+            return last;
+        }
         match (self.name, self.goal) {
             (Name::Gone { quiet_at }, _) => now >= quiet_at,
             (Name::Here, Goal::Read(size)) => once && self.size <= size,

@@ -3,11 +3,11 @@
 use super::files::find;
 use super::follow::BEGINNING;
 use super::{Engine, WALK_INTERVAL_MIN};
-use crate::content::{Content, Size};
+use crate::content::Content;
 use crate::discover::Walk;
 use crate::fingerprint::{FileId, FileKey};
 use crate::journal::{Entry, FileRecord};
-use crate::tail::{self, Goal, Name, Tail};
+use crate::tail::{Goal, Name, Tail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -71,34 +71,36 @@ impl Engine {
             .collect();
         for record in records {
             let Ok(Some(path)) = find(&record) else { continue };
-            let Ok((mut content, metadata)) = Content::open(&path) else { continue };
+            let Ok((content, metadata)) = Content::open(&path) else { continue };
             let place = self.place_of(&record);
-            let Ok(marker) = tail::recognise(&mut content, &record, &place) else { continue };
             let size = metadata.len();
-            let mut tail = Tail::new(record.id, content, record.key, path, place, marker, size);
+            let Ok(mut tail) = Tail::known(&record, content, record.key, path, place, size) else { continue };
             tail.name = Name::Gone { quiet_at: Instant::now() + self.config.rotated_grace };
             tail.goal = Goal::Read(size);
-            self.files.insert(tail);
-            self.schedule(record.id);
+            self.enter(tail, &record);
         }
     }
 
     /// The file does not go on where reading stood: its content was replaced. It is a new file under the same name.
-    pub(super) fn truncated(&mut self, id: FileId, known_size: u64) {
+    pub(super) fn truncated(&mut self, id: FileId) {
         let Some(old) = self.delivery.state().files.get(&id).cloned() else { return };
         // Without this on disk nothing may be read: the old identity would get the new content.
         if self.delivery.record(Entry::File(FileRecord { gone: true, ..old.clone() })).is_err() {
             self.hold(id, "was truncated, and that cannot be written down".to_owned());
             return;
         }
-        let Some(mut tail) = self.files.remove(id) else { return };
+        let Some(tail) = self.files.remove(id) else { return };
+        let known_size = tail.size;
         if known_size > tail.position {
             self.lose(id, tail.position, known_size, "the file was truncated before they were read".to_owned());
         }
         tracing::info!(path = ?tail.path, "was truncated and is read from its beginning");
-        let size = tail.content.size().map_or(0, Size::bytes);
+        let size = tail.content.file().metadata().map_or(0, |metadata| metadata.len());
         let dataset = old.dataset.filter(|_| !old.dataset_detected);
-        match self.begin(&tail.path, tail.content, tail.key, size, BEGINNING, old.topic, dataset) {
+        let content = tail.content.renewed();
+        let new =
+            content.and_then(|content| self.begin(&tail.path, content, tail.key, size, BEGINNING, old.topic, dataset));
+        match new {
             Ok(new) => {
                 if let Some(next) = self.files.tails.get_mut(&new) {
                     next.name = tail.name;

@@ -45,6 +45,7 @@ pub struct Loss {
     pub file: FileId,
     pub path: PathBuf,
     pub start: u64,
+    /// The same as `start` when nobody knows how many bytes are missing there.
     pub end: u64,
     pub reason: String,
 }
@@ -78,6 +79,7 @@ impl Engine {
     pub(super) fn lose(&mut self, file: FileId, start: u64, end: u64, reason: String) {
         let path = self.delivery.state().files.get(&file).map(|record| record.path.clone()).unwrap_or_default();
         tracing::error!(path = ?path, file = %file, start, end, "bytes are lost: {reason}");
+        self.metrics.losses.inc();
         self.metrics.lost_bytes.inc_by(end - start);
         if self.losses.len() < LOSSES_MAX {
             self.losses.push(Loss { file, path, start, end, reason });
@@ -101,7 +103,7 @@ impl Engine {
                     position: tail.position,
                     acknowledged: record.position,
                     nameless: tail.name != Name::Here,
-                    problem: tail.held.clone(),
+                    problem: tail.held.clone().or_else(|| tail.problem.clone()),
                 })
             })
             .collect();

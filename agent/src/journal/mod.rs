@@ -64,6 +64,26 @@ pub struct FileRecord {
     pub seen_secs: u64,
     /// The content is gone (truncated, inode used again): the key names another file now.
     pub gone: bool,
+    /// How many files were begun under this first path before: those are to be read first.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub generation: u32,
+    /// What holds the content now.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub form: Form,
+}
+
+/// How a file holds its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Form {
+    /// As it is, or compressed and not read to its end: the first bytes tell.
+    #[default]
+    Open,
+    /// Compressed, and read to its end: the file had `bytes` bytes then, the content `end`.
+    Archive { bytes: u64, end: u64 },
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A batch that was sent, with all that is needed to make it again.

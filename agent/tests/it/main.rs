@@ -6,5 +6,7 @@ mod delivery;
 mod fair;
 mod files;
 mod fixture;
+mod gzip;
 mod lines;
 mod model;
+mod rotation;
