@@ -1,4 +1,4 @@
-//! A log file with its writer: lines in pieces as they come from a program, and rotation by renaming.
+//! A log file with its writer: lines in pieces as they come from a program, and rotation by renaming or by copying.
 
 use super::lines::Stream;
 use super::random::Random;
@@ -20,7 +20,7 @@ pub struct LogFile {
 
 impl LogFile {
     pub fn create(path: PathBuf, stream: Stream) -> anyhow::Result<Self> {
-        let file = File::create_new(&path).with_context(|| format!("create {path:?}"))?;
+        let file = create(&path)?;
         Ok(Self { path, file, stream, written: 0, pending: Vec::new(), rotations: 0 })
     }
 
@@ -50,13 +50,27 @@ impl LogFile {
     /// Renames the file as logrotate does (`x.log` -> `x.log.1` -> `x.log.2` …), lets the writer, who has not noticed
     /// yet, write `late` more lines to it, and begins a new one.
     pub fn rotate(&mut self, late: u64) -> anyhow::Result<()> {
+        self.shift()?;
+        fs::rename(&self.path, self.rotated(1)).context("rename the file")?;
+        self.write(late)?;
+        self.file = create(&self.path)?;
+        Ok(())
+    }
+
+    /// Copies the file and truncates it, as logrotate's `copytruncate` does. Nothing is written in between and no line
+    /// is torn by it: what logrotate itself would lose is not the agent's.
+    pub fn copy_and_truncate(&mut self) -> anyhow::Result<()> {
+        self.write(0)?;
+        self.shift()?;
+        fs::copy(&self.path, self.rotated(1)).context("copy the file")?;
+        self.file.set_len(0).context("truncate the file")
+    }
+
+    fn shift(&mut self) -> anyhow::Result<()> {
         for number in (1..=self.rotations).rev() {
             fs::rename(self.rotated(number), self.rotated(number + 1)).context("rename a rotated file")?;
         }
-        fs::rename(&self.path, self.rotated(1)).context("rename the file")?;
         self.rotations += 1;
-        self.write(late)?;
-        self.file = File::create_new(&self.path).context("begin a new file")?;
         Ok(())
     }
 
@@ -75,6 +89,11 @@ impl LogFile {
         self.written += count;
         text
     }
+}
+
+/// A new file, written at its end wherever that is, as programs write their logs.
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::options().append(true).create_new(true).open(path).with_context(|| format!("create {path:?}"))
 }
 
 /// The first lines of a stream: what must arrive.

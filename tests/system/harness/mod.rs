@@ -1,5 +1,6 @@
 //! What the suites are made of: scenes, processes, lines and files, and the oracle that compares them with what arrived.
 
+pub mod agent;
 pub mod destination;
 pub mod documents;
 pub mod http;

@@ -74,6 +74,14 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory that it has had so far.
+    pub fn peak_rss_bytes(&self) -> anyhow::Result<u64> {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        Ok(peak.with_context(|| format!("VmHWM in {path}"))?.parse::<u64>()? * 1024)
+    }
+
     pub fn stdout_path(&self) -> &PathBuf {
         &self.stdout
     }
@@ -106,8 +114,12 @@ impl Process {
 
     /// Asks politely, as Ctrl-C does.
     pub fn interrupt(&self) -> anyhow::Result<()> {
+        self.signal(Signal::INT)
+    }
+
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("a child has a pid")?;
-        kill_process(pid, Signal::INT).context("send SIGINT")
+        kill_process(pid, signal).with_context(|| format!("send {signal:?}"))
     }
 
     /// Waits for the end.

@@ -9,8 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// How files are rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// Renamed, and a new one is created.
+    Rename,
+    /// By turns, at random: renamed, or copied and truncated.
+    Mixed,
+}
+
 /// What is written.
 pub struct Plan {
+    pub rotation: Rotation,
     pub streams: u32,
     pub lines_per_stream: u64,
     /// Between two rotations of a file, on average.
@@ -53,9 +63,13 @@ fn write(mut files: Vec<LogFile>, plan: &Plan, random: &mut Random, stop: &Atomi
         let left = plan.lines_per_stream - file.written().lines;
         let count = random.of(1..WRITE_LINES_MAX).min(left);
         if random.once_in((plan.lines_per_rotation * 2 / WRITE_LINES_MAX).max(1)) {
-            let late = random.of(0..LATE_LINES_MAX).min(left - count);
-            file.rotate(late)?;
-            total += late;
+            if plan.rotation == Rotation::Mixed && random.once_in(2) {
+                file.copy_and_truncate()?;
+            } else {
+                let late = random.of(0..LATE_LINES_MAX).min(left - count);
+                file.rotate(late)?;
+                total += late;
+            }
         }
         match random.once_in(3) {
             true => file.write_torn(count, random)?,
@@ -74,6 +88,12 @@ fn write(mut files: Vec<LogFile>, plan: &Plan, random: &mut Random, stop: &Atomi
 impl Writing {
     pub fn is_done(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Ends the writing with whole lines, and says what was written.
+    pub fn end(self) -> anyhow::Result<Vec<Written>> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.finish()
     }
 
     /// Waits until everything is written, and says what.

@@ -6,7 +6,7 @@ use crate::harness::process::Process;
 use crate::harness::random::Random;
 use crate::harness::scene::Scene;
 use crate::harness::topic::{self, Record};
-use crate::harness::writing::{self, Plan, Writing};
+use crate::harness::writing::{self, Plan, Rotation, Writing};
 use crate::harness::{oracle, ports, sluice};
 use anyhow::ensure;
 use std::collections::HashMap;
@@ -15,7 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 /// Half a minute of writing leaves time for a dozen deaths.
-const PLAN: Plan = Plan { streams: 4, lines_per_stream: 50_000, lines_per_rotation: 8_000, lines_per_second: 8_000 };
+const PLAN: Plan = Plan {
+    rotation: Rotation::Rename,
+    streams: 4,
+    lines_per_stream: 50_000,
+    lines_per_rotation: 8_000,
+    lines_per_second: 8_000,
+};
 const LINES: u64 = PLAN.streams as u64 * PLAN.lines_per_stream;
 /// While the rest is delivered after the writing has ended, a standstill of this is a failure.
 const DRAIN: Duration = Duration::from_secs(60);

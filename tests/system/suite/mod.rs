@@ -1,5 +1,6 @@
 //! The suites: one file per subject. A test's name is its suite and its function.
 
+mod agent;
 mod apart;
 mod bad_input;
 mod clients;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<(String, Test)> {
             rubbish_on_the_brokers_port,
             invalid_utf8,
         ),
+        agent::all(),
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
         tests!(kafka_tools: console, apache_kafka_console, dump_log_segments),

@@ -2,7 +2,7 @@
 
 use crate::harness::oracle::{self, Arrived};
 use crate::harness::scene::Scene;
-use crate::harness::writing::{self, Plan};
+use crate::harness::writing::{self, Plan, Rotation};
 use crate::harness::{documents, http, lines};
 use crate::real;
 use anyhow::ensure;
@@ -19,7 +19,13 @@ pub fn clf_times(_: &Scene) -> anyhow::Result<()> {
 
 /// The writers' files hold, over all rotations, exactly what the writers say.
 pub fn writing(scene: &Scene) -> anyhow::Result<()> {
-    let plan = Plan { streams: 3, lines_per_stream: 20_000, lines_per_rotation: 3_000, lines_per_second: 1_000_000 };
+    let plan = Plan {
+        rotation: Rotation::Rename,
+        streams: 3,
+        lines_per_stream: 20_000,
+        lines_per_rotation: 3_000,
+        lines_per_second: 1_000_000,
+    };
     let folder = scene.directory("logs");
     let written = writing::start(&folder, plan, scene.random("yardstick::writing"))?.finish()?;
     let mut arrived = Vec::new();
