@@ -69,7 +69,8 @@ impl Agent {
     ) -> Result<Self, StartError> {
         let inputs = config.check()?;
         let metrics = Metrics::register(registry);
-        let store = Store::open(&config.checkpoints, || uuid::Uuid::new_v4().to_string())?;
+        let store =
+            Store::open(&config.checkpoints, config.host_identity.clone(), || uuid::Uuid::new_v4().to_string())?;
         let (wakes, woken) = mpsc::channel();
         let wake = |make: fn() -> Wake| {
             let wakes = wakes.clone();

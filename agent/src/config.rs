@@ -2,6 +2,7 @@
 
 use crate::discover::{Exclude, Pattern, PatternError, Reach};
 use crate::format::{Format, FormatError, Framer};
+use crate::host::HostIdentity;
 use kafka_client::ClientConfig;
 use kafka_wire::compression::Compression;
 use std::path::PathBuf;
@@ -66,6 +67,8 @@ pub struct Config {
     pub once: bool,
     /// Value of `host.name`.
     pub host_name: String,
+    /// The machine, to recognise checkpoints that were copied from another one; looked up when absent.
+    pub host_identity: Option<HostIdentity>,
     /// How often all directories are looked through, in case that a watch missed something.
     pub rescan: Duration,
     /// Files that are open at a time; of those that were read to their end the least recently written are closed. A
@@ -136,6 +139,7 @@ impl Config {
             headers: true,
             once: false,
             host_name: host_name(),
+            host_identity: None,
             rescan: Duration::from_secs(60),
             open_files_max: 1024,
             watches_max: 1 << 20,

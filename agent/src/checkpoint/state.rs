@@ -2,6 +2,7 @@
 
 use super::Records;
 use crate::fingerprint::{FileId, FileKey};
+use crate::host::HostIdentity;
 use crate::journal::{Entry, FileRecord, Sent};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,6 +12,9 @@ use std::collections::BTreeMap;
 pub struct State {
     /// Identity of the agent, part of the identity of its files.
     pub agent: String,
+    /// The machine that it runs on; absent in the checkpoints of earlier versions.
+    #[serde(default)]
+    pub host: Option<HostIdentity>,
     /// The cluster that the sequences in flight belong to.
     pub cluster: Option<String>,
     /// Number of the next batch.
@@ -24,6 +28,8 @@ impl State {
     pub fn apply(&mut self, entry: Entry) {
         match entry {
             Entry::Agent { uuid } => self.agent = uuid,
+            Entry::Host(host) => self.host = Some(host),
+            Entry::Copied { uuid, host } => self.become_another(uuid, host),
             Entry::Cluster { id } => self.cluster = Some(id),
             Entry::File(record) => {
                 self.files.insert(record);
@@ -51,6 +57,18 @@ impl State {
                 by.into_iter().for_each(|sent| self.add(sent));
             }
         }
+    }
+
+    /// The agent that this state was copied from has its identity, and those of its files, and sends its batches. What
+    /// it has not told to be acknowledged is read again under new identities.
+    fn become_another(&mut self, uuid: String, host: HostIdentity) {
+        self.unresolved.clear();
+        for (old, record) in std::mem::take(&mut self.files) {
+            let id = FileId::assign(&uuid, &record.key, 0, u128::from(old.0));
+            self.files.insert(id, FileRecord { id, ..record });
+        }
+        self.agent = uuid;
+        self.host = Some(host);
     }
 
     fn add(&mut self, sent: Sent) {

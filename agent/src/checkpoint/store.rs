@@ -10,6 +10,7 @@
 //! therefore be cut or garbled at any place without more damage than the loss of what it said last.
 
 use super::State;
+use crate::host::HostIdentity;
 use crate::journal::{Entry, Journal, put_frame, replay, take_frame};
 use rustix::fs::FlockOperation;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -53,7 +54,12 @@ pub struct Store {
 
 impl Store {
     /// Takes the lock, reads the newest sound state and begins a new generation.
-    pub fn open(folder: &Path, new_uuid: impl FnOnce() -> String) -> Result<Self, OpenError> {
+    /// `host`: the machine, when the folder has not said so; looked up when absent.
+    pub fn open(
+        folder: &Path,
+        host: Option<HostIdentity>,
+        new_uuid: impl FnOnce() -> String,
+    ) -> Result<Self, OpenError> {
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::Io { operation, path, source }
@@ -92,12 +98,31 @@ impl Store {
             unflushed: false,
             identity_unflushed: false,
         };
-        let fresh = store.state.agent.is_empty();
-        if fresh {
-            store.append(Entry::Agent { uuid: new_uuid() }).map_err(failed("write", &journal_path))?;
+        let host = host.unwrap_or_else(|| HostIdentity::look(folder));
+        for entry in store.say_who(host, new_uuid) {
+            store.append(entry).map_err(failed("write", &journal_path))?;
         }
         store.flush().and_then(|()| store.write_checkpoint()).map_err(failed("write checkpoint in", folder))?;
         Ok(store)
+    }
+
+    /// What has to be written down about agent and machine.
+    fn say_who(&self, host: HostIdentity, new_uuid: impl FnOnce() -> String) -> Vec<Entry> {
+        if self.state.agent.is_empty() {
+            return vec![Entry::Agent { uuid: new_uuid() }, Entry::Host(host)];
+        }
+        let known = self.state.host.clone().unwrap_or_default();
+        if let Some(why) = known.differs(&host) {
+            tracing::warn!(
+                folder = ?self.folder,
+                batches = self.state.unresolved.len(),
+                "these checkpoints come from another machine: {why}. This is a new agent from here on; it reads again \
+                 what had no acknowledgement when they were copied"
+            );
+            return vec![Entry::Copied { uuid: new_uuid(), host }];
+        }
+        let better = known.with(&host);
+        if self.state.host.as_ref() == Some(&better) { Vec::new() } else { vec![Entry::Host(better)] }
     }
 
     pub fn state(&self) -> &State {
@@ -119,7 +144,7 @@ impl Store {
     /// Whether records will carry what this entry says, for good.
     fn is_identity(&self, entry: &Entry) -> bool {
         match entry {
-            Entry::Agent { .. } => true,
+            Entry::Agent { .. } | Entry::Copied { .. } => true,
             Entry::File(new) => self
                 .state
                 .files

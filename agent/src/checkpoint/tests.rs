@@ -53,7 +53,7 @@ fn sent(number: u64) -> Sent {
 }
 
 fn open(folder: &Path) -> Result<Store, OpenError> {
-    Store::open(folder, || "agent".into())
+    Store::open(folder, None, || "agent".into())
 }
 
 /// A directory after some life, and every state that it went through.

@@ -10,6 +10,7 @@ pub use log::{Journal, put_frame, replay, take_frame};
 
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Format, Skip};
+use crate::host::HostIdentity;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -18,6 +19,10 @@ use std::path::PathBuf;
 pub enum Entry {
     /// First entry of the first journal: the identity of this agent.
     Agent { uuid: String },
+    /// The machine that the agent runs on, or what is known better about it since.
+    Host(HostIdentity),
+    /// The folder was copied from another machine, whose agent may still run: this one is a new agent from here on.
+    Copied { uuid: String, host: HostIdentity },
     /// The cluster that all acknowledgements so far come from.
     Cluster { id: String },
     /// A file at first sight, or what is known better about it since.

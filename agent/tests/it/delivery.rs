@@ -235,3 +235,65 @@ async fn a_file_keeps_its_partition() {
     }
     drop(agent);
 }
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("entry");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_machine_starts_an_agent_of_its_own() {
+    let mut fixture = Fixture::new();
+    let host = |machine| Some(agent::HostIdentity { machine: Some(machine), ..Default::default() });
+    fixture.config.host_identity = host(1);
+    let (text, lines) = lines("line", 300);
+    fixture.append("a.log", &text[..text.len() / 2]);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    fixture.broker.stall(true);
+    fixture.append("a.log", &text[text.len() / 2..]);
+    fixture.until(|| fixture.broker.waiting() > 0).await;
+    drop(agent);
+    let first = fixture.config.checkpoints.clone();
+    let second = fixture.folder.path().join("copied");
+    copy_folder(&first, &second);
+    fixture.broker.stall(false);
+    // The copy alone would go on where the first one was; the first one still lives.
+    fixture.broker.watch(&second);
+    fixture.config.checkpoints = second;
+    fixture.config.host_identity = host(2);
+    let copy = fixture.start().await;
+    caught_up(&copy).await;
+    let by_file = |got: Vec<crate::broker::Got>| {
+        let mut by_file = std::collections::BTreeMap::<String, Vec<String>>::new();
+        for got in got {
+            let id = got.header("sluice.file.id").to_owned();
+            by_file.entry(id).or_default().push(String::from_utf8_lossy(&got.value).into_owned());
+        }
+        by_file
+    };
+    let ids = by_file(fixture.broker.got());
+    assert_eq!(ids.len(), 2, "the copy has identities of its own");
+    let copy_id = copy.files()[0].id.to_string();
+    let of_copy = &ids[&copy_id];
+    assert_eq!(of_copy.as_slice(), &lines[lines.len() - of_copy.len()..], "nothing is lost");
+    assert!(of_copy.len() >= 150 && of_copy.len() < 300);
+    copy.stop(DRAIN).await;
+    // Only once: the next start of the copy knows its machine.
+    let copy = fixture.start().await;
+    caught_up(&copy).await;
+    assert_eq!(copy.files()[0].id.to_string(), copy_id);
+    drop(copy);
+    // The first machine goes on with what it had in flight, under its own producer.
+    fixture.broker.watch(&first);
+    fixture.config.checkpoints = first;
+    fixture.config.host_identity = host(1);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    let ids = by_file(fixture.broker.got());
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[&agent.files()[0].id.to_string()], lines);
+}
