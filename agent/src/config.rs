@@ -80,6 +80,10 @@ pub struct Config {
     pub block_bytes: usize,
     /// Bytes of batches between file and acknowledgement, all files together; reading stops there.
     pub blocks_bytes_max: usize,
+    /// Bytes of files that are read in a second, all files together.
+    pub bytes_per_second_max: Option<u64>,
+    /// CPU that the process may take, in percent of one core: reading waits while it has taken more.
+    pub cpu_share_max: Option<u32>,
     /// How long lines may wait for others of their file.
     pub linger: Duration,
     /// Bytes of a batch before compression; one longer line makes a larger batch.
@@ -145,6 +149,8 @@ impl Config {
             watches_max: 1 << 20,
             block_bytes: 512 * 1024,
             blocks_bytes_max: 32 * 1024 * 1024,
+            bytes_per_second_max: None,
+            cpu_share_max: None,
             linger: Duration::from_millis(5),
             batch_bytes_max: 512 * 1024,
             line_bytes_max: LINE_BYTES_MAX,
@@ -163,12 +169,16 @@ impl Config {
         if self.topic.is_empty() {
             return Err(ConfigError::NoTopic);
         }
+        let rate = self.bytes_per_second_max.map_or(usize::MAX, |rate| usize::try_from(rate).unwrap_or(usize::MAX));
+        let share = self.cpu_share_max.map_or(100, |share| share as usize);
         let ranges = [
             ("block_bytes", self.block_bytes, 512, 64 << 20, "512 bytes to 64 MiB"),
             ("batch_bytes_max", self.batch_bytes_max, 1, MESSAGE_BYTES_MAX - 64, "1 byte to just below 1 MiB"),
             ("line_bytes_max", self.line_bytes_max, 1, LINE_BYTES_MAX, "1 byte to 1 MiB"),
             ("open_files_max", self.open_files_max, OPEN_FILES_LEAST, 1 << 20, "16 to 1048576"),
             ("blocks_bytes_max", self.blocks_bytes_max, 64 * 1024, 1 << 40, "at least 64 KiB"),
+            ("bytes_per_second_max", rate, 1024, usize::MAX, "at least 1024 bytes"),
+            ("cpu_share_max", share, 1, 100_000, "1 percent of a core or more"),
         ];
         for (key, got, least, most, want) in ranges {
             if !(least..=most).contains(&got) {

@@ -130,6 +130,8 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     set(section.blocks_bytes_max, &mut config.blocks_bytes_max);
     set(section.open_files_max, &mut config.open_files_max);
     set(section.watches_max, &mut config.watches_max);
+    config.bytes_per_second_max = section.bytes_per_second_max;
+    config.cpu_share_max = section.cpu_share_max;
     config.linger = section.linger_ms.map_or(config.linger, Duration::from_millis);
     config.rescan = section.rescan_s.map_or(config.rescan, Duration::from_secs);
     Ok(config)

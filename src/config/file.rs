@@ -39,6 +39,10 @@ pub struct AgentSection {
     pub batch_bytes_max: Option<usize>,
     /// Memory for blocks that were read and are not acknowledged.
     pub blocks_bytes_max: Option<usize>,
+    /// Bytes of files that are read in a second [no limit].
+    pub bytes_per_second_max: Option<u64>,
+    /// CPU that the process may take, in percent of one core [no limit].
+    pub cpu_share_max: Option<u32>,
     /// Seconds between two searches for files that no directory watch reported.
     pub rescan_s: Option<u64>,
     /// Seconds that acknowledgements are waited for when the agent ends.

@@ -4,6 +4,7 @@ mod files;
 mod follow;
 mod format;
 mod frame;
+mod limits;
 mod look;
 mod order;
 mod read;
@@ -22,6 +23,7 @@ use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
 use crate::tail::{Goal, Name, Place, Tail};
 use kafka_wire::batch::BatchWriter;
+use limits::Limits;
 use read::Turn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -87,6 +89,9 @@ pub struct Engine {
     /// Compressed files that are being read.
     unzipping: BTreeSet<FileId>,
     out_of_memory: bool,
+    limits: Limits,
+    /// The limits let nothing be read before.
+    limited_until: Option<Instant>,
     walk_at: Instant,
     rescan_at: Instant,
     tick_at: Instant,
@@ -129,6 +134,8 @@ impl Engine {
             writer: BatchWriter::new(parts.config.compression),
             rescan_at: now + parts.config.rescan,
             tick_at: now + parts.config.flush_interval,
+            limits: Limits::new(parts.config.bytes_per_second_max, parts.config.cpu_share_max),
+            limited_until: None,
             queue: Queue::new(parts.config.block_bytes),
             files: Files::new(parts.delivery.state(), &parts.config.host_name),
             config: parts.config,
@@ -183,7 +190,8 @@ impl Engine {
             if self.stop_at.is_none() {
                 self.turns();
             }
-            let busy = self.stop_at.is_none() && !self.queue.is_empty() && !self.out_of_memory;
+            let waits = self.out_of_memory || self.limited_until.is_some();
+            let busy = self.stop_at.is_none() && !self.queue.is_empty() && !waits;
             if busy {
                 continue;
             }
@@ -312,6 +320,9 @@ impl Engine {
         {
             next = next.min(at);
         }
+        if let Some(at) = self.limited_until.filter(|_| self.stop_at.is_none()) {
+            next = next.min(at);
+        }
         self.stop_at.map_or(next, |at| next.min(at))
     }
 
@@ -320,12 +331,19 @@ impl Engine {
             if self.out_of_memory {
                 return;
             }
+            let now = Instant::now();
+            self.limited_until = self.limits.free_at(now);
+            if self.limited_until.is_some() {
+                return;
+            }
             let Some(next) = self.queue.pop() else { return };
-            let (id, now) = (next.id, Instant::now());
+            let id = next.id;
             let position = |files: &Files| files.tails.get(&id).map_or(0, |tail| tail.position);
             let before = position(&self.files);
             let turn = self.turn(next, now);
-            self.queue.charge(id, position(&self.files).saturating_sub(before));
+            let read = position(&self.files).saturating_sub(before);
+            self.queue.charge(id, read);
+            self.limits.charge(read, now);
             if let Some(tail) = self.files.tails.get_mut(&id) {
                 tail.scheduled = turn != Turn::End;
                 if turn == Turn::End

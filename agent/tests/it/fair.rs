@@ -68,3 +68,42 @@ async fn a_file_at_full_speed_does_not_delay_a_hundred_slow_ones() {
     assert!(behind > 8 << 20, "the hot file was not ahead of the broker: {behind}");
     assert!(p99 < DELAY_MAX, "{p99:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_in_a_second_are_limited() {
+    let mut fixture = Fixture::new();
+    fixture.config.bytes_per_second_max = Some(100_000);
+    fixture.append("a.log", format!("{}\n", "x".repeat(99)).repeat(1500));
+    let before = Instant::now();
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.count() == 1500).await;
+    let took = before.elapsed();
+    // 150,000 bytes, of which a tenth of a second's may come at once.
+    assert!(took > Duration::from_secs(1), "{took:?}");
+    drop(agent);
+    fixture.config.bytes_per_second_max = None;
+    fixture.append("a.log", format!("{}\n", "x".repeat(99)).repeat(1500));
+    let before = Instant::now();
+    let _agent = fixture.start().await;
+    fixture.until(|| fixture.broker.count() == 3000).await;
+    assert!(before.elapsed() < took / 2, "{:?}", before.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_the_cpu_is_a_limit() {
+    let mut fixture = Fixture::new();
+    // The other tests of this process take more: then nothing is read, and what was allowed is over in a moment.
+    fixture.config.cpu_share_max = Some(1);
+    fixture.append("a.log", format!("{}\n", "x".repeat(99)).repeat(20_000));
+    let agent = fixture.start().await;
+    let start = Instant::now();
+    let mut busy = 0u64;
+    while start.elapsed() < Duration::from_secs(1) {
+        busy = busy.wrapping_add(std::hint::black_box(1));
+    }
+    assert!(fixture.broker.count() < 20_000, "{} lines at one percent of a core", fixture.broker.count());
+    agent.stop(Duration::from_secs(10)).await;
+    fixture.config.cpu_share_max = None;
+    let _agent = fixture.start().await;
+    fixture.until(|| fixture.broker.count() == 20_000).await;
+}
