@@ -63,9 +63,9 @@ impl State {
     /// it has not told to be acknowledged is read again under new identities.
     fn become_another(&mut self, uuid: String, host: HostIdentity) {
         self.unresolved.clear();
-        for (old, record) in std::mem::take(&mut self.files) {
-            let id = FileId::assign(&uuid, &record.key, 0, u128::from(old.0));
-            self.files.insert(id, FileRecord { id, ..record });
+        for record in std::mem::take(&mut self.files).values() {
+            let id = FileId::assign(&uuid, &record.key, 0, u128::from(record.id.0));
+            self.files.insert(FileRecord { id, ..record.clone() });
         }
         self.agent = uuid;
         self.host = Some(host);
