@@ -149,7 +149,8 @@ pub(super) fn placed(had: i32, count: i32) -> i32 {
     had.rem_euclid(count.max(1))
 }
 
-fn pause(refusals: u32) -> Duration {
+/// How long to wait after so many refusals before this one.
+pub(super) fn pause(refusals: u32) -> Duration {
     AGAIN_MIN.saturating_mul(1 << refusals.min(16)).min(AGAIN_MAX)
 }
 

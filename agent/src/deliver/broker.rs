@@ -19,6 +19,8 @@ pub enum SendError {
     TooLarge,
     /// It will never be accepted: hold its file.
     Refused(String),
+    /// It was refused, but an earlier attempt may have been written: only what is said to it later will tell.
+    Unsure(String),
     /// The broker does not know the producer's sequence (any more): take a new identity.
     SequenceLost,
     /// It stood behind one of the above and was not accepted: send it again.

@@ -49,6 +49,7 @@ impl Broker for KafkaBroker {
         Box::pin(async move {
             match answer.await {
                 Ok(_) => Ok(()),
+                Err(error @ ProduceError::Unsure { .. }) => Err(SendError::Unsure(chain(&error))),
                 Err(ProduceError::TooLarge { .. }) => Err(SendError::TooLarge),
                 Err(error @ ProduceError::Refused { .. }) => Err(SendError::Refused(error.to_string())),
                 Err(ProduceError::SequenceLost { .. }) => Err(SendError::SequenceLost),

@@ -5,6 +5,7 @@ use crate::journal::Sent;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Batches that the broker may have and whose acknowledgement is not in the journal. A broker remembers the last five
 /// of a producer (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`): a sixth could not be recognised after a crash.
@@ -34,6 +35,8 @@ pub struct Outgoing {
     pub bytes: Bytes,
     /// The producer has it.
     pub handed: bool,
+    /// An earlier run has sent it: the broker may have it. It keeps its number until the broker has said so.
+    pub unsure: bool,
     pub outcome: Option<Result<(), SendError>>,
 }
 
@@ -44,6 +47,16 @@ pub struct Lane {
     pub partition: i32,
     pub numbering: Numbering,
     pub queue: VecDeque<Outgoing>,
+    pub stuck: Option<Stuck>,
+}
+
+/// The broker refuses a batch that it may have. It can neither be left out nor be numbered anew, since it might then be
+/// there twice; so it is sent again after a while, as it is.
+#[derive(Debug)]
+pub struct Stuck {
+    pub reason: String,
+    pub refusals: u32,
+    pub again_at: Instant,
 }
 
 /// What the front of a lane allows.
@@ -59,11 +72,11 @@ pub enum Front {
 
 impl Lane {
     pub fn new(topic: Arc<str>, partition: i32) -> Self {
-        Self { topic, partition, numbering: Numbering::None, queue: VecDeque::new() }
+        Self { topic, partition, numbering: Numbering::None, queue: VecDeque::new(), stuck: None }
     }
 
-    pub fn push(&mut self, sent: Sent, bytes: Bytes) {
-        self.queue.push_back(Outgoing { sent, bytes, handed: false, outcome: None });
+    pub fn push(&mut self, sent: Sent, bytes: Bytes, unsure: bool) {
+        self.queue.push_back(Outgoing { sent, bytes, handed: false, unsure, outcome: None });
     }
 
     pub fn has_room(&self) -> bool {

@@ -1,11 +1,13 @@
 //! What becomes of batches that the broker did not accept. The journal learns it before anything is sent again.
 
-use super::lane::{Numbering, Outgoing};
+use super::ask::pause;
+use super::lane::{Numbering, Outgoing, Stuck};
 use super::{Content, Contents, Delivery, Event, Identity, SendError};
 use crate::batch::{self, producer_of};
 use crate::journal::{Entry, Sent};
 use kafka_wire::batch::{set_producer, wrap_sequence};
 use std::io;
+use std::time::Instant;
 
 impl Delivery {
     /// Deals with the failed batch at the front of a lane. None behind it was accepted.
@@ -19,7 +21,11 @@ impl Delivery {
         contents: &mut dyn Contents,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
+        let unsure = self.lanes[lane].queue.front().is_some_and(|first| first.unsure);
         match error {
+            SendError::Unsure(reason) => self.get_stuck(lane, reason),
+            SendError::Refused(reason) if unsure => self.get_stuck(lane, reason),
+            SendError::TooLarge if unsure => self.get_stuck(lane, "it is too large for the broker".to_owned()),
             SendError::Closed => self.closed = true,
             SendError::Aborted => self.lanes[lane].start_over(),
             SendError::TooLarge => return self.halve_first(lane, contents, events),
@@ -41,6 +47,20 @@ impl Delivery {
             self.lanes[lane].start_over();
         }
         Ok(())
+    }
+
+    fn get_stuck(&mut self, lane: usize, reason: String) {
+        let lane = &mut self.lanes[lane];
+        let refusals = lane.stuck.as_ref().map_or(0, |stuck| stuck.refusals);
+        let reason = format!(
+            "the broker refuses a batch that it may have already, for {:?} partition {}: {reason}",
+            lane.topic, lane.partition
+        );
+        if lane.stuck.as_ref().is_none_or(|stuck| stuck.reason != reason) {
+            tracing::error!("{reason}; it is sent again");
+        }
+        lane.stuck = Some(Stuck { reason, refusals: refusals + 1, again_at: Instant::now() + pause(refusals) });
+        lane.start_over();
     }
 
     fn halve_first(&mut self, lane: usize, contents: &mut dyn Contents, events: &mut Vec<Event>) -> io::Result<()> {
@@ -70,7 +90,7 @@ impl Delivery {
         queue.pop_front();
         for (sent, bytes) in parts.into_iter().rev() {
             let bytes = self.pool.hold(bytes);
-            queue.push_front(Outgoing { sent, bytes, handed: false, outcome: None });
+            queue.push_front(Outgoing { sent, bytes, handed: false, unsure: false, outcome: None });
         }
         queue.iter_mut().zip(by).for_each(|(outgoing, sent)| outgoing.sent = sent);
         self.lanes[lane].start_over();
@@ -147,9 +167,11 @@ impl Delivery {
             set_producer(&mut bytes, producer_of(&sent));
             outgoing.bytes = self.pool.hold(bytes);
             outgoing.sent = sent;
+            outgoing.unsure = false;
             self.metrics.batches_repeated.inc();
         }
         self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
+        self.lanes[lane].stuck = None;
         self.pump(lane);
     }
 }

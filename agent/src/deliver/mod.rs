@@ -19,7 +19,7 @@ pub use send::Draft;
 use crate::batch::Dress;
 use crate::checkpoint::{State, Store};
 use crate::fingerprint::FileId;
-use crate::journal::{Entry, FileRecord, Source};
+use crate::journal::{Entry, FileRecord, Sent, Source};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -248,6 +248,15 @@ impl Delivery {
         self.batches_of.contains_key(&file)
     }
 
+    /// Why batches of this file are refused and yet cannot be left out.
+    pub fn stuck(&self, file: FileId) -> Option<&str> {
+        self.lanes.iter().find_map(|lane| {
+            let stuck = lane.stuck.as_ref()?;
+            let of_file = |sent: &Sent| sent.sources.iter().any(|source| source.file == file);
+            lane.queue.iter().any(|outgoing| of_file(&outgoing.sent)).then_some(stuck.reason.as_str())
+        })
+    }
+
     /// No batch of an earlier run waits for its file, and none for the cluster.
     pub fn is_recovered(&self) -> bool {
         self.waiting.is_empty() && self.misplaced.is_empty()
@@ -257,7 +266,8 @@ impl Delivery {
         let waiting = self.waiting.values().cloned();
         let own = [self.write_problem.clone(), self.broker.problem()];
         let refused = self.questions.values().filter_map(|open| open.problem.clone());
-        let mut problems: Vec<String> = own.into_iter().flatten().chain(refused).chain(waiting).collect();
+        let stuck = self.lanes.iter().filter_map(|lane| lane.stuck.as_ref()).map(|stuck| stuck.reason.clone());
+        let mut problems: Vec<String> = own.into_iter().flatten().chain(refused).chain(stuck).chain(waiting).collect();
         // Each lane asks for its producer id.
         problems.dedup();
         problems

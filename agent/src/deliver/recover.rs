@@ -105,7 +105,7 @@ impl Delivery {
             }
             self.metrics.batches_repeated.inc();
             let bytes = self.pool.hold(bytes);
-            self.lanes[lane].push(sent, bytes);
+            self.lanes[lane].push(sent, bytes, true);
         }
         self.pump(lane);
         Ok(())

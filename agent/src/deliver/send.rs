@@ -8,6 +8,7 @@ use kafka_wire::batch::{BatchWriter, Producer, wrap_sequence};
 use kafka_wire::compression::Compression;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What a batch is made of besides its records.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl Delivery {
         writer.seal(producer, &mut buffer);
         let next_sequence = wrap_sequence(next_sequence, sent.records);
         self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
-        self.lanes[lane].push(sent, self.pool.hold(buffer));
+        self.lanes[lane].push(sent, self.pool.hold(buffer), false);
         *self.batches_of.entry(file).or_default() += 1;
         self.metrics.batches.inc();
         self.pump(lane);
@@ -111,6 +112,9 @@ impl Delivery {
         }
         let lane = &mut self.lanes[lane_index];
         if !matches!(lane.numbering, Numbering::Ready { .. }) {
+            return;
+        }
+        if lane.stuck.as_ref().is_some_and(|stuck| stuck.again_at > Instant::now()) {
             return;
         }
         let topic = Arc::clone(&lane.topic);
@@ -144,6 +148,7 @@ impl Delivery {
                         return;
                     }
                     let Some(done) = self.lanes[lane].queue.pop_front() else { return };
+                    self.lanes[lane].stuck = None;
                     self.metrics.records_acknowledged.inc_by(done.sent.records as u64);
                     self.taken_off(&done.sent, events);
                     if self.lanes[lane].has_room() {

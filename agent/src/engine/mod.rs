@@ -408,7 +408,7 @@ impl Engine {
             }
         }
         // Who ships files once is told of those that cannot be shipped now, and does not wait for ever.
-        let given_up = |tail: &Tail| self.config.once && tail.held.is_some();
+        let given_up = |tail: &Tail| self.config.once && (tail.held.is_some() || delivery.stuck(tail.id).is_some());
         let met = self.files.tails.values().all(|tail| tail.goal == Goal::Met || given_up(tail));
         if met && self.delivery.is_recovered() {
             self.publish();

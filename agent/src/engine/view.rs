@@ -103,7 +103,11 @@ impl Engine {
                     position: tail.position,
                     acknowledged: record.position,
                     nameless: tail.name != Name::Here,
-                    problem: tail.held.clone().or_else(|| tail.problem.clone()),
+                    problem: tail
+                        .held
+                        .clone()
+                        .or_else(|| self.delivery.stuck(tail.id).map(str::to_owned))
+                        .or_else(|| tail.problem.clone()),
                 })
             })
             .collect();

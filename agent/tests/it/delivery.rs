@@ -91,13 +91,50 @@ async fn a_refused_batch_holds_its_file_and_no_other() {
     drop(agent);
     // What was held is tried again.
     fixture.config.rescan = Duration::from_millis(50);
-    fixture.broker.refuse(SendError::Refused("still not allowed".into()));
     let agent = fixture.start().await;
     fixture.until(|| fixture.broker.count() == 300 + 3 * PARTITIONS as usize).await;
     let values: Vec<String> = fixture.broker.values().into_iter().filter(|value| value != "other").collect();
     assert_eq!(values, lines);
     fixture.until(|| agent.problems().is_empty()).await;
     drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_batch_that_the_broker_may_have_is_sent_again_as_it_is() {
+    let mut fixture = Fixture::new();
+    let (text, lines) = lines("line", 100);
+    fixture.append("a.log", text);
+    fixture.broker.lose_acknowledgements(true);
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.count() > 0).await;
+    drop(agent);
+    fixture.broker.lose_acknowledgements(false);
+    for _ in 0..2 {
+        fixture.broker.refuse(SendError::Refused("not allowed for a while".into()));
+    }
+    let agent = fixture.start().await;
+    fixture.until(|| agent.problems().iter().any(|problem| problem.contains("not allowed for a while"))).await;
+    caught_up(&agent).await;
+    expect_in_order(&fixture, &lines).await;
+    fixture.until(|| agent.problems().is_empty()).await;
+    drop(agent);
+    // As does one that is never accepted, and --once ends all the same.
+    fixture.config.once = true;
+    fixture.append("a.log", "more\n");
+    fixture.broker.lose_acknowledgements(true);
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.count() == 101).await;
+    drop(agent);
+    fixture.broker.lose_acknowledgements(false);
+    fixture.broker.refuse(SendError::TooLarge);
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    let unread = agent.unread();
+    assert!(unread.len() == 1 && unread[0].contains("a.log") && unread[0].contains("too large"), "{unread:?}");
+    agent.stop(DRAIN).await;
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    assert_eq!((agent.unread().len(), fixture.broker.count()), (0, 101));
 }
 
 #[tokio::test(flavor = "multi_thread")]

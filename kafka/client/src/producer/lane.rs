@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::outcome::{Acknowledged, ProduceError, Verdict};
 use super::{IN_FLIGHT_MAX, ProducerIdentity};
 use crate::backoff::Backoff;
+use crate::code::ErrorCode;
 
 /// A checksum that fits here and not at the broker means damage on the way, which a repetition mends; but a broker
 /// that always says so would otherwise be asked for ever.
@@ -195,6 +196,12 @@ impl Lane {
             }
             _ if self.failed => self.take(index).answer(Err(ProduceError::Aborted)),
             Verdict::Sequence(code) if at_head => self.fail_head(ProduceError::SequenceLost { code }),
+            Verdict::TooLarge if at_head && self.batches[index].written => {
+                self.fail_head(ProduceError::Unsure { code: ErrorCode::from(ResponseError::MessageTooLarge) });
+            }
+            Verdict::Refused { code, .. } if at_head && self.batches[index].written => {
+                self.fail_head(ProduceError::Unsure { code });
+            }
             Verdict::TooLarge if at_head => {
                 let bytes = self.batches[index].bytes.len();
                 self.fail_head(ProduceError::TooLarge { bytes });
@@ -202,11 +209,13 @@ impl Lane {
             Verdict::Refused { code, message } if at_head => {
                 self.fail_head(ProduceError::Refused { code, message });
             }
-            Verdict::Sequence(_) | Verdict::TooLarge | Verdict::Refused { .. } => {
+            Verdict::Sequence(_) => {
                 // Not in the log, whatever became of earlier attempts: a duplicate would have been recognised.
                 self.batches[index].written = false;
                 self.repeat = true;
             }
+            // Brokers look at permissions and sizes before they look for duplicates.
+            Verdict::TooLarge | Verdict::Refused { .. } => self.repeat = true,
         }
         self.settle(now);
     }

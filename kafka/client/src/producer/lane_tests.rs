@@ -105,3 +105,26 @@ fn what_may_be_written_is_asked_for_behind_a_failed_head() {
     assert_eq!(answers[3].try_recv(), Ok(Err(ProduceError::Aborted)));
     assert!(lane.is_empty());
 }
+
+#[test]
+fn a_refusal_says_nothing_of_what_an_earlier_attempt_has_written() {
+    const NOT_AUTHORIZED: i16 = 29;
+    let now = Instant::now();
+    for (verdict, written) in [(Verdict::LOST, true), (Verdict::of(NOT_LEADER, -1, None), false)] {
+        let (mut lane, mut answers) = lane(2);
+        send(&mut lane, now);
+        lane.answered(0, verdict, now);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(send(&mut lane, later), [0]);
+        lane.answered(0, Verdict::of(NOT_AUTHORIZED, -1, None), later);
+        let answer = answers[0].try_recv();
+        match written {
+            true => assert!(matches!(answer, Ok(Err(ProduceError::Unsure { .. }))), "{answer:?}"),
+            false => assert!(matches!(answer, Ok(Err(ProduceError::Refused { .. }))), "{answer:?}"),
+        }
+        assert_eq!(answers[1].try_recv(), Ok(Err(ProduceError::Aborted)));
+        // The same one again.
+        push(&mut lane, 0);
+        assert_eq!(send(&mut lane, later).len(), 1);
+    }
+}

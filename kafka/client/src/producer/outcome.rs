@@ -21,6 +21,10 @@ pub enum ProduceError {
     /// invalid or writing to it is not allowed.
     #[error("broker refused the record batch: {code}{}", message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused { code: ErrorCode, message: Option<String> },
+    /// The broker refused the batch before it looked whether it has it, and an earlier attempt may have been written.
+    /// The same batch may be sent again; under another sequence it might be there twice.
+    #[error("broker refused a record batch that it may have: {code}")]
+    Unsure { code: ErrorCode },
     /// What the broker knows of this producer id does not fit the batch. It is not written: take a new identity.
     #[error("broker's state of the producer does not fit the record batch: {code}")]
     SequenceLost { code: ErrorCode },
