@@ -14,8 +14,11 @@ use std::time::Duration;
 const BEYOND_LINE_BYTES: usize = 4;
 /// Longest delimiter: one that is longer is a mistake.
 const DELIMITER_BYTES_MAX: usize = 64;
-/// Bytes of a container's JSON for one byte of a line: most logs have few escapes, and a line that does not fit is cut.
-const CONTAINER_BYTES_PER_BYTE: usize = 2;
+/// Most bytes that an encoding has for one byte of UTF-8: two in UTF-16 for ASCII, four in GB18030 for two.
+const ENCODED_BYTES_PER_BYTE: usize = 2;
+/// Bytes of a line that a container runtime writes: a piece of 16 KiB of which each byte is escaped in six, and as much
+/// again for attributes.
+const CONTAINER_LINE_BYTES_MAX: usize = 2 * 6 * 16 * 1024;
 
 /// Why a format cannot work; each names its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,14 +120,23 @@ impl Framer {
 
     /// Bytes that must be at hand for a longest line to be found whole.
     pub fn window_bytes(&self, line_bytes_max: usize) -> usize {
-        let line_bytes = match self.splitter {
-            Splitter::Spool => return spool::ENTRY_BYTES_MAX,
-            Splitter::Wide(..) => line_bytes_max * 2 + DELIMITER_BYTES_MAX,
-            Splitter::Delimiter(_) => line_bytes_max + DELIMITER_BYTES_MAX,
-            Splitter::Newline => line_bytes_max,
-        };
-        let times = if self.container.is_some() { CONTAINER_BYTES_PER_BYTE } else { 1 };
-        line_bytes * times + BEYOND_LINE_BYTES
+        if self.plain {
+            return line_bytes_max + BEYOND_LINE_BYTES;
+        }
+        if let Splitter::Spool = self.splitter {
+            return spool::ENTRY_BYTES_MAX;
+        }
+        // A line that comes in pieces has a wrapping around each.
+        let pieces = if self.container.is_some() { line_bytes_max } else { 0 };
+        // A whole group, its delimiters as long as itself, and the line behind it.
+        let lines = if self.joiner.is_some() { 3 } else { 1 };
+        self.raw_bytes_max(line_bytes_max) * lines + pieces + DELIMITER_BYTES_MAX + BEYOND_LINE_BYTES
+    }
+
+    /// Bytes of a raw line; one that is longer is cut.
+    fn raw_bytes_max(&self, line_bytes_max: usize) -> usize {
+        let bytes = if self.encoding.is_utf8() { line_bytes_max } else { line_bytes_max * ENCODED_BYTES_PER_BYTE };
+        if self.container.is_some() { bytes.max(CONTAINER_LINE_BYTES_MAX) } else { bytes }
     }
 
     /// Frames `data` and hands on its chunks, until `sink` wants no more.
@@ -151,7 +163,7 @@ impl Framer {
             }
             End::Full if outcome.end == 0 && !data.is_empty() => {
                 let odd = !span.base.is_multiple_of(2);
-                if rest.unfinished > 0 && data.len() - rest.unfinished <= span.line_bytes_max {
+                if rest.unfinished > 0 && data.len() - rest.unfinished <= self.raw_bytes_max(span.line_bytes_max) {
                     let data = &data[..rest.unfinished];
                     return Machine::new(self, data, 0, after).run(Stop::Flush, &mut sink).outcome;
                 }

@@ -74,7 +74,7 @@ pub struct Machine<'f, 'a> {
     /// Before this place something else was skipped than now: no boundary lies there.
     settled: usize,
     ready: Vec<Record<'a>>,
-    /// Where records lie that the filters took out: they are not torn either.
+    /// Where lines lie that were skipped or that the filters took out: they are not torn either.
     excluded: Vec<Range<usize>>,
     start: usize,
     at: usize,
@@ -189,11 +189,11 @@ impl<'f, 'a> Machine<'f, 'a> {
         if self.skip.has(Skip::pieces(stream)) {
             if last {
                 self.skip = self.skip.without(Skip::pieces(stream));
-                self.settled = self.at;
+                self.settled = self.settled.max(self.at);
             }
             return;
         }
-        let line = match self.streams[stream].pieces.take() {
+        let mut line = match self.streams[stream].pieces.take() {
             Some(mut line) => {
                 self.append(&mut line, piece, b"");
                 line
@@ -203,6 +203,7 @@ impl<'f, 'a> Machine<'f, 'a> {
         if last {
             self.line(stream, line);
         } else {
+            self.shorten(&mut line);
             self.streams[stream].pieces = Some(line);
         }
     }
@@ -212,10 +213,11 @@ impl<'f, 'a> Machine<'f, 'a> {
         let Some(joiner) = &self.framer.joiner else { return self.complete(line) };
         if self.skip.has(Skip::group(stream)) {
             if joiner.look(&mut joiner.resumed(), &line.value) != Verdict::Starts {
+                self.excluded.push(line.start..line.end);
                 return;
             }
             self.skip = self.skip.without(Skip::group(stream));
-            self.settled = line.start;
+            self.settled = self.settled.max(line.start);
         }
         let Some(mut group) = self.streams[stream].group.take() else {
             let mut text = line;

@@ -18,6 +18,8 @@ mod preset;
 mod record;
 mod split;
 pub mod spool;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{FormatError, Framer};
 pub use record::{Chunk, End, Extras, Outcome, Record, Skip, Span};
