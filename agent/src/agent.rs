@@ -91,6 +91,7 @@ impl Agent {
         let parts = Parts {
             watches: Watches::new(scope.clone(), config.watches_max, wake(|| Wake::Changes)),
             scope,
+            open_files_max: crate::descriptors::allowed(config.open_files_max),
             inputs,
             clock,
             delivery,

@@ -7,7 +7,7 @@ pub use gzip::{Ended, Gzip};
 use crate::fingerprint::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// How long a content is.
@@ -95,6 +95,11 @@ impl Content {
             Self::Gzip(gzip) => Some(gzip),
             _ => None,
         }
+    }
+
+    /// No name leads to it any more, wherever.
+    pub fn is_deleted(&self) -> bool {
+        self.file().metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
 
     pub fn size(&mut self) -> io::Result<Size> {

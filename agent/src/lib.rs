@@ -11,6 +11,7 @@ mod checkpoint;
 mod config;
 mod content;
 mod deliver;
+mod descriptors;
 mod detect;
 mod discover;
 mod engine;

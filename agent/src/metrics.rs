@@ -18,6 +18,7 @@ pub struct Metrics {
     pub lost_bytes: Counter,
     pub files_missed: Counter,
     pub files_followed: Gauge,
+    pub files_open: Gauge,
     pub lag_bytes: Gauge,
     pub held_bytes: Gauge,
 }
@@ -52,7 +53,8 @@ impl Metrics {
             "Files that had gone before they could be opened",
             metrics.files_missed.clone(),
         );
-        registry.register("files_followed", "Files that are open", metrics.files_followed.clone());
+        registry.register("files_followed", "Files that are followed", metrics.files_followed.clone());
+        registry.register("files_open", "Files that are open", metrics.files_open.clone());
         registry.register("lag_bytes", "Bytes in files that are not acknowledged", metrics.lag_bytes.clone());
         registry.register("held_bytes", "Bytes of batches in memory", metrics.held_bytes.clone());
         metrics

@@ -1,5 +1,6 @@
 //! The open files, and their content for batches that are made again.
 
+use super::closed::Closed;
 use super::order::origin;
 use crate::batch::Dress;
 use crate::checkpoint::State;
@@ -11,17 +12,19 @@ use crate::tail::Tail;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirEntryExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The open files by identity.
 #[derive(Debug, Default)]
 pub struct Files {
     pub tails: BTreeMap<FileId, Tail>,
+    /// Followed, too, but not open.
+    pub closed: BTreeMap<FileId, Closed>,
     /// Where writes are reported: names as found, and what links lead to.
     pub by_path: HashMap<PathBuf, FileId>,
     by_key: HashMap<FileKey, FileId>,
-    /// The open files that were first seen under the same path.
+    /// The followed files that were first seen under the same path.
     pub(super) by_origin: HashMap<u64, Vec<FileId>>,
     /// How many files have been begun under a path.
     generations: HashMap<u64, u32>,
@@ -62,13 +65,38 @@ impl Files {
             self.by_key.remove(&tail.key);
         }
         self.by_path.retain(|_, at| *at != id);
-        if let Some(siblings) = self.by_origin.get_mut(&tail.origin) {
+        self.leave_origin(tail.origin, id);
+        Some(tail)
+    }
+
+    fn leave_origin(&mut self, origin: u64, id: FileId) {
+        if let Some(siblings) = self.by_origin.get_mut(&origin) {
             siblings.retain(|sibling| *sibling != id);
             if siblings.is_empty() {
-                self.by_origin.remove(&tail.origin);
+                self.by_origin.remove(&origin);
             }
         }
-        Some(tail)
+    }
+
+    /// Whether the file is followed, open or not.
+    pub fn has(&self, id: FileId) -> bool {
+        self.tails.contains_key(&id) || self.closed.contains_key(&id)
+    }
+
+    /// Closes a file that is still followed: its names lead to it as before.
+    pub fn close(&mut self, id: FileId, closed: Closed) {
+        if self.tails.remove(&id).is_some() {
+            self.closed.insert(id, closed);
+        }
+    }
+
+    /// A closed file is opened, or not followed any more.
+    pub fn forget_closed(&mut self, id: FileId) {
+        let Some(closed) = self.closed.remove(&id) else { return };
+        if self.by_key.get(&closed.key) == Some(&id) {
+            self.by_key.remove(&closed.key);
+        }
+        self.leave_origin(closed.origin, id);
     }
 
     pub fn by_key(&self, key: &FileKey) -> Option<FileId> {
@@ -112,15 +140,29 @@ pub fn find(record: &FileRecord) -> io::Result<Option<PathBuf>> {
         return Ok(Some(record.path_now.clone()));
     }
     let directory = record.path_now.parent().unwrap_or(Path::new("/"));
-    let metadata = fs::metadata(directory)?;
+    let metadata = match fs::metadata(directory) {
+        Ok(metadata) => metadata,
+        // The directory is gone itself, unless it is what was mounted that is gone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return gone_with(directory, record, error),
+        Err(error) => return Err(error),
+    };
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.ino() == record.key.inode && is_it(&entry.path()) {
             return Ok(Some(entry.path()));
         }
     }
-    if std::os::unix::fs::MetadataExt::dev(&metadata) != record.key.device {
+    if metadata.dev() != record.key.device {
         return Err(io::Error::other(format!("{directory:?} is on another device than before")));
     }
     Ok(None)
+}
+
+/// What a missing directory proves: the nearest one above it is on the file's device.
+fn gone_with(directory: &Path, record: &FileRecord, error: io::Error) -> io::Result<Option<PathBuf>> {
+    let above = directory.ancestors().find_map(|above| fs::metadata(above).ok());
+    match above.is_some_and(|above| above.dev() == record.key.device) {
+        true => Ok(None),
+        false => Err(error),
+    }
 }

@@ -59,7 +59,8 @@ impl Engine {
         self.say_problems(&before);
         self.say_skipped(&walk.skipped);
         self.lost_names(&seen, &walk);
-        self.metrics.files_followed.set(self.files.tails.len() as i64);
+        self.lost_closed_names(&seen, &walk);
+        self.open_waiting();
         self.check_caught_up();
     }
 
@@ -104,6 +105,7 @@ impl Engine {
         self.lost_paths(had, &seen);
         for path in changes.written {
             match self.files.by_path.get(&path) {
+                Some(&id) if self.files.closed.contains_key(&id) => self.open_when_possible(id),
                 Some(&id) => self.schedule(id),
                 // Left alone until now, because it had not changed for long, or could not be read.
                 None => {
@@ -113,6 +115,7 @@ impl Engine {
                 }
             }
         }
+        self.open_waiting();
         self.say_problems(&before);
         if changes.missed {
             self.walk(false);
@@ -172,8 +175,11 @@ impl Engine {
                 Some(opened) => opened,
                 None => Content::open(path)?,
             };
-            return self.follow(path, input, initial, content, &metadata).map(Some);
+            let id = self.follow(path, input, initial, content, &metadata)?;
+            self.put_off(id, &metadata);
+            return Ok(Some(id));
         };
+        self.look_at_closed(id, path, &metadata);
         if let Some(tail) = self.files.tails.get_mut(&id) {
             let another_name = tail.path != path;
             if another_name

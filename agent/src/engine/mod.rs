@@ -1,5 +1,7 @@
 //! The agent's thread: it finds files, gives each its turn, and keeps the books. All state has this one writer.
 
+mod caught_up;
+mod closed;
 mod files;
 mod follow;
 mod format;
@@ -21,11 +23,11 @@ use crate::deliver::{Answer, Delivery, Event};
 use crate::discover::{Scope, Watches};
 use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
-use crate::tail::{Goal, Name, Place, Tail};
+use crate::tail::{Goal, Name, Place};
 use kafka_wire::batch::BatchWriter;
 use limits::Limits;
 use read::Turn;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -88,6 +90,14 @@ pub struct Engine {
     finished: Vec<FileId>,
     /// Compressed files that are being read.
     unzipping: BTreeSet<FileId>,
+    /// Files that may be open: what was asked for, as far as the process may.
+    open_files_max: usize,
+    /// Closed files that have something to read, and when to see whether they can be opened.
+    waiting: VecDeque<FileId>,
+    waiting_at: Instant,
+    caught_up_at: Instant,
+    /// A look whether everything is acknowledged was put off.
+    caught_up_due: bool,
     out_of_memory: bool,
     limits: Limits,
     /// The limits let nothing be read before.
@@ -118,6 +128,7 @@ pub struct Parts {
     pub inputs: Vec<CheckedInput>,
     pub clock: Clock,
     pub delivery: Delivery,
+    pub open_files_max: usize,
     pub scope: Scope,
     pub watches: Watches,
     pub metrics: Metrics,
@@ -150,6 +161,11 @@ impl Engine {
             groups: BTreeSet::new(),
             finished: Vec::new(),
             unzipping: BTreeSet::new(),
+            open_files_max: parts.open_files_max,
+            waiting: VecDeque::new(),
+            waiting_at: now,
+            caught_up_at: now,
+            caught_up_due: false,
             out_of_memory: false,
             walk_at: now,
             view_at: now,
@@ -296,6 +312,12 @@ impl Engine {
         } else if now >= self.walk_at {
             self.walk(false);
         }
+        if now >= self.waiting_at && !self.waiting.is_empty() && self.stop_at.is_none() {
+            self.open_waiting();
+        }
+        if self.caught_up_due && now >= self.caught_up_at {
+            self.check_caught_up();
+        }
         if now >= self.tick_at {
             self.tick_at = now + self.config.flush_interval;
             let (delivery, contents) = self.contents();
@@ -314,6 +336,12 @@ impl Engine {
             && let Some(&(at, _)) = self.later.first()
         {
             next = next.min(at);
+        }
+        if self.stop_at.is_none() && !self.waiting.is_empty() {
+            next = next.min(self.waiting_at);
+        }
+        if self.caught_up_due {
+            next = next.min(self.caught_up_at);
         }
         if self.stop_at.is_none()
             && let Some(&(at, _)) = self.groups.first()
@@ -391,28 +419,6 @@ impl Engine {
                 self.queue.rest(id);
                 self.files.remove(id);
             }
-        }
-    }
-
-    fn check_caught_up(&mut self) {
-        if *self.caught_up.borrow() {
-            return;
-        }
-        let (state, delivery) = (self.delivery.state(), &self.delivery);
-        for tail in self.files.tails.values_mut() {
-            if let Goal::Acknowledge(position) = tail.goal {
-                let acknowledged = state.files.get(&tail.id).is_none_or(|record| record.position >= position);
-                if acknowledged || !delivery.in_flight(tail.id) {
-                    tail.goal = Goal::Met;
-                }
-            }
-        }
-        // Who ships files once is told of those that cannot be shipped now, and does not wait for ever.
-        let given_up = |tail: &Tail| self.config.once && (tail.held.is_some() || delivery.stuck(tail.id).is_some());
-        let met = self.files.tails.values().all(|tail| tail.goal == Goal::Met || given_up(tail));
-        if met && self.delivery.is_recovered() {
-            self.publish();
-            self.caught_up.send_replace(true);
         }
     }
 }

@@ -57,6 +57,13 @@ impl Files {
         let siblings = self.by_origin.get(&tail.origin).map_or(&[][..], Vec::as_slice);
         siblings.iter().filter_map(|id| self.tails.get(id)).any(|before| {
             before.generation < tail.generation && !before.ended && !before.finished && before.held.is_none()
-        })
+        }) || self.waits_for_closed(tail)
+    }
+
+    /// Whether a file that was there before waits to be opened.
+    pub(super) fn waits_for_closed(&self, tail: &Tail) -> bool {
+        let siblings = self.by_origin.get(&tail.origin).map_or(&[][..], Vec::as_slice);
+        let mut closed = siblings.iter().filter_map(|id| self.closed.get(id));
+        closed.any(|before| before.waits && before.generation < tail.generation)
     }
 }

@@ -1,5 +1,6 @@
 //! What becomes of files that lose their name or their content: renamed, truncated, gone.
 
+use super::closed::leads_to;
 use super::files::find;
 use super::follow::BEGINNING;
 use super::{Engine, WALK_INTERVAL_MIN};
@@ -9,8 +10,9 @@ use crate::fingerprint::{FileId, FileKey};
 use crate::journal::{Entry, FileRecord};
 use crate::tail::{Goal, Name, Tail};
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -21,9 +23,12 @@ impl Engine {
         let mut lost = Vec::new();
         for tail in self.files.tails.values_mut() {
             let unreadable = tail.path.ancestors().any(|ancestor| walk.unreadable.contains_key(ancestor));
-            // A name behind a directory that cannot be read now is not a lost one.
-            if seen.contains(&tail.id) || tail.name != Name::Here || unreadable || !is_elsewhere(&tail.path, &tail.key)
-            {
+            if seen.contains(&tail.id) || tail.name != Name::Here {
+                continue;
+            }
+            // A name behind a directory that cannot be read now is not a lost one. The file is still read.
+            if !tail.content.is_deleted() && (unreadable || !is_elsewhere(&tail.path, &tail.key)) {
+                lost.push(tail.id);
                 continue;
             }
             tail.name = Name::Gone { quiet_at };
@@ -36,9 +41,13 @@ impl Engine {
     pub(super) fn lost_paths(&mut self, had: Vec<(PathBuf, FileId)>, seen: &BTreeSet<FileId>) {
         let quiet_at = Instant::now() + self.config.rotated_grace;
         for (path, id) in had {
+            if self.files.closed.get(&id).is_some_and(|closed| closed.path == path && !leads_to(&path, &closed.key)) {
+                self.lost_closed(id);
+                continue;
+            }
             let Some(tail) = self.files.tails.get(&id) else { continue };
             let lost = !seen.contains(&id) && tail.path == path && tail.name == Name::Here;
-            if !lost || !is_elsewhere(&path, &tail.key) {
+            if !lost || !(tail.content.is_deleted() || is_elsewhere(&path, &tail.key)) {
                 continue;
             }
             let key = tail.key;
@@ -66,19 +75,29 @@ impl Engine {
             .state()
             .files
             .values()
-            .filter(|record| !record.gone && !self.files.tails.contains_key(&record.id))
+            .filter(|record| !record.gone && !self.files.has(record.id))
             .cloned()
             .collect();
         for record in records {
             let Ok(Some(path)) = find(&record) else { continue };
-            let Ok((content, metadata)) = Content::open(&path) else { continue };
-            let place = self.place_of(&record);
-            let size = metadata.len();
-            let Ok(mut tail) = Tail::known(&record, content, record.key, path, place, size) else { continue };
-            tail.name = Name::Gone { quiet_at: Instant::now() + self.config.rotated_grace };
-            tail.goal = Goal::Read(size);
-            self.enter(tail, &record);
+            let id = record.id;
+            if let Ok(metadata) = self.follow_renamed(record, &path) {
+                self.put_off(id, &metadata);
+            }
         }
+    }
+
+    /// Reads on in a known file that has another name now, out of the globs.
+    pub(super) fn follow_renamed(&mut self, record: FileRecord, path: &Path) -> io::Result<Metadata> {
+        let (content, metadata) = Content::open(path)?;
+        let place = self.place_of(&record);
+        let size = metadata.len();
+        let known = Tail::known(&record, content, record.key, path.to_owned(), place, size);
+        let mut tail = known.map_err(io::Error::other)?;
+        tail.name = Name::Gone { quiet_at: Instant::now() + self.config.rotated_grace };
+        tail.goal = Goal::Read(size);
+        self.enter(tail, &record);
+        Ok(metadata)
     }
 
     /// The file does not go on where reading stood: its content was replaced. It is a new file under the same name.
@@ -125,7 +144,7 @@ impl Engine {
             .state()
             .files
             .values()
-            .filter(|record| !self.files.tails.contains_key(&record.id))
+            .filter(|record| !self.files.has(record.id))
             .filter(|record| now.saturating_sub(record.seen_secs) >= self.config.forget_after.as_secs())
             .filter(|record| !self.delivery.state().in_flight(record.id))
             .cloned()
@@ -139,14 +158,16 @@ impl Engine {
     }
 }
 
-fn leads_to(path: &Path, key: &FileKey) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| FileKey::of(&metadata) == *key)
-}
-
 /// Whether `path` is known not to lead to the file `key`. What cannot be looked at is not known.
 fn is_elsewhere(path: &Path, key: &FileKey) -> bool {
     match fs::metadata(path) {
         Ok(metadata) => FileKey::of(&metadata) != *key,
-        Err(error) => error.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir),
+        // A directory on another device is not the one in which the file was: that one was unmounted.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let target = fs::read_link(path).ok().and_then(|target| Some(path.parent()?.join(target)));
+            let directory = target.as_deref().unwrap_or(path).parent().and_then(|above| fs::metadata(above).ok());
+            directory.is_some_and(|directory| directory.is_dir() && directory.dev() == key.device)
+        }
+        Err(_) => false,
     }
 }

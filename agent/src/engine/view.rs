@@ -110,6 +110,20 @@ impl Engine {
                         .or_else(|| tail.problem.clone()),
                 })
             })
+            .chain(self.files.closed.iter().filter_map(|(&id, closed)| {
+                let record = state.files.get(&id)?;
+                Some(FileState {
+                    id,
+                    path: closed.path.clone(),
+                    dataset: record.dataset.clone(),
+                    detected: record.dataset_detected,
+                    size: closed.size,
+                    position: record.position,
+                    acknowledged: record.position,
+                    nameless: false,
+                    problem: None,
+                })
+            }))
             .collect();
         let lag_bytes = files.iter().map(|file| file.size.saturating_sub(file.acknowledged)).sum();
         let mut problems = self.delivery.problems();
@@ -133,6 +147,7 @@ impl Engine {
         self.metrics.lag_bytes.set(lag_bytes as i64);
         self.metrics.held_bytes.set(self.delivery.pool().used() as i64);
         self.metrics.files_followed.set(files.len() as i64);
+        self.metrics.files_open.set(self.files.tails.len() as i64);
         let view = View { files, problems, unread, losses: self.losses.clone(), progress };
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         // While nothing is read, acknowledgements and outages still change the picture.

@@ -51,6 +51,12 @@ impl Fixture {
         file.write_all(text.as_ref()).expect("written");
     }
 
+    /// Appends to a file in a folder that may not be there yet.
+    pub fn append_in(&self, folder: &str, name: &str, text: &str) {
+        fs::create_dir_all(self.path(folder)).expect("made");
+        self.append(&format!("{folder}/{name}"), text);
+    }
+
     pub fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).expect("renamed");
     }
@@ -62,11 +68,23 @@ impl Fixture {
     }
 
     pub async fn start(&self) -> Agent {
+        self.start_counted().await.0
+    }
+
+    /// With its metrics.
+    pub async fn start_counted(&self) -> (Agent, Registry) {
         let clock = Arc::clone(&self.clock);
         // Every look at the clock is a later time: a batch that is made again must not look.
         let clock = Clock(Arc::new(move || clock.fetch_add(1, Ordering::SeqCst)));
         let broker = Arc::new(self.broker.clone());
-        Agent::start_with(self.config.clone(), &mut Registry::default(), broker, clock).await.expect("starts")
+        let mut registry = Registry::default();
+        let agent = Agent::start_with(self.config.clone(), &mut registry, broker, clock).await.expect("starts");
+        (agent, registry)
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn now_millis(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
     }
 
     /// Waits until the broker has these values, in any order of files, and no others.
@@ -100,4 +118,12 @@ pub async fn until(mut condition: impl FnMut() -> bool) {
 /// Waits until an agent has caught up.
 pub async fn caught_up(agent: &Agent) {
     tokio::time::timeout(DEADLINE, agent.caught_up()).await.expect("catches up");
+}
+
+/// The value of a metric of the agent.
+pub fn metric(registry: &Registry, name: &str) -> u64 {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, registry).expect("encoded");
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("sluice_agent_{name} ")));
+    line.expect("registered").parse().expect("a number")
 }

@@ -1,6 +1,7 @@
 //! Scripted file actions against a running agent, with a broker that keeps Kafka's rules and fails on demand.
 
 mod broker;
+mod closed;
 mod cluster;
 mod delivery;
 mod fair;
@@ -9,4 +10,5 @@ mod fixture;
 mod gzip;
 mod lines;
 mod model;
+mod names;
 mod rotation;
