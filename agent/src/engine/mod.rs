@@ -23,7 +23,7 @@ use crate::deliver::{Answer, Delivery, Event};
 use crate::discover::{Scope, Watches};
 use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
-use crate::tail::{Goal, Name, Place};
+use crate::tail::{Name, Place};
 use kafka_wire::batch::BatchWriter;
 use limits::Limits;
 use read::Turn;
