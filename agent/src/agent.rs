@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{oneshot, watch};
 
+/// How long the agent's thread may take to tell of its files: a walk through very many takes less.
+const FILES_WAIT: Duration = Duration::from_secs(2);
+
 /// Why an agent did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -117,9 +120,11 @@ impl Agent {
         Arc::clone(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The files that are followed, as of a moment ago.
+    /// The files that are followed, in no order; none while the agent's thread hangs in a file system.
     pub fn files(&self) -> Vec<FileState> {
-        self.view().files.clone()
+        let (answer, files) = mpsc::sync_channel(1);
+        let _ = self.wakes.send(Wake::Files(answer));
+        files.recv_timeout(FILES_WAIT).unwrap_or_default()
     }
 
     pub fn progress(&self) -> Progress {

@@ -116,10 +116,12 @@ impl Engine {
 
     /// Whether nothing is lost when the file is closed and opened again.
     fn is_idle(&self, tail: &Tail, now: Instant) -> bool {
-        let rests = tail.name == Name::Here && !tail.scheduled && !tail.finished && tail.held.is_none();
+        let rests = tail.name == Name::Here && !tail.scheduled && !tail.finished;
         let whole = tail.position == tail.size || tail.read_at.is_some_and(|at| now >= at + HALF_LINE_QUIET);
         rests
             && whole
+            && tail.held.is_none()
+            && tail.problem.is_none()
             && !tail.waits
             && !tail.passed
             && !matches!(tail.goal, Goal::Read(_))

@@ -30,7 +30,7 @@ use read::Turn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use turns::Queue;
@@ -52,6 +52,8 @@ pub enum Wake {
     Changes,
     /// Batches gave memory back.
     Memory,
+    /// Somebody wants to see the files.
+    Files(SyncSender<Vec<FileState>>),
     /// Read no more; end when all is acknowledged, or at this time.
     Stop {
         until: Instant,
@@ -243,6 +245,10 @@ impl Engine {
             Wake::Changes => {
                 let changes = self.watches.take();
                 self.changed(changes);
+            }
+            Wake::Files(answer) => {
+                // Who asked may have gone.
+                let _ = answer.send(self.file_states());
             }
             Wake::Memory => self.out_of_memory = false,
             Wake::Stop { until } => self.stop_at = Some(until),

@@ -1,8 +1,9 @@
 //! What the outside may know of the agent's thread: snapshots that it publishes.
 
+use super::closed::Closed;
 use super::{Engine, VIEW_INTERVAL};
 use crate::fingerprint::FileId;
-use crate::tail::Name;
+use crate::tail::{Name, Tail};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -53,7 +54,6 @@ pub struct Loss {
 /// A snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    pub files: Vec<FileState>,
     pub problems: Vec<String>,
     /// Files of which something was not read, and why.
     pub unread: Vec<String>,
@@ -86,46 +86,58 @@ impl Engine {
         }
     }
 
+    /// All followed files; made only for who asks, since there may be very many.
+    pub(super) fn file_states(&self) -> Vec<FileState> {
+        let open = self.files.tails.values().filter_map(|tail| self.state_of(tail));
+        let closed = self.files.closed.iter().filter_map(|(&id, closed)| self.state_of_closed(id, closed));
+        open.chain(closed).collect()
+    }
+
+    fn state_of(&self, tail: &Tail) -> Option<FileState> {
+        let record = self.delivery.state().files.get(&tail.id)?;
+        Some(FileState {
+            id: tail.id,
+            path: tail.path.clone(),
+            dataset: record.dataset.clone(),
+            detected: record.dataset_detected,
+            size: tail.size,
+            position: tail.position,
+            acknowledged: record.position,
+            nameless: tail.name != Name::Here,
+            problem: self.problem_of(tail).map(str::to_owned),
+        })
+    }
+
+    fn problem_of<'a>(&'a self, tail: &'a Tail) -> Option<&'a str> {
+        tail.held.as_deref().or_else(|| self.delivery.stuck(tail.id)).or(tail.problem.as_deref())
+    }
+
+    fn state_of_closed(&self, id: FileId, closed: &Closed) -> Option<FileState> {
+        let record = self.delivery.state().files.get(&id)?;
+        Some(FileState {
+            id,
+            path: closed.path.clone(),
+            dataset: record.dataset.clone(),
+            detected: record.dataset_detected,
+            size: closed.size,
+            position: record.position,
+            acknowledged: record.position,
+            nameless: false,
+            problem: None,
+        })
+    }
+
+    /// Bytes in the followed files that are not acknowledged. Of closed files only those that wait have any, but for
+    /// the half lines at their ends.
+    fn lag_bytes(&self) -> u64 {
+        let acknowledged = |id| self.delivery.state().files.get(&id).map_or(0, |record| record.position);
+        let open = self.files.tails.values().map(|tail| tail.size.saturating_sub(acknowledged(tail.id)));
+        let waiting = self.waiting.iter().filter_map(|id| Some((*id, self.files.closed.get(id)?)));
+        open.sum::<u64>() + waiting.map(|(id, closed)| closed.size.saturating_sub(acknowledged(id))).sum::<u64>()
+    }
+
     pub(super) fn publish(&mut self) {
-        let state = self.delivery.state();
-        let files: Vec<FileState> = self
-            .files
-            .tails
-            .values()
-            .filter_map(|tail| {
-                let record = state.files.get(&tail.id)?;
-                Some(FileState {
-                    id: tail.id,
-                    path: tail.path.clone(),
-                    dataset: record.dataset.clone(),
-                    detected: record.dataset_detected,
-                    size: tail.size,
-                    position: tail.position,
-                    acknowledged: record.position,
-                    nameless: tail.name != Name::Here,
-                    problem: tail
-                        .held
-                        .clone()
-                        .or_else(|| self.delivery.stuck(tail.id).map(str::to_owned))
-                        .or_else(|| tail.problem.clone()),
-                })
-            })
-            .chain(self.files.closed.iter().filter_map(|(&id, closed)| {
-                let record = state.files.get(&id)?;
-                Some(FileState {
-                    id,
-                    path: closed.path.clone(),
-                    dataset: record.dataset.clone(),
-                    detected: record.dataset_detected,
-                    size: closed.size,
-                    position: record.position,
-                    acknowledged: record.position,
-                    nameless: false,
-                    problem: None,
-                })
-            }))
-            .collect();
-        let lag_bytes = files.iter().map(|file| file.size.saturating_sub(file.acknowledged)).sum();
+        let lag_bytes = self.lag_bytes();
         let mut problems = self.delivery.problems();
         let late = |why| format!("{why}; new lines there are found every {:?}", self.config.rescan);
         problems.extend(self.watches.problems().into_iter().map(late));
@@ -133,7 +145,8 @@ impl Engine {
             problems
                 .push("changes came faster than they could be taken in; files of that time may be missed".to_owned());
         }
-        let held = files.iter().filter_map(|file| Some(format!("{:?} {}", file.path, file.problem.as_ref()?)));
+        let tails = self.files.tails.values();
+        let held = tails.filter_map(|tail| Some(format!("{:?} {}", tail.path, self.problem_of(tail)?)));
         let paths = || self.path_problems.iter().map(|(path, problem)| format!("{path:?} {problem}"));
         problems.extend(paths());
         let unread = paths().filter(|problem| !problem.contains(super::look::NOT_A_FILE)).chain(held.clone()).collect();
@@ -146,9 +159,9 @@ impl Engine {
         };
         self.metrics.lag_bytes.set(lag_bytes as i64);
         self.metrics.held_bytes.set(self.delivery.pool().used() as i64);
-        self.metrics.files_followed.set(files.len() as i64);
+        self.metrics.files_followed.set((self.files.tails.len() + self.files.closed.len()) as i64);
         self.metrics.files_open.set(self.files.tails.len() as i64);
-        let view = View { files, problems, unread, losses: self.losses.clone(), progress };
+        let view = View { problems, unread, losses: self.losses.clone(), progress };
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         // While nothing is read, acknowledgements and outages still change the picture.
         let idle = self.delivery.undelivered().0 == 0;
