@@ -3,6 +3,7 @@
 use crate::fingerprint::{FileId, Print, marker_of};
 use crate::format::{FormatError, Framer, Record, Skip, Span};
 use crate::journal::{Ending, Sent, Source};
+use crate::labels::{LABEL_PREFIX, Labels};
 use crate::lines::{Line, Lines, unfinished};
 use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders};
 use kafka_wire::compression::Compression;
@@ -30,7 +31,7 @@ pub struct Dress {
 
 impl Dress {
     /// `host` is absent when records are to have no headers at all.
-    pub fn new(host: Option<&str>, path: &Path, dataset: &str, file: FileId) -> Self {
+    pub fn new(host: Option<&str>, path: &Path, dataset: &str, file: FileId, labels: &Labels) -> Self {
         let (mut plain, mut cut) = (RecordHeaders::new(), RecordHeaders::new());
         let mut frame_bytes_max = RECORD_FRAME_BYTES_MAX;
         if let Some(host) = host {
@@ -44,6 +45,12 @@ impl Dress {
             for (key, value) in worn {
                 plain.push(key, Some(value));
                 cut.push(key, Some(value));
+                frame_bytes_max += key.len() + value.len() + 8;
+            }
+            for (name, value) in labels.iter() {
+                let key = format!("{LABEL_PREFIX}{name}");
+                plain.push(&key, Some(value.as_bytes()));
+                cut.push(&key, Some(value.as_bytes()));
                 frame_bytes_max += key.len() + value.len() + 8;
             }
             cut.push(CUT_HEADER, Some(b"true"));
@@ -270,7 +277,7 @@ mod tests {
     }
 
     fn dress() -> Dress {
-        Dress::new(Some("web1"), Path::new("/var/log/a.log"), "syslog", FileId(0xabc))
+        Dress::new(Some("web1"), Path::new("/var/log/a.log"), "syslog", FileId(0xabc), &Labels::default())
     }
 
     type Shown = (String, Vec<(String, String)>);

@@ -3,8 +3,11 @@
 use crate::discover::{Exclude, Pattern, PatternError, Reach};
 use crate::format::{Format, FormatError, Framer};
 use crate::host::HostIdentity;
+use crate::labels::{LabelError, Labels};
+use crate::topic::{TopicError, TopicTemplate};
 use kafka_client::ClientConfig;
 use kafka_wire::compression::Compression;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,8 +48,10 @@ pub struct Input {
     pub follow_symlinks: bool,
     /// `event.dataset`; detected from the first lines when absent.
     pub dataset: Option<String>,
-    /// Topic for these files instead of [`Config::topic`].
+    /// Topic for these files instead of [`Config::topic`]; a template as that one.
     pub topic: Option<String>,
+    /// Fields that every document of these files gets, beside and before [`Config::labels`].
+    pub labels: BTreeMap<String, String>,
     /// How bytes become records.
     pub format: Format,
 }
@@ -55,7 +60,10 @@ pub struct Input {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub client: ClientConfig,
+    /// Topic of the records; parts of a file's path can stand in it, see [`TopicTemplate`].
     pub topic: String,
+    /// Fields that every document gets: names without dots, with their values.
+    pub labels: BTreeMap<String, String>,
     /// Directory of checkpoints and journal; made when it is not there, and locked.
     pub checkpoints: PathBuf,
     pub inputs: Vec<Input>,
@@ -105,8 +113,6 @@ pub struct Config {
 pub enum ConfigError {
     #[error("no files are named")]
     NoPaths,
-    #[error("topic is empty")]
-    NoTopic,
     #[error("{key} is {got}; want {want}")]
     OutOfRange { key: &'static str, got: usize, want: &'static str },
     #[error("path {path:?}")]
@@ -117,6 +123,10 @@ pub enum ConfigError {
     },
     #[error(transparent)]
     Format(#[from] FormatError),
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error(transparent)]
+    Label(#[from] LabelError),
 }
 
 /// An input whose patterns are parsed.
@@ -126,7 +136,8 @@ pub struct CheckedInput {
     pub from: From,
     pub ignore_older: Option<Duration>,
     pub dataset: Option<String>,
-    pub topic: String,
+    pub topic: TopicTemplate,
+    pub labels: Labels,
     pub framer: Arc<Framer>,
 }
 
@@ -136,6 +147,7 @@ impl Config {
         Self {
             client,
             topic: topic.into(),
+            labels: BTreeMap::new(),
             checkpoints: checkpoints.into(),
             inputs: Vec::new(),
             from: From::Beginning,
@@ -165,9 +177,6 @@ impl Config {
     pub fn check(&self) -> Result<Vec<CheckedInput>, ConfigError> {
         if self.inputs.iter().all(|input| input.paths.is_empty()) {
             return Err(ConfigError::NoPaths);
-        }
-        if self.topic.is_empty() {
-            return Err(ConfigError::NoTopic);
         }
         let rate = self.bytes_per_second_max.map_or(usize::MAX, |rate| usize::try_from(rate).unwrap_or(usize::MAX));
         let share = self.cpu_share_max.map_or(100, |share| share as usize);
@@ -202,7 +211,8 @@ impl Config {
             from: input.from.unwrap_or(self.from),
             ignore_older: input.ignore_older,
             dataset: input.dataset.clone(),
-            topic: input.topic.clone().unwrap_or_else(|| self.topic.clone()),
+            topic: TopicTemplate::parse(input.topic.as_ref().unwrap_or(&self.topic))?,
+            labels: Labels::check(self.labels.iter().chain(&input.labels))?,
             framer: Arc::new(Framer::compile(&input.format)?),
         })
     }

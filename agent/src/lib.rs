@@ -19,10 +19,12 @@ mod fingerprint;
 pub mod format;
 mod host;
 mod journal;
+mod labels;
 mod lines;
 mod metrics;
 mod pool;
 mod tail;
+mod topic;
 
 pub use agent::{Agent, StartError, Stopped};
 pub use checkpoint::{OpenError, Positions, Written};

@@ -218,6 +218,7 @@ mod tests {
             partition: None,
             dataset: None,
             dataset_detected: false,
+            labels: Default::default(),
             head: Print::of(head),
             position: 0,
             skipping: Skip::NOTHING,

@@ -44,6 +44,7 @@ fn documents(name: &str, lines: &[u8]) -> String {
             file_path: Some("/var/log/sample.log"),
             position: Some(position),
             dataset: Some(name),
+            ..Origin::default()
         };
         position += line.len() as u64;
         let mut document = Document::from_line(line.strip_suffix(b"\n").unwrap_or(line), &origin);

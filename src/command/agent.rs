@@ -2,7 +2,7 @@
 
 use super::{DRAIN, TICK, brokers};
 use crate::cli::{self, AgentArgs};
-use crate::config::{AgentSection, ConfigFile, Start};
+use crate::config::{AgentSection, ConfigFile, Headers, Start};
 use crate::failure::Failure;
 use crate::files;
 use crate::screen::{LiveLine, Screen};
@@ -104,6 +104,8 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     let mut config = Config::new(ClientConfig::new(brokers), topic, checkpoints);
     config.host_name = host_name.unwrap_or(config.host_name);
     config.once = flags.once;
+    config.labels = section.labels.clone();
+    config.headers = section.headers != Some(Headers::None);
     config.inputs = match flags.paths.is_empty() {
         true => section.inputs.iter().map(input).collect(),
         false => vec![Input { paths: flags.paths, ..Input::default() }],
@@ -153,6 +155,7 @@ fn input(written: &crate::config::Input) -> Input {
         follow_symlinks: written.follow_symlinks.unwrap_or(false),
         dataset: written.dataset.clone(),
         topic: written.topic.clone(),
+        labels: written.labels.clone(),
         ..Input::default()
     }
 }

@@ -27,6 +27,10 @@ pub struct AgentSection {
     pub broker: Option<String>,
     /// Topic of inputs that name none.
     pub topic: Option<String>,
+    /// Fields that every document gets, under `labels`.
+    pub labels: BTreeMap<String, String>,
+    /// Whether records have headers about their source.
+    pub headers: Option<Headers>,
     /// Directory of checkpoints and journal.
     pub checkpoints: Option<PathBuf>,
     /// none, gzip, snappy, lz4 or zstd.
@@ -78,6 +82,17 @@ pub struct Input {
     pub dataset: Option<String>,
     #[serde(default)]
     pub topic: Option<String>,
+    /// Fields that every document of these files gets, under `labels`, beside the agent's.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What records have besides their line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Headers {
+    All,
+    None,
 }
 
 /// Where reading starts in a file without a checkpoint.

@@ -3,5 +3,5 @@
 mod file;
 mod load;
 
-pub use file::{AgentSection, BrokerSection, ConfigFile, ElasticsearchSection, Input, Start, WorkerSection};
+pub use file::{AgentSection, BrokerSection, ConfigFile, ElasticsearchSection, Headers, Input, Start, WorkerSection};
 pub use load::load;

@@ -14,6 +14,7 @@ fn record(id: u64) -> FileRecord {
         partition: Some(2),
         dataset: Some("generic".into()),
         dataset_detected: true,
+        labels: Default::default(),
         head: Print::of(b"head"),
         position: 0,
         skipping: crate::format::Skip::NOTHING,

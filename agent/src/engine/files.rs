@@ -111,7 +111,7 @@ impl Contents for Files {
             match file.read_up_to(source.start, bytes) {
                 Ok(content) if content.len() == bytes => {
                     let dataset = record.dataset.as_deref().unwrap_or(crate::detect::GENERIC);
-                    Content::Here(Dress::new(host, &record.path, dataset, record.id), content)
+                    Content::Here(Dress::new(host, &record.path, dataset, record.id, &record.labels), content)
                 }
                 Ok(_) => Content::Gone("the file is shorter than what was read".to_owned()),
                 Err(error) => Content::NotNow(error.to_string()),

@@ -2,16 +2,36 @@
 
 use super::Engine;
 use super::order::origin;
-use crate::config::From;
+use crate::config::{CheckedInput, From};
 use crate::content::Content;
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Framer, Skip};
 use crate::journal::{Entry, FileRecord, Form};
+use crate::labels::Labels;
 use crate::tail::{self, Goal, Place, Tail};
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+/// What the input that names a file first says about its records, for good.
+pub(super) struct Terms {
+    topic: String,
+    dataset: Option<String>,
+    labels: Labels,
+}
+
+impl Terms {
+    fn of(input: &CheckedInput, path: &Path) -> Self {
+        Self { topic: input.topic.name(path), dataset: input.dataset.clone(), labels: input.labels.clone() }
+    }
+
+    /// Those of the content that `record` had under the same name.
+    pub(super) fn inherited(record: FileRecord) -> Self {
+        let dataset = record.dataset.filter(|_| !record.dataset_detected);
+        Self { topic: record.topic, dataset, labels: record.labels }
+    }
+}
 
 impl Engine {
     /// Begins to read a file that was not followed: where its checkpoint says, if it is the same file, or anew.
@@ -49,9 +69,8 @@ impl Engine {
         let from = self.inputs[input].from;
         let at_end = initial && from == From::End && !self.delivery.state().files.is_named(path);
         let place = if at_end { end_of(&mut content, size, &self.inputs[input].framer)? } else { BEGINNING };
-        let topic = self.inputs[input].topic.clone();
-        let dataset = self.inputs[input].dataset.clone();
-        let id = self.begin(path, content, key, size, place, topic, dataset)?;
+        let terms = Terms::of(&self.inputs[input], path);
+        let id = self.begin(path, content, key, size, place, terms)?;
         if let Some(tail) = self.files.tails.get_mut(&id) {
             tail.goal = goal;
         }
@@ -59,7 +78,6 @@ impl Engine {
     }
 
     /// Gives a file a new identity and reads it from `place`.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn begin(
         &mut self,
         path: &Path,
@@ -67,8 +85,7 @@ impl Engine {
         key: FileKey,
         size: u64,
         place: Place,
-        topic: String,
-        dataset: Option<String>,
+        terms: Terms,
     ) -> io::Result<FileId> {
         let nonce = uuid::Uuid::new_v4().as_u128();
         let id = FileId::assign(&self.delivery.state().agent, &key, self.clock.now_millis(), nonce);
@@ -77,10 +94,11 @@ impl Engine {
             key,
             path: path.to_owned(),
             path_now: path.to_owned(),
-            topic,
+            topic: terms.topic,
             partition: None,
-            dataset_detected: dataset.is_none(),
-            dataset,
+            dataset_detected: terms.dataset.is_none(),
+            dataset: terms.dataset,
+            labels: terms.labels,
             head: Print::of(&content.head()?),
             position: place.position,
             skipping: place.skipping,

@@ -46,7 +46,7 @@ impl Engine {
         }
         let dataset = record.dataset.as_deref().unwrap_or(detect::GENERIC);
         let host = self.config.headers.then_some(self.config.host_name.as_str());
-        tail.dress = Some(Dress::new(host, &record.path, dataset, id));
+        tail.dress = Some(Dress::new(host, &record.path, dataset, id, &record.labels));
         true
     }
 

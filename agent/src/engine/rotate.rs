@@ -2,7 +2,7 @@
 
 use super::closed::leads_to;
 use super::files::find;
-use super::follow::BEGINNING;
+use super::follow::{BEGINNING, Terms};
 use super::{Engine, WALK_INTERVAL_MIN};
 use crate::content::Content;
 use crate::discover::Walk;
@@ -115,10 +115,9 @@ impl Engine {
         }
         tracing::info!(path = ?tail.path, "was truncated and is read from its beginning");
         let size = tail.content.file().metadata().map_or(0, |metadata| metadata.len());
-        let dataset = old.dataset.filter(|_| !old.dataset_detected);
         let content = tail.content.renewed();
-        let new =
-            content.and_then(|content| self.begin(&tail.path, content, tail.key, size, BEGINNING, old.topic, dataset));
+        let terms = Terms::inherited(old);
+        let new = content.and_then(|content| self.begin(&tail.path, content, tail.key, size, BEGINNING, terms));
         match new {
             Ok(new) => {
                 if let Some(next) = self.files.tails.get_mut(&new) {

@@ -11,6 +11,7 @@ pub use log::{Journal, put_frame, replay, take_frame};
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Format, Skip};
 use crate::host::HostIdentity;
+use crate::labels::Labels;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -58,6 +59,9 @@ pub struct FileRecord {
     /// Fixed when there is a first line to look at.
     pub dataset: Option<String>,
     pub dataset_detected: bool,
+    /// Headers of the input that named the file first, without their prefix: a batch that is made again has the same.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub labels: Labels,
     pub head: Print,
     /// Everything before it is acknowledged.
     pub position: u64,

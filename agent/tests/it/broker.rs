@@ -3,7 +3,7 @@
 use agent::{Broker, Identity, Later, Positions, SendError, Written};
 use bytes::Bytes;
 use kafka_wire::batch::{BatchHeader, PlainRecords, wrap_sequence};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,6 +61,8 @@ struct Inner {
     identities: i64,
     partitions: BTreeMap<i32, Partition>,
     got: Vec<Got>,
+    /// Of all batches; their partitions are not kept apart.
+    topics: BTreeSet<String>,
     repeated: usize,
     stalled: bool,
     lose_acknowledgements: bool,
@@ -164,6 +166,10 @@ impl FakeBroker {
         let inner = self.lock();
         assert!(inner.violations.is_empty(), "{:?}", inner.violations);
         inner
+    }
+
+    pub fn topics(&self) -> Vec<String> {
+        self.lock().topics.iter().cloned().collect()
     }
 
     pub fn values(&self) -> Vec<String> {
@@ -319,9 +325,10 @@ impl Broker for FakeBroker {
 
     fn resume(&self, _identity: Identity) {}
 
-    fn send(&self, _topic: &Arc<str>, partition: i32, batch: Bytes) -> Later<Result<(), SendError>> {
+    fn send(&self, topic: &Arc<str>, partition: i32, batch: Bytes) -> Later<Result<(), SendError>> {
         let (reply, answer) = oneshot::channel();
         let mut inner = self.lock();
+        inner.topics.insert(topic.to_string());
         inner.look_at_checkpoints(Some((partition, &batch)));
         let due = inner.due(batch.len());
         inner.partitions.entry(partition).or_default().waiting.push_back(Waiting { batch, reply, due });

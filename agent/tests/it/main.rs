@@ -8,6 +8,7 @@ mod fair;
 mod files;
 mod fixture;
 mod gzip;
+mod labels;
 mod lines;
 mod model;
 mod names;

@@ -6,6 +6,7 @@ mod value;
 mod write;
 
 use jiff::Timestamp;
+use std::borrow::Cow;
 
 pub use path::{FieldError, FieldPath};
 pub use read::{DuplicateKeys, JsonError, NESTING_MAX, read, read_prefix};
@@ -33,6 +34,16 @@ pub struct Origin<'a> {
     /// Position of the line's first byte in its file.
     pub position: Option<u64>,
     pub dataset: Option<&'a str>,
+    /// Static labels of the agent's input: name and value.
+    pub labels: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    /// `stdout` or `stderr` of a container.
+    pub stream: Option<&'a str>,
+    /// Who sent the line over the network.
+    pub source_address: Option<&'a str>,
+    /// When the container's runtime took the line (RFC 3339): nearer to the event than the record's timestamp.
+    pub written_at: Option<&'a str>,
+    /// The line was longer than the agent's limit; this is its beginning.
+    pub truncated: bool,
 }
 
 /// What is indexed.
@@ -54,7 +65,8 @@ impl Document {
     /// The document with which a pipeline starts: the line as `message` and what is known about its source.
     pub fn from_line(line: &[u8], origin: &Origin<'_>) -> Document {
         let mut source = Map::new();
-        source.insert("@timestamp", format_ms(origin.timestamp_ms));
+        let written_ms = origin.written_at.and_then(|text| Some(text.parse::<Timestamp>().ok()?.as_millisecond()));
+        source.insert("@timestamp", format_ms(written_ms.unwrap_or(origin.timestamp_ms)));
         let text = String::from_utf8_lossy(line);
         let invalid = matches!(text, std::borrow::Cow::Owned(_));
         source.insert("message", text.into_owned());
@@ -68,8 +80,25 @@ impl Document {
         if let Some(position) = origin.position {
             log.insert("offset", position);
         }
+        if let Some(address) = origin.source_address {
+            log.insert("source", single("address", address));
+        }
+        if origin.truncated {
+            // Filebeat's mark.
+            log.insert("flags", vec![Value::from("truncated")]);
+        }
         if !log.is_empty() {
             source.insert("log", log);
+        }
+        if let Some(stream) = origin.stream {
+            source.insert("stream", stream);
+        }
+        if !origin.labels.is_empty() {
+            let mut labels = Map::new();
+            for (name, value) in origin.labels {
+                labels.insert(name.as_ref(), value.as_ref());
+            }
+            source.insert("labels", labels);
         }
         if let Some(dataset) = origin.dataset {
             source.insert("event", single("dataset", dataset));

@@ -106,6 +106,7 @@ fn a_line_becomes_a_document_with_its_source() {
         file_path: Some("/var/log/x.log"),
         position: Some(42),
         dataset: Some("nginx.access"),
+        ..Origin::default()
     };
     let document = Document::from_line(b"hello", &origin);
     assert_eq!(
@@ -124,4 +125,30 @@ fn a_line_that_is_not_utf8_says_so() {
     let document = Document::from_failed_line(b"\xff", &Origin::default(), &failure);
     assert_eq!(document.get("error.message"), Some(&Value::from("processor grok (t): no")));
     assert_eq!(document.get("tags.1"), Some(&Value::from("_pipeline_failure")));
+}
+
+#[test]
+fn what_the_record_says_besides_becomes_fields() {
+    let labels = [("env".into(), "prod".into()), ("a.b".into(), "x".into())];
+    let origin = Origin {
+        timestamp_ms: 0,
+        labels: &labels,
+        stream: Some("stderr"),
+        source_address: Some("192.0.2.1"),
+        written_at: Some("2026-01-02T03:04:05.678901234Z"),
+        truncated: true,
+        ..Origin::default()
+    };
+    let document = Document::from_line(b"a", &origin);
+    let text = |path: &str| document.get(path).and_then(Value::as_str).map(str::to_owned);
+    assert_eq!(text("labels.env").as_deref(), Some("prod"));
+    assert_eq!(text("stream").as_deref(), Some("stderr"));
+    assert_eq!(text("log.source.address").as_deref(), Some("192.0.2.1"));
+    assert_eq!(text("@timestamp").as_deref(), Some("2026-01-02T03:04:05.678Z"));
+    assert_eq!(document.get("log.flags"), Some(&Value::List(vec![Value::from("truncated")])));
+    let odd = Origin { written_at: Some("yesterday"), ..Origin::default() };
+    assert_eq!(
+        Document::from_line(b"a", &odd).get("@timestamp").and_then(Value::as_str),
+        Some("1970-01-01T00:00:00.000Z")
+    );
 }

@@ -143,6 +143,11 @@ impl Run<'_> {
             file_path: source.file_path.as_deref(),
             position: source.position,
             dataset: source.dataset.as_deref(),
+            labels: &source.labels,
+            stream: source.stream.as_deref(),
+            source_address: source.address.as_deref(),
+            written_at: source.written_at.as_deref(),
+            truncated: source.truncated,
         };
         let mut document = Document::from_line(line, &origin);
         if let Some(pipeline) = self.renderer.pipeline(origin.dataset) {
@@ -202,6 +207,11 @@ struct Source<'a> {
     dataset: Option<Cow<'a, str>>,
     position: Option<u64>,
     place: Option<FilePlace>,
+    labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    stream: Option<Cow<'a, str>>,
+    address: Option<Cow<'a, str>>,
+    written_at: Option<Cow<'a, str>>,
+    truncated: bool,
 }
 
 impl<'a> Source<'a> {
@@ -216,7 +226,14 @@ impl<'a> Source<'a> {
                 b"event.dataset" => source.dataset = text().filter(|dataset| !dataset.is_empty()),
                 b"sluice.file.id" => file_id = header.value,
                 b"log.offset" => position = header.value,
-                _ => {}
+                b"stream" => source.stream = text(),
+                b"log.source.address" => source.address = text(),
+                b"@timestamp" => source.written_at = text(),
+                b"sluice.cut" => source.truncated = true,
+                key => {
+                    let name = key.strip_prefix(b"labels.").filter(|name| !name.is_empty());
+                    source.labels.extend(name.map(String::from_utf8_lossy).zip(text()));
+                }
             }
         }
         source.position = position.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
