@@ -199,8 +199,12 @@ impl Reader {
             }
             Sight::Missing => self.gone(path, round),
             Sight::Here { input, regular } => {
-                if !regular || self.shared.opened() + round.changes.opened.len() >= OPENED_MAX {
+                if !regular {
                     round.changes.names.insert(path);
+                    return;
+                }
+                if self.shared.opened() + round.changes.opened.len() >= OPENED_MAX {
+                    round.changes.unopened.insert(path);
                     return;
                 }
                 match Content::open(&path) {

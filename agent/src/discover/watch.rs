@@ -38,6 +38,8 @@ pub struct Changes {
     /// Names that came, went, or whose rights changed.
     pub names: BTreeSet<PathBuf>,
     pub opened: Vec<Opened>,
+    /// Files that appeared, and were not opened because too many are: who looks at them may be too late.
+    pub unopened: BTreeSet<PathBuf>,
     /// Directories that have gone, with what was below.
     pub gone_directories: BTreeSet<PathBuf>,
     /// Directories that cannot be read, and why; those that could be again.
@@ -60,6 +62,7 @@ impl Changes {
         self.written.is_empty()
             && self.names.is_empty()
             && self.opened.is_empty()
+            && self.unopened.is_empty()
             && self.gone_directories.is_empty()
             && self.unreadable.is_empty()
             && self.readable.is_empty()
@@ -71,6 +74,7 @@ impl Changes {
     /// Takes in what came later.
     fn merge(&mut self, later: Self) {
         self.opened.extend(later.opened);
+        self.unopened.extend(later.unopened);
         self.files_missed += later.files_missed;
         self.missed_path = later.missed_path.or(self.missed_path.take());
         self.missed |= later.missed;

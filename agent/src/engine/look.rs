@@ -76,6 +76,7 @@ impl Engine {
         self.path_problems.extend(unreadable.into_iter().map(|(path, why)| (path, format!("cannot be read: {why}"))));
 
         let mut touched = std::mem::take(&mut changes.names);
+        touched.extend(changes.unopened.iter().cloned());
         if !changes.gone_directories.is_empty() {
             let gone = |path: &Path| path.ancestors().any(|above| changes.gone_directories.contains(above));
             touched.extend(self.files.by_path.keys().filter(|path| gone(path)).cloned());
@@ -96,7 +97,10 @@ impl Engine {
                 Sight::Here { input, .. } | Sight::Link { input, .. } => {
                     seen.extend(self.look_at(path, input, false, None));
                 }
-                Sight::Missing | Sight::Skipped | Sight::Other => {
+                sight => {
+                    if sight == Sight::Missing && changes.unopened.contains(path) {
+                        self.count_missed(1, Some(path.clone()));
+                    }
                     self.files.by_path.remove(path);
                     self.path_problems.remove(path);
                 }
@@ -171,10 +175,11 @@ impl Engine {
             if self.is_left_alone(input, &key, &metadata) {
                 return Ok(None);
             }
-            let (content, metadata) = match opened {
+            let (mut content, metadata) = match opened {
                 Some(opened) => opened,
                 None => Content::open(path)?,
             };
+            self.adopt_moved(path, &key, &mut content)?;
             let id = self.follow(path, input, initial, content, &metadata)?;
             self.put_off(id, &metadata);
             return Ok(Some(id));

@@ -8,6 +8,7 @@ mod format;
 mod frame;
 mod limits;
 mod look;
+mod moved;
 mod order;
 mod read;
 mod rotate;

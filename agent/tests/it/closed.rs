@@ -224,3 +224,42 @@ async fn a_folder_that_is_renamed_away_for_a_while_is_read_on() {
         assert!(agent.losses().is_empty(), "{:?}", agent.losses());
     }
 }
+
+/// The same disk under another device number, as after a restart of the machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_has_another_number_has_the_same_files() {
+    let mut fixture = Fixture::new();
+    fixture.config.inputs = vec![Input { paths: vec![glob(&fixture.folder, "m/*.log")], ..Input::default() }];
+    let (image, at) = (fixture.folder.path().join("image"), fixture.path("m"));
+    fs::create_dir(&at).expect("made");
+    fs::File::create(&image).and_then(|file| file.set_len(8 << 20)).expect("made");
+    let loop_device = || {
+        let shown = Command::new("losetup").args(["--find", "--show"]).arg(&image).output().ok()?;
+        shown.status.success().then(|| String::from_utf8_lossy(&shown.stdout).trim().to_owned())
+    };
+    let (true, Some(first), Some(second)) = (run("mkfs.ext4", &["-q"], &image), loop_device(), loop_device()) else {
+        println!("this user may not make disks: nothing is tested here");
+        return;
+    };
+    let Some(mounted) = Mount::new(&[&first], &at) else { return };
+    let device = || std::os::unix::fs::MetadataExt::dev(&fs::metadata(&at).expect("there"));
+    let before = device();
+    fixture.append("m/a.log", "one\ntwo\n");
+    let agent = fixture.start().await;
+    fixture.expect(&["one", "two"]).await;
+    agent.stop(DRAIN).await;
+    assert!(run("umount", &[], &at), "nothing is open in it");
+    std::mem::forget(mounted);
+    let _mounted = Mount::new(&[&second], &at).expect("this user may mount");
+    assert_ne!(device(), before);
+    fixture.append("m/a.log", "three\n");
+    fixture.append("m/b.log", "new\n");
+    let agent = fixture.start().await;
+    fixture.expect(&["one", "two", "three", "new"]).await;
+    let ids: std::collections::BTreeSet<_> =
+        fixture.broker.got().iter().map(|got| got.header("sluice.file.id").to_owned()).collect();
+    assert_eq!(ids.len(), 2);
+    agent.stop(DRAIN).await;
+    drop(_mounted);
+    [first, second].iter().for_each(|device| drop(Command::new("losetup").args(["-d", device]).output()));
+}

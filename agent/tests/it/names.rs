@@ -4,7 +4,8 @@ use crate::fixture::{Fixture, caught_up, glob, metric};
 use agent::{From, Input};
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -263,5 +264,44 @@ async fn where_to_start_is_each_inputs_own() {
     fixture.append("new.log", "three\n");
     fixture.append("later.log", "four\n");
     fixture.expect(&["one", "three", "four"]).await;
+    agent.stop(DRAIN).await;
+}
+
+/// What is not readable yet, in a directory that is not either, is read as soon as it is. Root reads everything, so
+/// for root this runs as somebody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_are_granted_later_are_seen_at_once() {
+    const NOBODY: [&str; 3] = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let mut fixture = Fixture::new();
+    fixture.config.inputs = vec![input(&fixture, "**/*.log")];
+    fixture.append("a.log", "one\n");
+    fixture.append_in("x", "b.log", "two\n");
+    let rights = |name: &str, mode| {
+        fs::set_permissions(fixture.path(name), fs::Permissions::from_mode(mode)).expect("set");
+    };
+    rights("a.log", 0o000);
+    rights("x", 0o000);
+    if fs::File::open(fixture.path("a.log")).is_ok() {
+        let name = "names::rights_that_are_granted_later_are_seen_at_once";
+        // Where everybody may run it.
+        let everybodys = tempfile::tempdir().expect("folder");
+        fs::set_permissions(everybodys.path(), fs::Permissions::from_mode(0o755)).expect("set");
+        let this = everybodys.path().join("it");
+        fs::copy(std::env::current_exe().expect("known"), &this).expect("copied");
+        let ended = Command::new("setpriv").args(NOBODY).arg(this).args(["--exact", name, "--nocapture"]).output();
+        let ended = ended.expect("setpriv runs");
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(ended.status.success() && said.contains("1 passed"), "as nobody: {said}");
+        return;
+    }
+    let agent = fixture.start().await;
+    fixture.until(|| agent.problems().iter().any(|problem| problem.contains("a.log"))).await;
+    fixture.until(|| agent.problems().iter().any(|problem| problem.contains("x\" cannot be read"))).await;
+    rights("a.log", 0o600);
+    fixture.expect(&["one"]).await;
+    rights("x", 0o700);
+    fixture.append("x/b.log", "three\n");
+    fixture.expect(&["one", "two", "three"]).await;
+    fixture.until(|| agent.problems().is_empty()).await;
     agent.stop(DRAIN).await;
 }
