@@ -1,6 +1,6 @@
 //! The agent as its user sees it: start it, look at it, stop it.
 
-use crate::checkpoint::{OpenError, Store};
+use crate::checkpoint::{Disk, OpenError, Store};
 use crate::config::{Config, ConfigError};
 use crate::deliver::{Broker, Delivery, KafkaBroker};
 use crate::discover::{Scope, Watches};
@@ -72,8 +72,9 @@ impl Agent {
     ) -> Result<Self, StartError> {
         let inputs = config.check()?;
         let metrics = Metrics::register(registry);
+        let disk = Disk { gate: config.write_gate.clone() };
         let store =
-            Store::open(&config.checkpoints, config.host_identity.clone(), || uuid::Uuid::new_v4().to_string())?;
+            Store::open(&config.checkpoints, config.host_identity.clone(), disk, || uuid::Uuid::new_v4().to_string())?;
         let (wakes, woken) = mpsc::channel();
         let wake = |make: fn() -> Wake| {
             let wakes = wakes.clone();

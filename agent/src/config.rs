@@ -1,5 +1,6 @@
 //! What an agent is told: which files, where to, and its limits, checked before anything starts.
 
+use crate::checkpoint::WriteGate;
 use crate::discover::{Exclude, Pattern, PatternError, Reach};
 use crate::format::{Format, FormatError, Framer};
 use crate::host::HostIdentity;
@@ -77,6 +78,9 @@ pub struct Config {
     pub host_name: String,
     /// The machine, to recognise checkpoints that were copied from another one; looked up when absent.
     pub host_identity: Option<HostIdentity>,
+    /// Where tests make the disk of the checkpoints full.
+    #[doc(hidden)]
+    pub write_gate: Option<WriteGate>,
     /// How often all directories are looked through, in case that a watch missed something.
     pub rescan: Duration,
     /// Files that are open at a time; of those that were read to their end the least recently written are closed. A
@@ -156,6 +160,7 @@ impl Config {
             once: false,
             host_name: host_name(),
             host_identity: None,
+            write_gate: None,
             rescan: Duration::from_secs(60),
             open_files_max: 1024,
             watches_max: 1 << 20,

@@ -27,7 +27,7 @@ mod tail;
 mod topic;
 
 pub use agent::{Agent, StartError, Stopped};
-pub use checkpoint::{OpenError, Positions, Written};
+pub use checkpoint::{OpenError, Positions, WriteGate, Written};
 pub use config::{Config, ConfigError, From, Input, host_name};
 pub use deliver::{Broker, Identity, Later, SendError};
 pub use discover::PatternError;

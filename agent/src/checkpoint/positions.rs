@@ -1,7 +1,7 @@
 //! A look from outside at what an agent has written down, also while it goes on writing.
 
 use super::State;
-use super::store::{file, generations};
+use super::folder::{CHECKPOINT, JOURNAL, file, generations};
 use crate::fingerprint::FileId;
 use crate::journal::{Entry, Sent, replay, take_frame};
 use std::fs;
@@ -48,7 +48,7 @@ impl Positions {
             return Ok(acknowledged);
         }
         loop {
-            let bytes = match fs::read(file(&self.folder, "journal.", self.generation)) {
+            let bytes = match fs::read(file(&self.folder, JOURNAL, self.generation)) {
                 Ok(bytes) => bytes,
                 // Replaced by a newer checkpoint. What the journals between said is not known one by one.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -69,7 +69,7 @@ impl Positions {
                 }
                 self.state.apply(entry);
             }
-            if !file(&self.folder, "journal.", self.generation + 1).exists() {
+            if !file(&self.folder, JOURNAL, self.generation + 1).exists() {
                 return Ok(acknowledged);
             }
             self.generation += 1;
@@ -78,20 +78,20 @@ impl Positions {
     }
 
     fn begin(&mut self) -> io::Result<bool> {
-        let checkpoints = match generations(&self.folder, "checkpoint.") {
+        let checkpoints = match generations(&self.folder, CHECKPOINT) {
             Ok(checkpoints) => checkpoints,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         for generation in checkpoints.into_iter().rev() {
-            let bytes = fs::read(file(&self.folder, "checkpoint.", generation))?;
+            let bytes = fs::read(file(&self.folder, CHECKPOINT, generation))?;
             if let Some(state) = take_frame(&mut bytes.as_slice()) {
                 (self.generation, self.at, self.state) = (generation, 0, state);
                 return Ok(true);
             }
         }
         self.generation = 1;
-        Ok(file(&self.folder, "journal.", 1).exists())
+        Ok(file(&self.folder, JOURNAL, 1).exists())
     }
 
     /// Everything before the position of a file is acknowledged.

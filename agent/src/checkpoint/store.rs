@@ -10,11 +10,16 @@
 //! therefore be cut or garbled at any place without more damage than the loss of what it said last.
 
 use super::State;
+use super::disk::Disk;
+use super::folder::{CHECKPOINT, JOURNAL, file, generations, read_newest};
+use super::work::{self, Checkpoint, Flush};
+use crate::fingerprint::FileId;
 use crate::host::HostIdentity;
-use crate::journal::{Entry, Journal, put_frame, replay, take_frame};
+use crate::journal::{Entry, Journal};
 use rustix::fs::FlockOperation;
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -46,10 +51,17 @@ pub struct Store {
     generation: u64,
     journal: Journal,
     state: State,
-    /// There are entries that a killed machine would forget.
-    unflushed: bool,
-    /// Among them the identity of a file: no line of it may be sent before a flush.
-    identity_unflushed: bool,
+    disk: Disk,
+    /// The journal of the generation before, as long as it is not known to be flushed.
+    previous: Option<File>,
+    /// A journal was made since the names in the folder were flushed.
+    renamed: bool,
+    /// Entries since the start, and how many of them are known to be on disk.
+    appended: u64,
+    flushed: u64,
+    /// Files of which something that records carry for good is not on disk, and the last entry that says so: no line
+    /// of them may be sent.
+    unsettled: BTreeMap<FileId, u64>,
 }
 
 impl Store {
@@ -58,6 +70,7 @@ impl Store {
     pub fn open(
         folder: &Path,
         host: Option<HostIdentity>,
+        disk: Disk,
         new_uuid: impl FnOnce() -> String,
     ) -> Result<Self, OpenError> {
         let failed = |operation, path: &Path| {
@@ -77,32 +90,45 @@ impl Store {
             other => OpenError::Io { operation: "lock", path: lock_path.clone(), source: other.into() },
         })?;
 
-        let checkpoints = generations(folder, "checkpoint.").map_err(failed("list", folder))?;
-        let journals = generations(folder, "journal.").map_err(failed("list", folder))?;
+        let checkpoints = generations(folder, CHECKPOINT).map_err(failed("list", folder))?;
+        let journals = generations(folder, JOURNAL).map_err(failed("list", folder))?;
         let newest = checkpoints.iter().chain(&journals).copied().max().unwrap_or(0);
         let found = read_newest(folder, &checkpoints, &journals).map_err(failed("read", folder))?;
         let state = match found {
-            Some(state) => state,
+            Some((state, first)) => {
+                // The damaged ones would be taken for what to fall back on when older ones are removed.
+                for path in checkpoints.into_iter().filter(|&at| at > first).map(|at| file(folder, CHECKPOINT, at)) {
+                    fs::remove_file(&path).map_err(failed("remove", &path))?;
+                }
+                state
+            }
             None if newest == 0 => State::default(),
             None => return Err(OpenError::Corrupt(folder.to_owned())),
         };
 
-        let journal_path = file(folder, "journal.", newest + 1);
-        let journal = Journal::create(&journal_path).map_err(failed("create", &journal_path))?;
+        let journal_path = file(folder, JOURNAL, newest + 1);
+        let journal = Journal::create(&journal_path, disk.clone()).map_err(failed("create", &journal_path))?;
         let mut store = Self {
             folder: folder.to_owned(),
             _lock: lock,
             generation: newest + 1,
             journal,
             state,
-            unflushed: false,
-            identity_unflushed: false,
+            disk,
+            previous: None,
+            renamed: true,
+            appended: 0,
+            flushed: 0,
+            unsettled: BTreeMap::new(),
         };
         let host = host.unwrap_or_else(|| HostIdentity::look(folder));
         for entry in store.say_who(host, new_uuid) {
             store.append(entry).map_err(failed("write", &journal_path))?;
         }
-        store.flush().and_then(|()| store.write_checkpoint()).map_err(failed("write checkpoint in", folder))?;
+        store
+            .flush()
+            .and_then(|()| work::write(folder, store.generation, &store.state, &store.disk))
+            .map_err(failed("write checkpoint in", folder))?;
         Ok(store)
     }
 
@@ -131,58 +157,91 @@ impl Store {
 
     /// Writes `entry` to the journal, then changes the state. After an error neither has changed.
     pub fn append(&mut self, entry: Entry) -> io::Result<()> {
-        if matches!(entry, Entry::Sent(_)) && self.identity_unflushed {
+        if let Entry::Sent(sent) = &entry
+            && sent.sources.iter().any(|source| !self.is_settled(source.file))
+        {
             self.flush()?;
         }
         self.journal.append(&entry)?;
-        self.unflushed = true;
-        self.identity_unflushed |= self.is_identity(&entry);
+        self.appended += 1;
+        if let Some(file) = self.identity_in(&entry) {
+            self.unsettled.insert(file, self.appended);
+        }
         self.state.apply(entry);
         Ok(())
     }
 
-    /// Whether records will carry what this entry says, for good.
-    fn is_identity(&self, entry: &Entry) -> bool {
-        match entry {
-            Entry::Agent { .. } | Entry::Copied { .. } => true,
-            Entry::File(new) => self
-                .state
-                .files
-                .get(&new.id)
-                .is_none_or(|old| (&old.dataset, old.partition) != (&new.dataset, new.partition)),
-            _ => false,
-        }
+    /// The file of which this entry says something new that its records will carry for good.
+    fn identity_in(&self, entry: &Entry) -> Option<FileId> {
+        let Entry::File(new) = entry else { return None };
+        let old = self.state.files.get(&new.id);
+        let same = old.is_some_and(|old| (&old.dataset, old.partition) == (&new.dataset, new.partition));
+        (!same).then_some(new.id)
+    }
+
+    /// Whether everything that the records of this file carry for good is on disk. If not, a flush is needed.
+    pub fn is_settled(&self, file: FileId) -> bool {
+        !self.unsettled.contains_key(&file)
     }
 
     /// Flushes all entries.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.journal.flush()?;
-        self.unflushed = false;
-        self.identity_unflushed = false;
+        let flush = self.begin_flush()?;
+        flush.run()?;
+        self.flushed(&flush);
         Ok(())
     }
 
-    /// What is to be flushed elsewhere, if anything: a flush of this handle covers all entries so far.
-    pub fn unflushed(&mut self) -> Option<File> {
-        if !std::mem::take(&mut self.unflushed) {
-            return None;
-        }
-        self.journal.handle().ok()
+    /// Whether there are entries that a killed machine would forget.
+    pub fn is_unflushed(&self) -> bool {
+        self.flushed < self.appended
     }
 
-    /// Begins a new generation when the journal has become long.
-    pub fn compact_when_long(&mut self) -> io::Result<()> {
-        if self.journal.bytes() >= JOURNAL_BYTES_MAX { self.compact() } else { Ok(()) }
+    /// A flush of all entries so far, to be done elsewhere and told to [`Store::flushed`].
+    pub fn begin_flush(&self) -> io::Result<Flush> {
+        let mut journals = vec![self.journal.handle()?];
+        journals.extend(self.previous.as_ref().map(File::try_clone).transpose()?);
+        let folder = self.renamed.then(|| self.folder.clone());
+        Ok(Flush { entries: self.appended, generation: self.generation, journals, folder })
+    }
+
+    pub fn flushed(&mut self, flush: &Flush) {
+        self.flushed = self.flushed.max(flush.entries);
+        self.unsettled.retain(|_, entry| *entry > flush.entries);
+        if flush.generation == self.generation {
+            self.previous = None;
+            self.renamed = false;
+        }
+    }
+
+    /// Whether the journal has become so long that a checkpoint is due.
+    pub fn is_long(&self) -> bool {
+        self.journal.bytes() >= JOURNAL_BYTES_MAX
     }
 
     /// Writes the state as checkpoint of a new generation.
     pub fn compact(&mut self) -> io::Result<()> {
-        self.flush()?;
+        let checkpoint = self.begin_checkpoint()?;
+        checkpoint.run()?;
+        self.flushed(&checkpoint.into_flush());
+        Ok(())
+    }
+
+    /// Begins a new generation. Its checkpoint is to be written elsewhere; until then, and if that fails, the
+    /// checkpoint before and both journals say the same.
+    pub fn begin_checkpoint(&mut self) -> io::Result<Checkpoint> {
         self.drop_gone_files()?;
+        if self.previous.is_some() {
+            // Two generations without a checkpoint: the older one is done with here.
+            self.flush()?;
+        }
         let generation = self.generation + 1;
-        self.journal = Journal::create(&file(&self.folder, "journal.", generation))?;
+        let journal = Journal::create(&file(&self.folder, JOURNAL, generation), self.disk.clone())?;
+        self.previous = Some(std::mem::replace(&mut self.journal, journal).into_file());
+        self.renamed = true;
         self.generation = generation;
-        self.write_checkpoint()
+        let (folder, disk) = (self.folder.clone(), self.disk.clone());
+        Ok(Checkpoint { folder, generation, state: self.state.clone(), disk, flush: self.begin_flush()? })
     }
 
     /// A file whose content is gone is needed only while batches of it are in flight.
@@ -196,75 +255,6 @@ impl Store {
             .collect();
         gone.into_iter().try_for_each(|file| self.append(Entry::Forget { file }))
     }
-
-    /// Writes the checkpoint of the current generation, whose journal is still empty or begins with what the state
-    /// has anyway, and removes what is older than the generation before.
-    fn write_checkpoint(&mut self) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        put_frame(&mut bytes, &self.state);
-        let aside = self.folder.join("checkpoint.new");
-        let mut out = File::create(&aside)?;
-        out.write_all(&bytes)?;
-        out.sync_all()?;
-        fs::rename(&aside, file(&self.folder, "checkpoint.", self.generation))?;
-        File::open(&self.folder)?.sync_all()?;
-        // One more checkpoint is kept than is needed, with the journals that lead on from it.
-        let kept_from = generations(&self.folder, "checkpoint.")?.iter().rev().nth(1).copied().unwrap_or(0);
-        for prefix in ["checkpoint.", "journal."] {
-            for old in generations(&self.folder, prefix)?.into_iter().filter(|&old| old < kept_from) {
-                fs::remove_file(file(&self.folder, prefix, old))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn file(folder: &Path, prefix: &str, generation: u64) -> PathBuf {
-    folder.join(format!("{prefix}{generation}"))
-}
-
-/// The generations of which there is a file, ascending.
-pub(super) fn generations(folder: &Path, prefix: &str) -> io::Result<Vec<u64>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        found.extend(name.to_str().and_then(|name| name.strip_prefix(prefix)).and_then(|n| n.parse::<u64>().ok()));
-    }
-    found.sort_unstable();
-    Ok(found)
-}
-
-/// The state of the newest sound checkpoint, moved on by the journals since. A journal that is torn is the last one
-/// that counts.
-fn read_newest(folder: &Path, checkpoints: &[u64], journals: &[u64]) -> io::Result<Option<State>> {
-    let mut start = None;
-    for &generation in checkpoints.iter().rev() {
-        let bytes = fs::read(file(folder, "checkpoint.", generation))?;
-        let mut rest = bytes.as_slice();
-        match take_frame::<State>(&mut rest) {
-            Some(state) if rest.is_empty() => {
-                start = Some((generation, state));
-                break;
-            }
-            _ => tracing::warn!(folder = ?folder, generation, "checkpoint is damaged; the one before it is used"),
-        }
-    }
-    // The first generation began with nothing, and its journal says all.
-    let start = start.or_else(|| journals.contains(&1).then(|| (1, State::default())));
-    let Some((first, mut state)) = start else { return Ok(None) };
-    for &generation in journals.iter().filter(|&&generation| generation >= first) {
-        let path = file(folder, "journal.", generation);
-        let bytes = fs::read(&path)?;
-        let replayed = replay(&bytes);
-        replayed.entries.into_iter().for_each(|entry| state.apply(entry));
-        if replayed.torn_bytes > 0 {
-            tracing::warn!(path = ?path, bytes = replayed.torn_bytes, "journal ends torn; its tail is cut off");
-            // What comes next builds on this state, so the journal has to end here for every later reading too.
-            OpenOptions::new().write(true).open(&path)?.set_len((bytes.len() - replayed.torn_bytes) as u64)?;
-            break;
-        }
-    }
-    Ok((!state.agent.is_empty()).then_some(state))
 }
 
 #[cfg(test)]

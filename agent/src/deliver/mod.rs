@@ -2,6 +2,7 @@
 
 mod ask;
 mod broker;
+mod disk;
 mod kafka;
 mod lane;
 mod mend;
@@ -12,12 +13,13 @@ mod send;
 use ask::Open;
 pub use ask::Question;
 pub use broker::{Broker, Identity, Later, SendError};
+use disk::Work;
 pub use kafka::KafkaBroker;
 use lane::Lane;
 pub use send::Draft;
 
 use crate::batch::Dress;
-use crate::checkpoint::{State, Store};
+use crate::checkpoint::{Flush, State, Store};
 use crate::fingerprint::FileId;
 use crate::journal::{Entry, FileRecord, Sent, Source};
 use crate::metrics::Metrics;
@@ -50,7 +52,14 @@ pub enum Answer {
         question: Question,
         reason: String,
     },
-    Flushed(Result<(), String>),
+    Flushed {
+        flush: Flush,
+        done: io::Result<()>,
+    },
+    Checkpointed {
+        flush: Flush,
+        done: io::Result<()>,
+    },
 }
 
 /// The content of a range, to make a batch again.
@@ -78,6 +87,8 @@ pub enum Event {
     Held { file: FileId, reason: String },
     /// Batches can be numbered now, or the partition of files is known.
     Ready,
+    /// What could not be written down can be now: files that were not begun or were held for that.
+    Writable,
     /// There is room in a lane that was full.
     Room(usize),
     /// Bytes that nobody will get.
@@ -108,6 +119,7 @@ pub struct Delivery {
     /// Sequences in flight belong to a cluster: nothing is sent before it is known to be the same.
     cluster_known: bool,
     closed: bool,
+    work: Work,
     write_problem: Option<String>,
 }
 
@@ -136,6 +148,7 @@ impl Delivery {
             batches_of: HashMap::new(),
             cluster_known: false,
             closed: false,
+            work: Work::default(),
             write_problem: None,
         }
     }
@@ -159,7 +172,7 @@ impl Delivery {
         match written {
             Ok(()) => {
                 self.metrics.journal_entries.inc();
-                self.write_problem = None;
+                self.work.writable_again |= self.write_problem.take().is_some();
             }
             Err(error) => {
                 let problem = format!("cannot write the journal: {error}; reading waits until it can be written");
@@ -196,11 +209,8 @@ impl Delivery {
                 self.advance(lane, contents, &mut events);
             }
             Answer::No { question, reason } => self.refused(question, &reason),
-            Answer::Flushed(Ok(())) => {}
-            Answer::Flushed(Err(reason)) => {
-                let failed = Err(io::Error::other(format!("flush: {reason}")));
-                self.note_write(&failed);
-            }
+            Answer::Flushed { flush, done } => self.flushed(&flush, done, &mut events),
+            Answer::Checkpointed { flush, done } => self.checkpointed(&flush, done, &mut events),
         }
         events
     }
@@ -209,33 +219,22 @@ impl Delivery {
     pub fn tick(&mut self, contents: &mut dyn Contents) -> Vec<Event> {
         let mut events = Vec::new();
         if self.write_problem.is_some() {
-            let flushed = self.store.flush();
-            self.note_write(&flushed);
-            if flushed.is_ok() {
-                events.push(Event::Ready);
-            }
+            // Says what is known already: only whether it can be written is of interest.
+            let host = self.state().host.clone().unwrap_or_default();
+            // The problem itself is noted there.
+            let _ = self.record(Entry::Host(host));
+        }
+        if std::mem::take(&mut self.work.writable_again) {
+            events.extend([Event::Ready, Event::Writable]);
         }
         self.ask_again(Instant::now());
         self.move_misplaced();
         for lane in 0..self.lanes.len() {
             self.advance(lane, contents, &mut events);
         }
-        if let Err(error) = self.store.compact_when_long() {
-            self.note_write(&Err(error));
-        }
-        if let Some(file) = self.store.unflushed() {
-            let tell = Arc::clone(&self.tell);
-            self.runtime.spawn_blocking(move || {
-                tell(Answer::Flushed(file.sync_data().map_err(|error| error.to_string())));
-            });
-        }
+        self.checkpoint_when_due();
+        self.flush_soon();
         events
-    }
-
-    /// Writes everything that is known to disk.
-    pub fn finish(&mut self) -> io::Result<()> {
-        self.closed = true;
-        self.store.compact()
     }
 
     /// Batches without acknowledgement, and the records in them.

@@ -262,6 +262,7 @@ impl Engine {
             match event {
                 Event::Moved(file) => moved.push(file),
                 Event::Ready => self.queue.unpark(),
+                Event::Writable => self.rescan_at = Instant::now(),
                 Event::Room(lane) => self.queue.grant(lane),
                 Event::Held { file, reason } => {
                     let place = self.delivery.state().files.get(&file).map(Place::acknowledged);

@@ -109,6 +109,9 @@ impl Engine {
             }
             return Ok(Turn::More);
         }
+        if !self.delivery.settle(id) {
+            return Ok(Turn::Parked);
+        }
         let framed = if framer.is_plain() {
             self.frame(id, lane, data, last)
         } else {

@@ -7,10 +7,11 @@
 //! ```
 
 use super::Entry;
+use crate::checkpoint::Disk;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 const FRAME_BYTES: usize = 8;
@@ -48,13 +49,14 @@ pub struct Journal {
     /// A failed append could not be cut off: nothing may follow it.
     torn: bool,
     buffer: Vec<u8>,
+    disk: Disk,
 }
 
 impl Journal {
     /// Makes an empty journal; whatever had this name is gone.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub fn create(path: &Path, disk: Disk) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(true).write(true).open(path)?;
-        Ok(Self { file, bytes: 0, torn: false, buffer: Vec::new() })
+        Ok(Self { file, bytes: 0, torn: false, buffer: Vec::new(), disk })
     }
 
     /// Writes `entry` to the page cache.
@@ -66,7 +68,7 @@ impl Journal {
         }
         self.buffer.clear();
         put_frame(&mut self.buffer, entry);
-        if let Err(error) = self.file.write_all(&self.buffer) {
+        if let Err(error) = self.disk.write_all(&self.file, &self.buffer) {
             self.torn = true;
             return Err(error);
         }
@@ -78,9 +80,9 @@ impl Journal {
         io::Seek::seek(&mut self.file, io::SeekFrom::Start(self.bytes)).map(|_| ())
     }
 
-    /// Flushes what was appended.
-    pub fn flush(&self) -> io::Result<()> {
-        self.file.sync_data()
+    /// Only to be flushed from here on.
+    pub fn into_file(self) -> File {
+        self.file
     }
 
     /// Another handle on the file, to flush it elsewhere.
@@ -119,7 +121,7 @@ mod tests {
     fn entries_come_back_up_to_the_tear() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("journal");
-        let mut journal = Journal::create(&path).expect("created");
+        let mut journal = Journal::create(&path, Disk::default()).expect("created");
         let entries =
             [Entry::Agent { uuid: "u".into() }, Entry::Forget { file: FileId(u64::MAX) }, Entry::Lost { number: 3 }];
         let mut ends = vec![0];

@@ -1,7 +1,7 @@
 //! A folder of logs, an agent that may be killed at any time, and the broker that it sends to.
 
 use crate::broker::FakeBroker;
-use agent::{Agent, Clock, Config, Input};
+use agent::{Agent, Clock, Config, Input, StartError};
 use kafka_client::ClientConfig;
 use prometheus_client::registry::Registry;
 use std::fs::{self, OpenOptions};
@@ -68,18 +68,22 @@ impl Fixture {
     }
 
     pub async fn start(&self) -> Agent {
-        self.start_counted().await.0
+        self.try_start().await.expect("starts").0
     }
 
     /// With its metrics.
     pub async fn start_counted(&self) -> (Agent, Registry) {
+        self.try_start().await.expect("starts")
+    }
+
+    pub async fn try_start(&self) -> Result<(Agent, Registry), StartError> {
         let clock = Arc::clone(&self.clock);
         // Every look at the clock is a later time: a batch that is made again must not look.
         let clock = Clock(Arc::new(move || clock.fetch_add(1, Ordering::SeqCst)));
         let broker = Arc::new(self.broker.clone());
         let mut registry = Registry::default();
-        let agent = Agent::start_with(self.config.clone(), &mut registry, broker, clock).await.expect("starts");
-        (agent, registry)
+        let agent = Agent::start_with(self.config.clone(), &mut registry, broker, clock).await?;
+        Ok((agent, registry))
     }
 
     /// Milliseconds since the epoch.

@@ -4,6 +4,7 @@ mod broker;
 mod closed;
 mod cluster;
 mod delivery;
+mod disk;
 mod fair;
 mod files;
 mod fixture;
