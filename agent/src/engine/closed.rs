@@ -25,7 +25,7 @@ const CLOSED_AT_A_TIME: usize = 8;
 /// Files that may be open beyond the others because they were deleted: nobody could open them again.
 const DELETED_MAX: usize = 256;
 /// Files that are opened between two looks at the messages.
-const OPENED_AT_A_TIME: usize = 32;
+const OPENED_AT_A_TIME: usize = 64;
 /// How often it is seen whether files that wait can be opened.
 pub(super) const WAITING_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -211,18 +211,18 @@ impl Engine {
 
     /// Opens files that wait, as far as others can be closed.
     pub(super) fn open_waiting(&mut self) {
-        for _ in 0..OPENED_AT_A_TIME {
-            if self.waiting.is_empty() {
-                return;
-            }
+        let mut opened = Vec::new();
+        while opened.len() < OPENED_AT_A_TIME && !self.waiting.is_empty() {
             if !self.make_room() {
                 self.waiting_at = Instant::now() + WAITING_INTERVAL;
-                return;
+                break;
             }
             if let Some(id) = self.waiting.pop_front() {
                 self.open_again(id);
+                opened.push(id);
             }
         }
+        self.settle(opened);
     }
 
     fn open_again(&mut self, id: FileId) {

@@ -107,6 +107,7 @@ impl Engine {
             }
         }
         self.lost_paths(had, &seen);
+        self.settle(seen.into_iter().collect());
         for path in changes.written {
             match self.files.by_path.get(&path) {
                 Some(&id) if self.files.closed.contains_key(&id) => self.open_when_possible(id),

@@ -12,6 +12,7 @@ mod moved;
 mod order;
 mod read;
 mod rotate;
+mod settle;
 mod turns;
 mod unzip;
 mod view;
@@ -261,8 +262,11 @@ impl Engine {
         for event in events {
             match event {
                 Event::Moved(file) => moved.push(file),
-                Event::Ready => self.queue.unpark(),
                 Event::Writable => self.rescan_at = Instant::now(),
+                Event::Ready => {
+                    self.settle_all();
+                    self.queue.unpark();
+                }
                 Event::Room(lane) => self.queue.grant(lane),
                 Event::Held { file, reason } => {
                     let place = self.delivery.state().files.get(&file).map(Place::acknowledged);
