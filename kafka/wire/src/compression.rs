@@ -3,6 +3,7 @@
 //! gzip: RFC 1952; snappy: xerial's block framing (raw snappy is accepted, as Kafka's Java library does); lz4: the LZ4
 //! frame format; zstd: RFC 8878 (KIP-110).
 
+use crate::lz4;
 use std::io::{self, Read, Write};
 
 /// How the records of a batch are compressed; the number is the codec in bits 0 to 2 of the attributes.
@@ -69,12 +70,7 @@ impl Compression {
                 encoder.finish().expect(INFALLIBLE);
             }
             Self::Snappy => compress_xerial(plain, out),
-            Self::Lz4 => {
-                let frame = lz4_flex::frame::FrameInfo::new().block_size(lz4_flex::frame::BlockSize::Max64KB);
-                let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(frame, out);
-                encoder.write_all(plain).expect(INFALLIBLE);
-                encoder.finish().expect(INFALLIBLE);
-            }
+            Self::Lz4 => lz4::Encoder::new().frame(plain, &[], out),
             Self::Zstd => zstd::stream::copy_encode(plain, out, ZSTD_LEVEL).expect(INFALLIBLE),
         }
     }

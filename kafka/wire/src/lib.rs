@@ -8,6 +8,7 @@ pub mod batch;
 pub mod check;
 pub mod compression;
 pub mod frame;
+mod lz4;
 #[cfg(test)]
 mod testing;
 pub mod varint;

@@ -276,3 +276,51 @@ fn the_reference_reads_and_writes_the_same() {
         assert_eq!(read(&encoded).expect("we read the reference's"), ours);
     }
 }
+
+/// As the agent writes them: one file's headers, a position that grows, now and then another file or a cut line.
+#[test]
+fn records_that_share_headers_are_the_same_in_every_codec() {
+    let mut random = Random::from_environment();
+    for _ in 0..20 {
+        let mut files: Vec<RecordHeaders> = Vec::new();
+        for file in 0..3 {
+            let mut headers = RecordHeaders::new();
+            headers.push("host.name", Some(b"web1"));
+            headers.push("log.file.path", Some(format!("/var/log/{file}.log").as_bytes()));
+            files.push(headers);
+        }
+        let mut writers = ALL.map(BatchWriter::new);
+        let (mut file, mut position) = (0, random.next() % 100_000_000);
+        for _ in 0..1 + random.below(2000) {
+            let value = format!("GET /{} HTTP/1.1 {}", random.next() as u16, random.below(3));
+            let long = if random.below(500) == 0 { random.below(90_000) } else { 0 };
+            let value = [value.into_bytes(), vec![b'x'; long]].concat();
+            if random.below(100) == 0 {
+                (file, position) = (random.below(3), random.next());
+            }
+            for writer in &mut writers {
+                let decimal = position.to_string();
+                let last = (file > 0).then_some(("log.offset", decimal.as_bytes()));
+                writer.push(5, None, Some(&value), &files[file], last);
+            }
+            position = position.wrapping_add(value.len() as u64 + 1);
+        }
+        let plain_bytes = writers[0].plain_bytes();
+        let sealed = writers.map(|mut writer| {
+            let mut out = Vec::new();
+            writer.seal(Producer::NONE, &mut out);
+            out
+        });
+        let want = read_up_to(&sealed[0], plain_bytes);
+        for batch in &sealed {
+            assert!(read_up_to(batch, plain_bytes) == want);
+        }
+    }
+}
+
+fn read_up_to(batch: &[u8], plain_bytes: usize) -> Vec<Owned> {
+    let header = BatchHeader::read(batch).expect("own batch");
+    header.verify_crc(batch).expect("own batch");
+    let plain = PlainRecords::read(header, batch, plain_bytes).expect("own batch");
+    plain.iter().map(|record| owned(&record.expect("own record"))).collect()
+}

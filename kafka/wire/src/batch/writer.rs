@@ -3,7 +3,11 @@
 use super::header::{HEADER_BYTES, LENGTH_AND_OFFSET_BYTES, at};
 use super::{NO_PRODUCER_ID, NO_TIMESTAMP};
 use crate::compression::Compression;
+use crate::lz4::{self, Repeat};
 use crate::varint::{put_varint, put_varlong, varlong_bytes};
+
+/// Equal headers below this are left to the compressor's own search.
+const REPEAT_BYTES_MIN: usize = 16;
 
 /// The idempotent producer's part of a batch header (KIP-98).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,17 @@ pub struct BatchWriter {
     record_count: i32,
     base_timestamp: i64,
     max_timestamp: i64,
+    lz4: Option<Lz4>,
+}
+
+/// What LZ4 needs besides the plain records: records of one file differ in little but their values.
+#[derive(Debug)]
+struct Lz4 {
+    encoder: lz4::Encoder,
+    /// Headers that begin as those of the record before.
+    repeats: Vec<Repeat>,
+    /// Where the headers of the last record are, from their count on.
+    headers: std::ops::Range<usize>,
 }
 
 impl BatchWriter {
@@ -63,6 +78,11 @@ impl BatchWriter {
             record_count: 0,
             base_timestamp: NO_TIMESTAMP,
             max_timestamp: NO_TIMESTAMP,
+            lz4: (compression == Compression::Lz4).then(|| Lz4 {
+                encoder: lz4::Encoder::new(),
+                repeats: Vec::new(),
+                headers: 0..0,
+            }),
         }
     }
 
@@ -114,11 +134,15 @@ impl BatchWriter {
         put_varint(out, offset_delta);
         put_bytes(out, key);
         put_bytes(out, value);
+        let headers_at = out.len();
         put_varint(out, header_count);
         out.extend_from_slice(&headers.encoded);
         if let Some((key, value)) = last_header {
             put_bytes(out, Some(key.as_bytes()));
             put_bytes(out, Some(value));
+        }
+        if let Some(lz4) = &mut self.lz4 {
+            lz4.note_headers(out, headers_at);
         }
         self.record_count += 1;
     }
@@ -132,7 +156,10 @@ impl BatchWriter {
         assert!(self.record_count > 0, "an empty record batch cannot be sealed");
         let start = out.len();
         out.resize(start + HEADER_BYTES, 0);
-        self.compression.compress(&self.records, out);
+        match &mut self.lz4 {
+            Some(lz4) => lz4.encoder.frame(&self.records, &lz4.repeats, out),
+            None => self.compression.compress(&self.records, out),
+        }
 
         let batch = &mut out[start..];
         let length =
@@ -159,7 +186,53 @@ impl BatchWriter {
     pub fn clear(&mut self) {
         self.records.clear();
         self.record_count = 0;
+        if let Some(lz4) = &mut self.lz4 {
+            lz4.repeats.clear();
+            lz4.headers = 0..0;
+        }
     }
+
+    /// Forgets the records and gives the memory of the buffers back.
+    pub fn release(&mut self) {
+        self.clear();
+        self.records = Vec::new();
+        if let Some(lz4) = &mut self.lz4 {
+            lz4.repeats = Vec::new();
+            lz4.encoder.release();
+        }
+    }
+}
+
+impl Lz4 {
+    /// Compares the headers of the record that ends `records` with those of the record before.
+    #[inline]
+    fn note_headers(&mut self, records: &[u8], headers_at: usize) {
+        let before = std::mem::replace(&mut self.headers, headers_at..records.len());
+        let length = same_bytes(&records[before.clone()], &records[headers_at..]);
+        if length >= REPEAT_BYTES_MIN {
+            let distance = (headers_at - before.start) as u32;
+            self.repeats.push(Repeat { at: headers_at as u32, length: length as u32, distance });
+        }
+    }
+}
+
+/// How many bytes at the front of both are the same.
+#[inline]
+fn same_bytes(left: &[u8], right: &[u8]) -> usize {
+    let mut same = 0;
+    while let (Some(a), Some(b)) = (left[same..].first_chunk::<32>(), right[same..].first_chunk::<32>())
+        && a == b
+    {
+        same += 32;
+    }
+    while let (Some(a), Some(b)) = (left[same..].first_chunk::<8>(), right[same..].first_chunk::<8>()) {
+        let differs = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differs != 0 {
+            return same + (differs.trailing_zeros() / 8) as usize;
+        }
+        same += 8;
+    }
+    same + left[same..].iter().zip(&right[same..]).take_while(|(a, b)| a == b).count()
 }
 
 #[inline]
