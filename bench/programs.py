@@ -1,0 +1,131 @@
+"""Starts programs and measures them: wall and CPU seconds of a run, memory of one that goes on."""
+
+import os, socket, struct, subprocess, sys, threading, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MIB = 1 << 20
+START_SECONDS_MAX = 60
+SAMPLE_SECONDS = 0.02
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def metadata_answers(port):
+    """Whether a broker answers Metadata version 0 for all topics."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            body = struct.pack(">hhih5si", 3, 0, 7, 5, b"bench", 0)
+            connection.sendall(struct.pack(">i", len(body)) + body)
+            return len(connection.recv(8)) == 8
+    except OSError:
+        return False
+
+
+class Memory:
+    """Samples the anonymous resident memory of a process until it ends."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.peak = 0
+        self.stop = threading.Event()
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.watcher.start()
+
+    def now(self, field="RssAnon"):
+        with open(f"/proc/{self.pid}/status") as file:
+            return next((int(line.split()[1]) * 1024 for line in file if line.startswith(field + ":")), 0)
+
+    def watch(self):
+        while not self.stop.wait(SAMPLE_SECONDS):
+            try:
+                self.peak = max(self.peak, self.now())
+            except OSError:
+                return
+
+    def end(self):
+        self.stop.set()
+        self.watcher.join()
+        return self.peak
+
+
+def run(command, **more):
+    """Runs to the end; gives wall seconds, CPU seconds and peak memory in bytes, all of it and the anonymous part."""
+    begin = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
+    memory = Memory(process.pid)
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - begin
+    anonymous = memory.end()
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{said.decode(errors='replace')}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"wall": wall, "cpu": cpu, "peak": usage.ru_maxrss * 1024, "anonymous": anonymous}
+
+
+class Server:
+    """A broker in a process of its own, watched through /proc."""
+
+    def __init__(self, command, port, log):
+        self.port = port
+        begin = time.monotonic()
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        while not metadata_answers(port):
+            if self.process.poll() is not None or time.monotonic() - begin > START_SECONDS_MAX:
+                sys.exit(f"{' '.join(command)[:200]} does not start; see {log.name}")
+            time.sleep(0.002)
+        self.start = time.monotonic() - begin
+        self.memory = Memory(self.process.pid)
+
+    def cpu(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def end(self):
+        """Ends it; gives its peak memory in bytes: the anonymous part, and all of it."""
+        peaks = self.memory.end(), self.memory.now("VmHWM")
+        self.process.terminate()
+        self.process.wait()
+        return peaks
+
+
+def kafka(folder, log):
+    """Starts Apache Kafka; gives the server. The second start is the measured one: the first formats its storage."""
+    port, second = free_port(), free_port()
+    first = Server([f"{ROOT}/tests/real/run", "kafka", folder, str(port), str(second)], port, log)
+    with open(f"/proc/{first.process.pid}/cmdline", "rb") as file:
+        command = file.read().decode().split("\0")[:-1]
+    first.end()
+    return Server(command, port, log)
+
+
+def ours(sluice, folder, log):
+    """Starts our broker."""
+    port, status = free_port(), free_port()
+    listen = ["--listen", f"127.0.0.1:{port}", "--status-listen", f"127.0.0.1:{status}"]
+    return Server([sluice, "broker", *listen, "--data", folder], port, log)
+
+
+def create(port, topic):
+    """Makes a topic with one partition."""
+    command = ["org.apache.kafka.tools.TopicCommand", "--bootstrap-server", f"127.0.0.1:{port}", "--create"]
+    run([f"{ROOT}/tests/real/kafka-tool", *command, "--topic", topic, "--partitions", "1"])
+
+
+def records(port, topic, partitions):
+    ends = (f"{topic}:{partition}:-1" for partition in range(partitions))
+    asked = [argument for end in ends for argument in ("-t", end)]
+    said = subprocess.run(["kcat", "-b", f"127.0.0.1:{port}", "-Q", *asked], capture_output=True, text=True, check=True)
+    return sum(int(line.split("offset ")[1]) for line in said.stdout.splitlines())
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        sys.exit(f"{what}: want {wanted} records; got {got}")
