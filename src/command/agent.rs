@@ -136,6 +136,7 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     config.cpu_share_max = section.cpu_share_max;
     config.linger = section.linger_ms.map_or(config.linger, Duration::from_millis);
     config.rescan = section.rescan_s.map_or(config.rescan, Duration::from_secs);
+    config.rotated_grace = section.rotated_grace_s.map_or(config.rotated_grace, Duration::from_secs);
     Ok(config)
 }
 

@@ -49,6 +49,8 @@ pub struct AgentSection {
     pub cpu_share_max: Option<u32>,
     /// Seconds between two searches for files that no directory watch reported.
     pub rescan_s: Option<u64>,
+    /// Seconds that a file which was renamed or deleted is still read for late lines.
+    pub rotated_grace_s: Option<u64>,
     /// Seconds that acknowledgements are waited for when the agent ends.
     pub drain_s: Option<u64>,
     /// Files that are open at a time.

@@ -1,18 +1,23 @@
 //! The agent as a process of its own: its config file, its signals, its status page, and what it must have delivered.
 
 use super::log_file::Written;
-use super::process::Process;
+use super::process::{self, Process};
 use super::scene::Scene;
 use super::topic::{self, Record};
 use super::{http, oracle, ports, sluice, wait};
 use anyhow::{Context, ensure};
 use rustix::process::Signal;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// While lines are delivered, a standstill of this is a failure: a debug binary beside other tests on two cores.
 pub const DELIVERY: Duration = Duration::from_secs(60);
+
+/// For a file to be closed that nobody writes any more: the agent's grace for late writes is a minute.
+const LETS_GO: Duration = Duration::from_secs(100);
 
 /// What an agent is told, and where its lines go.
 pub struct Setup<'a> {
@@ -65,11 +70,18 @@ impl<'a> Setup<'a> {
 
     /// Starts the agent; it is not ready yet.
     pub fn start(&self) -> Agent {
-        self.start_with(&[])
+        let (command, status) = self.command();
+        Agent { process: self.scene.start(&self.name, command), status }
     }
 
-    /// Starts the agent with further arguments.
-    pub fn start_with(&self, arguments: &[&str]) -> Agent {
+    /// Starts the agent by another program, such as `setpriv`.
+    pub fn start_within(&self, prefix: &[&str]) -> Agent {
+        let (command, status) = self.command();
+        Agent { process: self.scene.start(&self.name, process::prefixed(prefix, &command)), status }
+    }
+
+    /// The agent's command with its config file, and the address of its status page.
+    pub fn command(&self) -> (Command, String) {
         let status = ports::free_address();
         let mut config = format!("agent:\n  broker: {}\n  topic: {}\n", self.broker, self.topic);
         config.push_str(&format!("  checkpoints: {:?}\n  status_listen: \"{status}\"\n", self.checkpoints()));
@@ -79,13 +91,15 @@ impl<'a> Setup<'a> {
         config.push_str(&format!("  inputs:\n    - {}\n", self.input.join("\n      ")));
         let file = self.scene.file(&format!("{}.yaml", self.name), config);
         let mut command = sluice::command(["agent", "--config"]);
-        command.arg(file).args(arguments);
-        Agent { process: self.scene.start(&self.name, command), status }
+        command.arg(file);
+        (command, status)
     }
 
     /// Ships what is there and ends.
     pub fn once(&self) -> anyhow::Result<()> {
-        let ended = self.start_with(&["--once"]).process.wait(DELIVERY)?;
+        let (mut command, _) = self.command();
+        command.arg("--once");
+        let ended = self.scene.start(&self.name, command).wait(DELIVERY)?;
         ensure!(ended.success(), "agent --once ended with {ended}");
         Ok(())
     }
@@ -95,11 +109,34 @@ impl<'a> Setup<'a> {
         wait::until_count("records", DELIVERY, count, || topic::count(&self.broker, &self.topic))
     }
 
+    /// Waits until `count` more records are in the topic than now.
+    pub fn wait_for_more(&self, count: u64) -> anyhow::Result<()> {
+        let now = wait::until("an answer of the broker", DELIVERY, || topic::count(&self.broker, &self.topic).ok())?;
+        self.wait_for(now + count)
+    }
+
     /// Waits until as many records as lines are there, ends the agent, so that nothing comes any more, and checks.
     pub fn finish(&self, agent: Agent, written: &[Written]) -> anyhow::Result<Vec<Record>> {
         self.wait_for(written.iter().map(|written| written.lines).sum())?;
         agent.end()?;
         self.check(written)
+    }
+
+    /// The values of all records, partition by partition.
+    pub fn values(&self) -> anyhow::Result<Vec<String>> {
+        let records = topic::read(&self.broker, &self.topic)?;
+        Ok(records.into_iter().map(|record| String::from_utf8_lossy(&record.value).into_owned()).collect())
+    }
+
+    /// Waits for as many records as `wanted` has, ends the agent, and compares the values, whatever their order.
+    pub fn finish_with(&self, agent: Agent, mut wanted: Vec<String>) -> anyhow::Result<()> {
+        self.wait_for(wanted.len() as u64)?;
+        agent.end()?;
+        let mut values = self.values()?;
+        wanted.sort();
+        values.sort();
+        ensure!(values == wanted, "want {wanted:?}; got {values:?}");
+        Ok(())
     }
 
     /// Every line is in the topic exactly once, whole, in order within its file; every file is one stretch of bytes
@@ -155,6 +192,20 @@ impl Agent {
         Ok(())
     }
 
+    /// What its descriptors lead to. A deleted file's name ends with ` (deleted)`.
+    pub fn open_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let folder = format!("/proc/{}/fd", self.process.pid());
+        let entries = fs::read_dir(&folder).with_context(|| format!("list {folder}"))?;
+        // One may be closed while we look.
+        Ok(entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect())
+    }
+
+    /// Waits until it has `path` open, or has not.
+    pub fn wait_for_open(&self, path: &Path, is_open: bool) -> anyhow::Result<()> {
+        let matches = |open: &PathBuf| open.to_string_lossy().trim_end_matches(" (deleted)") == path.to_string_lossy();
+        wait::until_equal(&format!("{path:?} open"), LETS_GO, is_open, || Ok(self.open_files()?.iter().any(matches)))
+    }
+
     /// What a path of its status page says.
     pub fn page(&self, path: &str) -> anyhow::Result<String> {
         Ok(http::get(&format!("http://{}{path}", self.status))?.1)
@@ -173,7 +224,7 @@ impl Agent {
         values.try_fold(first?, |sum, value| Ok(sum + value?))
     }
 
-    /// Waits until it is ready and knows of no byte that the broker has not acknowledged.
+    /// Waits until a metric is as wanted, and says what it is.
     pub fn wait_for_metric(&self, name: &str, reached: impl Fn(u64) -> bool) -> anyhow::Result<u64> {
         wait::until(&format!("metric {name}"), DELIVERY, || self.metric(name).ok().filter(|value| reached(*value)))
     }

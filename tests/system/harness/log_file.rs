@@ -13,6 +13,7 @@ pub struct LogFile {
     file: File,
     stream: Stream,
     written: u64,
+    bytes: u64,
     /// The rest of a torn write, which comes before anything else does.
     pending: Vec<u8>,
     rotations: u32,
@@ -21,7 +22,13 @@ pub struct LogFile {
 impl LogFile {
     pub fn create(path: PathBuf, stream: Stream) -> anyhow::Result<Self> {
         let file = create(&path)?;
-        Ok(Self { path, file, stream, written: 0, pending: Vec::new(), rotations: 0 })
+        Ok(Self { path, file, stream, written: 0, bytes: 0, pending: Vec::new(), rotations: 0 })
+    }
+
+    /// Another program that appends to a file that is there.
+    pub fn adopt(path: &Path, stream: Stream) -> anyhow::Result<Self> {
+        let file = append_to(path)?;
+        Ok(Self { path: path.to_owned(), file, stream, written: 0, bytes: 0, pending: Vec::new(), rotations: 0 })
     }
 
     pub fn path(&self) -> &Path {
@@ -31,6 +38,11 @@ impl LogFile {
     /// What has been written when nothing is pending, for the oracle.
     pub fn written(&self) -> Written {
         Written { stream: self.stream, lines: self.written }
+    }
+
+    /// Bytes of all lines so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Writes the next `count` lines in one go.
@@ -50,9 +62,15 @@ impl LogFile {
     /// Renames the file as logrotate does (`x.log` -> `x.log.1` -> `x.log.2` …), lets the writer, who has not noticed
     /// yet, write `late` more lines to it, and begins a new one.
     pub fn rotate(&mut self, late: u64) -> anyhow::Result<()> {
+        self.rotate_late(|file| file.write(late))
+    }
+
+    /// The same with any writing that the writer does before it notices.
+    pub fn rotate_late(&mut self, late: impl FnOnce(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
         self.shift()?;
         fs::rename(&self.path, self.rotated(1)).context("rename the file")?;
-        self.write(late)?;
+        late(self)?;
+        self.write(0)?;
         self.file = create(&self.path)?;
         Ok(())
     }
@@ -64,6 +82,19 @@ impl LogFile {
         self.shift()?;
         fs::copy(&self.path, self.rotated(1)).context("copy the file")?;
         self.file.set_len(0).context("truncate the file")
+    }
+
+    /// Opens the file that somebody else has put under the name, as a program does that is told to. A torn line goes
+    /// on in the old one.
+    pub fn reopen(&mut self) -> anyhow::Result<()> {
+        self.write(0)?;
+        self.file = append_to(&self.path)?;
+        Ok(())
+    }
+
+    /// The name that the newest rotated file has.
+    pub fn rotated_path(&self) -> PathBuf {
+        self.rotated(1)
     }
 
     fn shift(&mut self) -> anyhow::Result<()> {
@@ -82,11 +113,13 @@ impl LogFile {
 
     fn next_lines(&mut self, count: u64) -> Vec<u8> {
         let mut text = std::mem::take(&mut self.pending);
+        let pending = text.len();
         for sequence in self.written..self.written + count {
             text.extend_from_slice(self.stream.line(sequence).as_bytes());
             text.push(b'\n');
         }
         self.written += count;
+        self.bytes += (text.len() - pending) as u64;
         text
     }
 }
@@ -94,6 +127,10 @@ impl LogFile {
 /// A new file, written at its end wherever that is, as programs write their logs.
 fn create(path: &Path) -> anyhow::Result<File> {
     File::options().append(true).create_new(true).open(path).with_context(|| format!("create {path:?}"))
+}
+
+fn append_to(path: &Path) -> anyhow::Result<File> {
+    File::options().append(true).open(path).with_context(|| format!("open {path:?}"))
 }
 
 /// The first lines of a stream: what must arrive.

@@ -1,5 +1,6 @@
 //! Child processes: ended by their own pid at the latest when they are dropped, their output in files.
 
+use super::scene::Skipped;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -67,6 +68,23 @@ fn tied_to_us(command: Command) -> Command {
         tied.current_dir(directory);
     }
     tied
+}
+
+/// A prefix of arguments that takes from root the right to read what it may not, for tests that run as root.
+pub fn without_override() -> anyhow::Result<Vec<&'static str>> {
+    let prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"];
+    let probe = Command::new(prefix[0]).args(&prefix[1..]).arg("true").stderr(Stdio::null()).status();
+    match probe.is_ok_and(|status| status.success()) {
+        true => Ok(prefix.to_vec()),
+        false => Err(Skipped { reason: "root without setpriv may read everything".into() }.into()),
+    }
+}
+
+/// `command` with `prefix` before it; neither has an environment or a directory of its own.
+pub fn prefixed(prefix: &[&str], command: &Command) -> Command {
+    let mut whole = Command::new(prefix[0]);
+    whole.args(&prefix[1..]).arg(command.get_program()).args(command.get_args());
+    whole
 }
 
 impl Process {

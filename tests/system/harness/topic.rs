@@ -2,6 +2,7 @@
 
 use super::oracle::Arrived;
 use anyhow::{Context, bail};
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -78,6 +79,25 @@ pub fn offsets(broker: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, (i64, 
         .collect()
 }
 
+/// A partition as the cluster's metadata describes it, by numbers of nodes.
+pub struct Partition {
+    pub leader: i32,
+    pub replicas: Vec<i32>,
+    pub in_sync: Vec<i32>,
+}
+
+/// The partitions of a topic.
+pub fn partitions(broker: &str, topic: &str) -> anyhow::Result<Vec<Partition>> {
+    let metadata = consumer(broker, "look")?.fetch_metadata(Some(topic), ANSWER)?;
+    let partitions = metadata.topics().first().context("an answer about the topic")?.partitions().iter();
+    let described = partitions.map(|partition| Partition {
+        leader: partition.leader(),
+        replicas: partition.replicas().to_vec(),
+        in_sync: partition.isr().to_vec(),
+    });
+    Ok(described.collect())
+}
+
 /// Records in the topic, by its offsets.
 pub fn count(broker: &str, topic: &str) -> anyhow::Result<u64> {
     let offsets = offsets(broker, topic)?;
@@ -97,6 +117,17 @@ pub fn committed(broker: &str, group: &str, topic: &str) -> anyhow::Result<BTree
 
 /// Every record of the topic, partition by partition, in order of offsets.
 pub fn read(broker: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    each(broker, topic, |record| {
+        records.push(record);
+        Ok(())
+    })?;
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}
+
+/// Gives every record that the topic has now to `take`, in order of offsets within each partition.
+pub fn each(broker: &str, topic: &str, mut take: impl FnMut(Record) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let offsets = offsets(broker, topic)?;
     let consumer = consumer(broker, "read")?;
     let mut assignment = TopicPartitionList::new();
@@ -106,7 +137,6 @@ pub fn read(broker: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
         left.insert(partition, end);
     }
     consumer.assign(&assignment)?;
-    let mut records = Vec::new();
     let mut heard = Instant::now();
     while !left.is_empty() {
         let Some(message) = consumer.poll(Duration::from_millis(100)) else {
@@ -120,10 +150,35 @@ pub fn read(broker: &str, topic: &str) -> anyhow::Result<Vec<Record>> {
         if left.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
             left.remove(&message.partition());
         }
-        records.push(record(&message));
+        take(record(&message))?;
     }
-    records.sort_by_key(|record| (record.partition, record.offset));
-    Ok(records)
+    Ok(())
+}
+
+/// Makes a topic with settings such as `max.message.bytes`.
+pub fn create(broker: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+    create_replicated(broker, topic, partitions, 1, settings)
+}
+
+/// Makes a topic whose partitions are on several nodes.
+pub fn create_replicated(
+    broker: &str,
+    topic: &str,
+    partitions: i32,
+    replicas: i32,
+    settings: &[(&str, &str)],
+) -> anyhow::Result<()> {
+    let mut wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas));
+    for (key, value) in settings {
+        wanted = wanted.set(key, value);
+    }
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let created = runtime.block_on(admin(broker)?.create_topics([&wanted], &options))?;
+    created.into_iter().try_for_each(|result| match result {
+        Ok(_) => Ok(()),
+        Err((name, error)) => bail!("create topic {name}: {error}"),
+    })
 }
 
 /// Reads `wanted` records as a member of a group, commits, and leaves. Standing still for `patience` is a failure.

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// The oldest Java that Kafka 4 runs on.
-const JAVA: &str = "17";
+pub(super) const JAVA: &str = "17";
 
 /// A running Apache Kafka.
 pub struct Kafka {

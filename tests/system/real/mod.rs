@@ -1,10 +1,12 @@
 //! The real parts: servers that are fetched once, started at the first use, shared by all tests, and ended at the end.
 
 mod kafka;
+mod kafka_node;
 mod kcat;
 mod search;
 
 pub use kafka::{kafka, kafka_tool};
+pub use kafka_node::KafkaNode;
 pub use kcat::kcat;
 pub use search::{SearchServer, elasticsearch, opensearch};
 

@@ -4,9 +4,9 @@ use crate::harness::destination::Destination;
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
 use crate::harness::process::Process;
-use crate::harness::scene::{Scene, Skipped};
+use crate::harness::scene::Scene;
 use crate::harness::topic;
-use crate::harness::{oracle, ports, sluice, wait};
+use crate::harness::{oracle, ports, process, sluice, wait};
 use anyhow::ensure;
 use elasticsearch_stand_in::StandIn;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// For anything that is to happen.
@@ -84,17 +84,7 @@ pub fn directory_without_permission(scene: &Scene) -> anyhow::Result<()> {
     let mut command = up(&["--once", "open.log", "closed/*.log"]);
     if fs::read_dir(&closed).is_ok() {
         // Root may read everything, unless it gives that right away.
-        let mut without = Command::new("setpriv");
-        without.args(["--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]);
-        let probe = Command::new("setpriv")
-            .args(["--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all", "true"])
-            .stderr(Stdio::null())
-            .status();
-        if !probe.is_ok_and(|status| status.success()) {
-            return Err(Skipped { reason: "root without setpriv may read every directory".into() }.into());
-        }
-        without.arg(command.get_program()).args(command.get_args());
-        command = without;
+        command = process::prefixed(&process::without_override()?, &command);
     }
     let process = scene.start("up", command);
     let (printed, said) = (process.stdout_path().clone(), process.stderr_path().clone());
