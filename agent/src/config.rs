@@ -125,8 +125,13 @@ pub enum ConfigError {
         #[source]
         source: PatternError,
     },
-    #[error(transparent)]
-    Format(#[from] FormatError),
+    #[error("input {path:?}")]
+    Format {
+        /// The first one of the input's.
+        path: String,
+        #[source]
+        source: FormatError,
+    },
     #[error(transparent)]
     Topic(#[from] TopicError),
     #[error(transparent)]
@@ -207,6 +212,10 @@ impl Config {
             |path: &String| Pattern::parse(path).map_err(|source| ConfigError::Pattern { path: path.clone(), source });
         let leave_out =
             |path: &String| Exclude::parse(path).map_err(|source| ConfigError::Pattern { path: path.clone(), source });
+        let framer = Framer::compile(&input.format).map_err(|source| {
+            let path = input.paths.first().cloned().unwrap_or_default();
+            ConfigError::Format { path, source }
+        })?;
         Ok(CheckedInput {
             reach: Reach {
                 patterns: input.paths.iter().map(parse).collect::<Result<_, _>>()?,
@@ -218,7 +227,7 @@ impl Config {
             dataset: input.dataset.clone(),
             topic: TopicTemplate::parse(input.topic.as_ref().unwrap_or(&self.topic))?,
             labels: Labels::check(self.labels.iter().chain(&input.labels))?,
-            framer: Arc::new(Framer::compile(&input.format)?),
+            framer: Arc::new(framer),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `sluice agent`: the agent alone.
 
+use super::format::format;
 use super::{DRAIN, TICK, brokers};
 use crate::cli::{self, AgentArgs};
 use crate::config::{AgentSection, ConfigFile, Headers, Start};
@@ -8,7 +9,7 @@ use crate::files;
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
 use crate::status::StatusListener;
-use agent::{Agent, Config, From, Input, OpenError, Progress, StartError};
+use agent::{Agent, Config, ConfigError, From, Input, OpenError, Progress, StartError};
 use kafka_client::ClientConfig;
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
@@ -107,7 +108,7 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     config.labels = section.labels.clone();
     config.headers = section.headers != Some(Headers::None);
     config.inputs = match flags.paths.is_empty() {
-        true => section.inputs.iter().map(input).collect(),
+        true => section.inputs.iter().map(input).collect::<Result<_, _>>()?,
         false => vec![Input { paths: flags.paths, ..Input::default() }],
     };
     if config.inputs.iter().all(|input| input.paths.is_empty()) {
@@ -129,6 +130,7 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     }
     let set = |wanted: Option<usize>, target: &mut usize| *target = wanted.unwrap_or(*target);
     set(section.batch_bytes_max, &mut config.batch_bytes_max);
+    set(section.line_bytes_max, &mut config.line_bytes_max);
     set(section.blocks_bytes_max, &mut config.blocks_bytes_max);
     set(section.open_files_max, &mut config.open_files_max);
     set(section.watches_max, &mut config.watches_max);
@@ -147,8 +149,8 @@ fn start_of(written: Start) -> From {
     }
 }
 
-fn input(written: &crate::config::Input) -> Input {
-    Input {
+fn input(written: &crate::config::Input) -> Result<Input, Failure> {
+    Ok(Input {
         paths: written.paths.clone(),
         exclude: written.exclude.clone(),
         from: written.from.map(start_of),
@@ -157,8 +159,8 @@ fn input(written: &crate::config::Input) -> Input {
         dataset: written.dataset.clone(),
         topic: written.topic.clone(),
         labels: written.labels.clone(),
-        ..Input::default()
-    }
+        format: format(written)?,
+    })
 }
 
 /// Starts the agent; what stands in its way is said with the way out.
@@ -167,6 +169,9 @@ pub async fn start(config: Config, registry: &mut Registry) -> anyhow::Result<Ag
         StartError::Checkpoints(OpenError::Locked(_)) => {
             Failure::new(error.to_string(), "end the other agent, or choose another directory with --checkpoints DIR")
                 .into()
+        }
+        StartError::Config(ConfigError::Format { path, source }) => {
+            Failure::new(format!("input {path:?}: {source}"), source.hint()).into()
         }
         StartError::Config(_) => Failure::new(
             format!("{:#}", anyhow::Error::new(error)),

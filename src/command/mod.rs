@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod broker;
+mod format;
 mod instance;
 pub mod pipeline;
 pub mod up;

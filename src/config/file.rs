@@ -3,6 +3,7 @@
 //!
 //! Every key is optional here: flags win over keys, and defaults live where the checked config of a part is made.
 
+use agent::format::{Container, Preset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub struct AgentSection {
     pub linger_ms: Option<u64>,
     /// Bytes of lines in one record batch, before compression.
     pub batch_bytes_max: Option<usize>,
+    /// Bytes of a line; what is longer is cut, and marked.
+    pub line_bytes_max: Option<usize>,
     /// Memory for blocks that were read and are not acknowledged.
     pub blocks_bytes_max: Option<usize>,
     /// Bytes of files that are read in a second [no limit].
@@ -87,6 +90,24 @@ pub struct Input {
     /// Fields that every document of these files gets, under `labels`, beside the agent's.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Encoding of the files, by its label [utf-8].
+    #[serde(default)]
+    pub encoding: Option<String>,
+    /// What ends a line [a newline, with or without a carriage return].
+    #[serde(default)]
+    pub delimiter: Option<String>,
+    /// The container runtime that wrote the files: docker, cri or auto.
+    #[serde(default)]
+    pub container: Option<Container>,
+    /// Which lines make one record.
+    #[serde(default)]
+    pub multiline: Option<MultilineSection>,
+    /// Regexes: only lines that match one of them are sent.
+    #[serde(default)]
+    pub include_lines: Vec<String>,
+    /// Regexes: lines that match one of them are not sent.
+    #[serde(default)]
+    pub exclude_lines: Vec<String>,
 }
 
 /// What records have besides their line.
@@ -95,6 +116,20 @@ pub struct Input {
 pub enum Headers {
     All,
     None,
+}
+
+/// Which lines make one record: one of `start`, `continuation` and `preset`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MultilineSection {
+    /// Regex of lines that begin a record.
+    pub start: Option<String>,
+    /// Regex of lines that belong to the line before them.
+    pub continuation: Option<String>,
+    /// Stack traces: java, python, go, rust or dotnet.
+    pub preset: Option<Preset>,
+    /// Milliseconds after which what stands at the end of a file is sent.
+    pub timeout_ms: Option<u64>,
 }
 
 /// Where reading starts in a file without a checkpoint.

@@ -3,5 +3,8 @@
 mod file;
 mod load;
 
-pub use file::{AgentSection, BrokerSection, ConfigFile, ElasticsearchSection, Headers, Input, Start, WorkerSection};
+pub use file::{
+    AgentSection, BrokerSection, ConfigFile, ElasticsearchSection, Headers, Input, MultilineSection, Start,
+    WorkerSection,
+};
 pub use load::load;

@@ -8,6 +8,7 @@ mod disk;
 mod fair;
 mod files;
 mod fixture;
+mod formats;
 mod gzip;
 mod labels;
 mod lines;
