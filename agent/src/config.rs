@@ -104,6 +104,8 @@ pub struct Config {
     pub line_bytes_max: usize,
     /// How long a renamed or deleted file is still read for late writes.
     pub rotated_grace: Duration,
+    /// How long a new file that merely repeats the content of another is taken for a copy of it that is in the making.
+    pub copy_grace: Duration,
     /// Bytes that one compressed file may decompress to; a greater one is a problem, and is read no further.
     pub gzip_bytes_max: u64,
     /// How long a file that is proven to be gone is remembered.
@@ -177,6 +179,7 @@ impl Config {
             batch_bytes_max: 512 * 1024,
             line_bytes_max: LINE_BYTES_MAX,
             rotated_grace: Duration::from_secs(60),
+            copy_grace: Duration::from_secs(10),
             gzip_bytes_max: GZIP_BYTES_MAX,
             forget_after: Duration::from_secs(24 * 3600),
             flush_interval: Duration::from_secs(1),

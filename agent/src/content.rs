@@ -124,10 +124,10 @@ impl Content {
         }
     }
 
-    /// Goes towards `position`, a bounded way; `true` when reading can go on there.
+    /// Goes towards `position`, a bounded way; `true` when it and the marker before it can be read at once.
     pub fn reach(&mut self, position: u64) -> io::Result<bool> {
         match self {
-            Self::Gzip(gzip) => gzip.reach(position),
+            Self::Gzip(gzip) => gzip.reach(position.saturating_sub(MARKER_BYTES_MAX as u64)),
             _ => Ok(true),
         }
     }

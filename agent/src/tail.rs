@@ -2,6 +2,7 @@
 
 use crate::batch::Dress;
 use crate::content::{Content, Size};
+use crate::engine::Vetting;
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Framer, Skip};
 use crate::journal::{FileRecord, Form};
@@ -9,6 +10,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// First bytes that are kept to tell most files apart without reading them.
+const LEAD_BYTES: usize = 16;
 
 /// Whether a file still has its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,12 @@ pub struct Tail {
     pub generation: u32,
     /// It was read to its end since a file came that is to be read after it.
     pub ended: bool,
+    /// It is new, and was not compared with what is known.
+    pub vetting: Option<Vetting>,
+    /// An earlier run knew it.
+    pub earlier: bool,
+    /// Its first bytes.
+    pub lead: Vec<u8>,
     /// What is wrong with its content, although it is read.
     pub problem: Option<String>,
     /// An archive of this many bytes, all of which were read: nothing more comes before it changes.
@@ -109,21 +119,33 @@ pub enum Veto {
     Io(#[from] io::Error),
 }
 
-/// Checks that `content` is what `record` tells about, up to `place`; returns the bytes before it.
-pub fn recognise(content: &mut Content, record: &FileRecord, place: &Place) -> Result<Vec<u8>, Veto> {
+/// What a known file has at its beginning and before the place where reading goes on.
+#[derive(Debug)]
+pub struct Recognised {
+    pub head: Vec<u8>,
+    /// `None` in a compressed content, where the place is far away: compared when reading gets there.
+    pub marker: Option<Vec<u8>>,
+}
+
+/// Checks that `content` is what `record` tells about, up to `place`.
+pub fn recognise(content: &mut Content, record: &FileRecord, place: &Place) -> Result<Recognised, Veto> {
     if let Size::Known(size) = content.size()?
         && size < place.position
     {
         return Err(Veto::Shorter { size, position: place.position });
     }
-    if !record.head.begins(&content.head()?) {
+    let head = content.head()?;
+    if !record.head.begins(&head) {
         return Err(Veto::Head);
+    }
+    if content.gzip().is_some() {
+        return Ok(Recognised { head, marker: None });
     }
     let marker = content.before(place.position)?;
     if !place.marker.ends(&marker) {
         return Err(Veto::Marker(place.position));
     }
-    Ok(marker)
+    Ok(Recognised { head, marker: Some(marker) })
 }
 
 impl Tail {
@@ -162,35 +184,48 @@ impl Tail {
             origin: 0,
             generation: 0,
             ended: false,
+            vetting: None,
+            earlier: false,
+            lead: Vec::new(),
             problem: None,
             settled: None,
             unverified: None,
         }
     }
 
-    /// A file that is known, if `content` still is what `record` tells about up to `place`. `bytes` are in the file.
+    /// A file that is known. `bytes` are in the file.
     pub fn known(
         record: &FileRecord,
-        mut content: Content,
-        key: FileKey,
+        content: Content,
         path: PathBuf,
         place: Place,
+        found: Recognised,
         bytes: u64,
-    ) -> Result<Self, Veto> {
-        if content.gzip().is_none() {
-            let marker = recognise(&mut content, record, &place)?;
-            return Ok(Self::new(record.id, content, key, path, place, marker, bytes));
-        }
-        if !record.head.begins(&content.head()?) {
-            return Err(Veto::Head);
-        }
-        let mut tail = Self::new(record.id, content, key, path, place, Vec::new(), place.position);
-        tail.unverified = Some(place.marker);
+    ) -> Self {
+        let Recognised { head, marker } = found;
+        let unverified = marker.is_none().then_some(place.marker);
+        let size = if unverified.is_some() { place.position } else { bytes };
+        let mut tail = Self::new(record.id, content, record.key, path, place, marker.unwrap_or_default(), size);
         tail.settled = match record.form {
             Form::Archive { bytes: then, end } if then == bytes && place.position >= end => Some(bytes),
             _ => None,
         };
-        Ok(tail)
+        tail.unverified = unverified;
+        tail.set_lead(&head);
+        tail.earlier = true;
+        tail
+    }
+
+    /// Notes the content's first bytes.
+    pub fn set_lead(&mut self, head: &[u8]) {
+        self.lead.clear();
+        self.lead.extend_from_slice(&head[..head.len().min(LEAD_BYTES)]);
+    }
+
+    /// Whether a content that begins with `head` may begin as this one: `false` is certain.
+    pub fn begins_alike(&self, head: &[u8]) -> bool {
+        let bytes = self.lead.len().min(head.len());
+        self.lead[..bytes] == head[..bytes]
     }
 
     /// Goes back to `place`.
@@ -240,7 +275,7 @@ mod tests {
             let place = Place { position: 8, skipping: Skip::NOTHING, marker: Print::of(b"two\n") };
             recognise(&mut content, &record(b"one\n"), &place)
         };
-        assert_eq!(check(b"one\ntwo\nthree").expect("the same"), b"one\ntwo\n");
+        assert_eq!(check(b"one\ntwo\nthree").expect("the same").marker.as_deref(), Some(&b"one\ntwo\n"[..]));
         assert!(matches!(check(b"one\ntw"), Err(Veto::Shorter { .. })));
         assert!(matches!(check(b"0ne\ntwo\n"), Err(Veto::Head)));
         assert!(matches!(check(b"one\nTWO\nthree"), Err(Veto::Marker(8))));

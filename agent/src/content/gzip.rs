@@ -4,7 +4,7 @@
 //! Invariant: memory is bounded by what one read asks for. Bytes that were read stay in the window until
 //! [`Gzip::passed`] says that nobody will ask for them again; to go back further is to begin anew.
 
-use crate::fingerprint::HEAD_BYTES_MAX;
+use crate::fingerprint::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use flate2::{Decompress, FlushDecompress, Status};
 use std::fs::File;
 use std::io;
@@ -102,9 +102,10 @@ impl Gzip {
         self.at - self.window.len() as u64
     }
 
-    /// Forgets what stands before `position`.
+    /// Forgets what stands before `position`, but for a marker's length.
     pub fn passed(&mut self, position: u64) {
-        let unused = position.saturating_sub(self.window_start()).min(self.window.len() as u64);
+        let unneeded = self.window.len().saturating_sub(MARKER_BYTES_MAX) as u64;
+        let unused = position.saturating_sub(self.window_start()).min(unneeded);
         self.window.drain(..unused as usize);
         if self.window.capacity() > 2 * OUTPUT_BYTES && self.window.len() < OUTPUT_BYTES {
             self.window.shrink_to(OUTPUT_BYTES);

@@ -1,6 +1,6 @@
 //! The open files, and their content for batches that are made again.
 
-use super::closed::Closed;
+use super::closed::{Closed, leads_to};
 use super::order::origin;
 use crate::batch::Dress;
 use crate::checkpoint::State;
@@ -131,31 +131,48 @@ impl Contents for Files {
     }
 }
 
+/// Directories that were listed a moment ago, for searches after many files.
+#[derive(Debug, Default)]
+pub struct Folders(HashMap<PathBuf, HashMap<u64, Vec<PathBuf>>>);
+
+impl Folders {
+    /// As [`find`], which lists the directory each time.
+    pub fn find(&mut self, record: &FileRecord) -> io::Result<Option<PathBuf>> {
+        if leads_to(&record.path_now, &record.key) {
+            return Ok(Some(record.path_now.clone()));
+        }
+        let directory = record.path_now.parent().unwrap_or(Path::new("/"));
+        if !self.0.contains_key(directory) {
+            let mut names: HashMap<u64, Vec<PathBuf>> = HashMap::new();
+            let entries = match fs::read_dir(directory) {
+                Ok(entries) => entries,
+                // The directory is gone itself, unless it is what was mounted that is gone.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return gone_with(directory, record, error),
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let entry = entry?;
+                names.entry(entry.ino()).or_default().push(entry.path());
+            }
+            self.0.insert(directory.to_owned(), names);
+        }
+        let names = self.0.get(directory).and_then(|names| names.get(&record.key.inode));
+        if let Some(path) = names.into_iter().flatten().find(|path| leads_to(path, &record.key)) {
+            return Ok(Some(path.clone()));
+        }
+        let device = fs::metadata(directory)?.dev();
+        if device != record.key.device {
+            return Err(io::Error::other(format!("{directory:?} is on another device than before")));
+        }
+        Ok(None)
+    }
+}
+
 /// Looks for a file under its last name, then under any name in that directory.
 ///
 /// `None` is proof that it is not there: the directory could be read and is on the same device.
 pub fn find(record: &FileRecord) -> io::Result<Option<PathBuf>> {
-    let is_it = |path: &Path| fs::metadata(path).is_ok_and(|metadata| FileKey::of(&metadata) == record.key);
-    if is_it(&record.path_now) {
-        return Ok(Some(record.path_now.clone()));
-    }
-    let directory = record.path_now.parent().unwrap_or(Path::new("/"));
-    let metadata = match fs::metadata(directory) {
-        Ok(metadata) => metadata,
-        // The directory is gone itself, unless it is what was mounted that is gone.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return gone_with(directory, record, error),
-        Err(error) => return Err(error),
-    };
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.ino() == record.key.inode && is_it(&entry.path()) {
-            return Ok(Some(entry.path()));
-        }
-    }
-    if metadata.dev() != record.key.device {
-        return Err(io::Error::other(format!("{directory:?} is on another device than before")));
-    }
-    Ok(None)
+    Folders::default().find(record)
 }
 
 /// What a missing directory proves: the nearest one above it is on the file's device.

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::order::origin;
+use super::vet::Vetting;
 use crate::config::{CheckedInput, From};
 use crate::content::Content;
 use crate::fingerprint::{FileId, FileKey, Print};
@@ -49,8 +50,9 @@ impl Engine {
         if let Some(record) = known {
             let place = self.place_of(&record);
             let id = record.id;
-            match Tail::known(&record, content, key, path.to_owned(), place, size) {
-                Ok(mut tail) => {
+            match tail::recognise(&mut content, &record, &place) {
+                Ok(found) => {
+                    let mut tail = Tail::known(&record, content, path.to_owned(), place, found, size);
                     tail.goal = goal;
                     self.enter(tail, &record);
                     if record.path_now != path {
@@ -60,19 +62,30 @@ impl Engine {
                 }
                 Err(tail::Veto::Io(error)) => return Err(error),
                 Err(veto) => {
-                    content = Content::open(path)?.0;
+                    content = content.renewed()?;
                     tracing::info!(path = ?path, file = %record.id, "{veto}: it is read as a new file");
-                    self.delivery.record(Entry::File(FileRecord { gone: true, ..record }))?;
+                    let seen_secs = self.now_secs();
+                    self.delivery.record(Entry::File(FileRecord { gone: true, seen_secs, ..record }))?;
+                    self.replaced.push(id);
                 }
             }
         }
         let from = self.inputs[input].from;
         let at_end = initial && from == From::End && !self.delivery.state().files.is_named(path);
-        let place = if at_end { end_of(&mut content, size, &self.inputs[input].framer)? } else { BEGINNING };
+        let place = if at_end && content.gzip().is_none() {
+            end_of(&mut content, size, &self.inputs[input].framer)?
+        } else {
+            BEGINNING
+        };
         let terms = Terms::of(&self.inputs[input], path);
         let id = self.begin(path, content, key, size, place, terms)?;
         if let Some(tail) = self.files.tails.get_mut(&id) {
             tail.goal = goal;
+            tail.vetting = (!at_end).then(|| Vetting::new(initial));
+            if at_end && tail.content.gzip().is_some() {
+                // Its end is not known without reading it, and nothing of it is wanted.
+                tail.settled = Some(size);
+            }
         }
         Ok(id)
     }
@@ -89,6 +102,7 @@ impl Engine {
     ) -> io::Result<FileId> {
         let nonce = uuid::Uuid::new_v4().as_u128();
         let id = FileId::assign(&self.delivery.state().agent, &key, self.clock.now_millis(), nonce);
+        let head = content.head()?;
         let record = FileRecord {
             id,
             key,
@@ -99,7 +113,7 @@ impl Engine {
             dataset_detected: terms.dataset.is_none(),
             dataset: terms.dataset,
             labels: terms.labels,
-            head: Print::of(&content.head()?),
+            head: Print::of(&head),
             position: place.position,
             skipping: place.skipping,
             marker: place.marker,
@@ -111,7 +125,9 @@ impl Engine {
         let marker = content.before(place.position)?;
         let size = if content.gzip().is_some() { place.position } else { size };
         self.delivery.record(Entry::File(record.clone()))?;
-        self.enter(Tail::new(id, content, key, path.to_owned(), place, marker, size), &record);
+        let mut tail = Tail::new(id, content, key, path.to_owned(), place, marker, size);
+        tail.set_lead(&head);
+        self.enter(tail, &record);
         Ok(id)
     }
 

@@ -26,6 +26,8 @@ impl Engine {
         // What a full queue has dropped since the last time would show now.
         self.overflowed = false;
         self.walk(false);
+        self.find_renamed();
+        self.hunt(false);
         self.recover();
         let held: Vec<FileId> =
             self.files.tails.values().filter(|tail| tail.held.is_some()).map(|tail| tail.id).collect();
@@ -111,7 +113,10 @@ impl Engine {
         for path in changes.written {
             match self.files.by_path.get(&path) {
                 Some(&id) if self.files.closed.contains_key(&id) => self.open_when_possible(id),
-                Some(&id) => self.schedule(id),
+                Some(&id) => {
+                    self.written.insert(id);
+                    self.schedule(id);
+                }
                 // Left alone until now, because it had not changed for long, or could not be read.
                 None => {
                     if let Sight::Here { input, .. } | Sight::Link { input, .. } = self.scope.sight(&path) {

@@ -2,6 +2,7 @@
 
 mod caught_up;
 mod closed;
+mod copies;
 mod files;
 mod follow;
 mod format;
@@ -15,9 +16,11 @@ mod rotate;
 mod settle;
 mod turns;
 mod unzip;
+mod vet;
 mod view;
 
 pub use files::Files;
+pub use vet::Vetting;
 pub use view::{FileState, Loss, Progress, Progressed, View};
 
 use crate::config::{CheckedInput, Config};
@@ -102,6 +105,12 @@ pub struct Engine {
     caught_up_at: Instant,
     /// A look whether everything is acknowledged was put off.
     caught_up_due: bool,
+    /// Files that were written to, and may wait long for their turn.
+    written: BTreeSet<FileId>,
+    /// Files whose content was found replaced, and whose copy was not looked for yet.
+    replaced: Vec<FileId>,
+    /// Files that are gone, and whose copy was looked for.
+    hunted: BTreeSet<FileId>,
     out_of_memory: bool,
     limits: Limits,
     /// The limits let nothing be read before.
@@ -170,6 +179,9 @@ impl Engine {
             waiting_at: now,
             caught_up_at: now,
             caught_up_due: false,
+            written: BTreeSet::new(),
+            replaced: Vec::new(),
+            hunted: BTreeSet::new(),
             out_of_memory: false,
             walk_at: now,
             view_at: now,
@@ -227,6 +239,7 @@ impl Engine {
         self.delivery.start();
         self.walk(true);
         self.find_renamed();
+        self.hunt(true);
         self.recover();
         self.publish();
     }
@@ -327,11 +340,15 @@ impl Engine {
         if now >= self.waiting_at && !self.waiting.is_empty() && self.stop_at.is_none() {
             self.open_waiting();
         }
+        if !self.replaced.is_empty() {
+            self.hunt(false);
+        }
         if self.caught_up_due && now >= self.caught_up_at {
             self.check_caught_up();
         }
         if now >= self.tick_at {
             self.tick_at = now + self.config.flush_interval;
+            self.glance_at_waiting();
             let (delivery, contents) = self.contents();
             let events = delivery.tick(contents);
             self.follow_up(events);
@@ -429,6 +446,7 @@ impl Engine {
         for id in done {
             if self.files.tails.get(&id).is_some_and(|tail| tail.finished) {
                 self.queue.rest(id);
+                self.note_finished(id);
                 self.files.remove(id);
             }
         }

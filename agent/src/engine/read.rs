@@ -35,9 +35,18 @@ impl Engine {
         if tail.held.is_some() || tail.finished {
             return Turn::Parked;
         }
+        match self.vet(id, now) {
+            Ok(None) => {}
+            Ok(Some(turn)) => return turn,
+            Err(error) => {
+                self.hold(id, format!("cannot be compared: {error}"));
+                return Turn::Parked;
+            }
+        }
         if self.files.has_unread_predecessor(id) {
             return Turn::At(now + PREDECESSOR_POLL);
         }
+        let Some(tail) = self.files.tails.get(&id) else { return Turn::End };
         let Some(lane) = tail.lane.or_else(|| self.lane_of(id)) else { return Turn::Parked };
         if !self.delivery.is_ready(lane) {
             return Turn::Parked;
@@ -77,10 +86,18 @@ impl Engine {
         let from = tail.position - marker_bytes as u64;
         let read = tail.content.read_at(from, &mut block[..marker_bytes + wanted])?;
         // One read sees both: a truncation after it is seen by the next one.
-        if read < marker_bytes || block[..marker_bytes] != tail.marker || size < tail.position {
-            self.truncated(id);
-            return Ok(Turn::More);
+        let is_cut = size < tail.position || (size < known_size && tail.content.gzip().is_none());
+        if read < marker_bytes || block[..marker_bytes] != tail.marker || is_cut || tail.position == 0 {
+            let marker = read >= marker_bytes && block[..marker_bytes] == tail.marker && size >= tail.position;
+            if !marker || !self.has_its_head(id)? {
+                self.truncated(id);
+                return Ok(Turn::More);
+            }
+            if is_cut {
+                self.shortened(id, size);
+            }
         }
+        let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Turn::End) };
         if tail.read_end != Some(from + read as u64) {
             tail.read_end = Some(from + read as u64);
             tail.grown_at = Some(now);
@@ -89,6 +106,10 @@ impl Engine {
         tail.read_at = Some(now);
         let at_end = read < marker_bytes + wanted;
         let bytes = read - marker_bytes;
+        if bytes > 0 && tail.vetting.is_some() {
+            // It was empty when it was compared.
+            return Ok(Turn::More);
+        }
         if bytes > 0
             && let Name::Gone { quiet_at } = &mut tail.name
             && (!at_end || tail.size != known_size)
@@ -168,6 +189,7 @@ impl Engine {
         {
             let mut record = record.clone();
             record.head = Print::of(&head);
+            tail.set_lead(&head);
             // Without it on disk the next start knows less of the head, no more.
             let _ = self.delivery.record(Entry::File(record));
         }

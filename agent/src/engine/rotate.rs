@@ -1,20 +1,25 @@
 //! What becomes of files that lose their name or their content: renamed, truncated, gone.
 
 use super::closed::leads_to;
-use super::files::find;
+use super::copies::Manner;
+use super::files::{Folders, find};
 use super::follow::{BEGINNING, Terms};
+use super::vet::Vetting;
 use super::{Engine, WALK_INTERVAL_MIN};
 use crate::content::Content;
 use crate::discover::Walk;
-use crate::fingerprint::{FileId, FileKey};
-use crate::journal::{Entry, FileRecord};
-use crate::tail::{Goal, Name, Tail};
+use crate::fingerprint::{FileId, FileKey, Print};
+use crate::journal::{Entry, FileRecord, Form};
+use crate::tail::{self, Goal, Name, Place, Tail};
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A file that was read more recently is about to be read again.
+const GLANCE_AFTER: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Files whose name means another file now, or nothing: they are read on for a while.
@@ -67,8 +72,8 @@ impl Engine {
         }
     }
 
-    /// At the start: files that were renamed while no agent was there, out of the globs too, are looked for in their
-    /// directory and read to their end.
+    /// Files that were renamed while nobody looked, out of the globs too, are looked for in their directory and read to
+    /// their end. Also those that somebody wrote to although they had been finished.
     pub(super) fn find_renamed(&mut self) {
         let records: Vec<FileRecord> = self
             .delivery
@@ -78,9 +83,14 @@ impl Engine {
             .filter(|record| !record.gone && !self.files.has(record.id))
             .cloned()
             .collect();
+        let mut folders = Folders::default();
         for record in records {
-            let Ok(Some(path)) = find(&record) else { continue };
+            let Ok(Some(path)) = folders.find(&record) else { continue };
             let id = record.id;
+            let is_read = |is: Metadata| is.len() == self.place_of(&record).position;
+            if record.form == Form::Finished && fs::metadata(&path).is_ok_and(is_read) {
+                continue;
+            }
             if let Ok(metadata) = self.follow_renamed(record, &path) {
                 self.put_off(id, &metadata);
             }
@@ -89,11 +99,11 @@ impl Engine {
 
     /// Reads on in a known file that has another name now, out of the globs.
     pub(super) fn follow_renamed(&mut self, record: FileRecord, path: &Path) -> io::Result<Metadata> {
-        let (content, metadata) = Content::open(path)?;
+        let (mut content, metadata) = Content::open(path)?;
         let place = self.place_of(&record);
         let size = metadata.len();
-        let known = Tail::known(&record, content, record.key, path.to_owned(), place, size);
-        let mut tail = known.map_err(io::Error::other)?;
+        let found = tail::recognise(&mut content, &record, &place).map_err(io::Error::other)?;
+        let mut tail = Tail::known(&record, content, path.to_owned(), place, found, size);
         tail.name = Name::Gone { quiet_at: Instant::now() + self.config.rotated_grace };
         tail.goal = Goal::Read(size);
         self.enter(tail, &record);
@@ -104,16 +114,26 @@ impl Engine {
     pub(super) fn truncated(&mut self, id: FileId) {
         let Some(old) = self.delivery.state().files.get(&id).cloned() else { return };
         // Without this on disk nothing may be read: the old identity would get the new content.
-        if self.delivery.record(Entry::File(FileRecord { gone: true, ..old.clone() })).is_err() {
+        if self
+            .delivery
+            .record(Entry::File(FileRecord { gone: true, seen_secs: self.now_secs(), ..old.clone() }))
+            .is_err()
+        {
             self.hold(id, "was truncated, and that cannot be written down".to_owned());
             return;
         }
         let Some(tail) = self.files.remove(id) else { return };
-        let known_size = tail.size;
-        if known_size > tail.position {
-            self.lose(id, tail.position, known_size, "the file was truncated before they were read".to_owned());
-        }
         tracing::info!(path = ?tail.path, "was truncated and is read from its beginning");
+        let read_on = self.read_on_in_copy(&old, &tail);
+        let lost_from = read_on.unwrap_or(tail.position);
+        if tail.size > lost_from {
+            let what = if read_on.is_some() { "copied and truncated" } else { "truncated" };
+            self.lose(id, lost_from, tail.size, format!("the file was {what} before they were read"));
+        }
+        if tail.name != Name::Here {
+            // What it has now was written under a name that nobody asked for.
+            return;
+        }
         let size = tail.content.file().metadata().map_or(0, |metadata| metadata.len());
         let content = tail.content.renewed();
         let terms = Terms::inherited(old);
@@ -122,6 +142,8 @@ impl Engine {
             Ok(new) => {
                 if let Some(next) = self.files.tails.get_mut(&new) {
                     next.name = tail.name;
+                    // A copy may have been written over with the next one.
+                    next.vetting = Some(Vetting::new(false));
                     next.goal = if tail.goal == Goal::Met { Goal::Met } else { Goal::Read(size) };
                 }
                 // The names, links too, lead to the new identity.
@@ -133,6 +155,76 @@ impl Engine {
                 self.walk_at = self.walk_at.min(Instant::now() + WALK_INTERVAL_MIN);
             }
         }
+    }
+
+    /// Goes on with the old content in its copy, if there is one. Returns where that ends, as far as it is known.
+    fn read_on_in_copy(&mut self, old: &FileRecord, tail: &Tail) -> Option<u64> {
+        let place = match tail.unverified {
+            Some(_) => self.place_of(old),
+            None => Place { position: tail.position, skipping: tail.skipping, marker: Print::of(&tail.marker) },
+        };
+        let directory = tail.path.parent().unwrap_or(Path::new("/"));
+        let candidates = self.candidates(directory, true);
+        let copy = Self::copy_of(old, &place, candidates).0?;
+        let end = copy.end();
+        let manner = Manner {
+            name: self.name_of(&copy),
+            goal: if tail.goal == Goal::Met { Goal::Met } else { Goal::Read(end) },
+            scheduled: tail.scheduled,
+        };
+        match self.adopt(old.clone(), place, copy, manner) {
+            Ok(()) => Some(end),
+            Err(error) => {
+                tracing::warn!(path = ?tail.path, "its copy cannot be read: {error}");
+                None
+            }
+        }
+    }
+
+    /// The end of a file was cut off, but it is the same file up to where it was read.
+    pub(super) fn shortened(&mut self, id: FileId, size: u64) {
+        let Some(tail) = self.files.tails.get_mut(&id) else { return };
+        let known = std::mem::replace(&mut tail.size, size);
+        if known > size {
+            self.lose(id, size, known, "the end of the file was cut off before they were read".to_owned());
+        }
+    }
+
+    /// Looks at a file that was written to but waits for its turn, maybe for long, because the broker is stalled: a copy
+    /// of what was truncated does not stay for ever.
+    pub(super) fn glance_at_waiting(&mut self) {
+        for id in std::mem::take(&mut self.written) {
+            let Some(tail) = self.files.tails.get(&id).filter(|tail| tail.scheduled) else { continue };
+            if tail.read_at.is_some_and(|read_at| read_at.elapsed() < GLANCE_AFTER) {
+                self.written.insert(id);
+            } else {
+                self.glance(id);
+            }
+        }
+    }
+
+    fn glance(&mut self, id: FileId) {
+        let Some(tail) = self.files.tails.get_mut(&id) else { return };
+        if tail.finished || tail.vetting.is_some() || tail.content.gzip().is_some() {
+            return;
+        }
+        let Ok(size) = tail.content.size() else { return };
+        if size.bytes() >= tail.size {
+            tail.size = size.bytes();
+        }
+        // A failure shows again when it is read.
+        if !self.is_itself(id).unwrap_or(true) {
+            self.truncated(id);
+        }
+    }
+
+    /// A file was read to its end after it had lost its name.
+    pub(super) fn note_finished(&mut self, id: FileId) {
+        self.hunted.insert(id);
+        let Some(record) = self.delivery.state().files.get(&id).cloned() else { return };
+        let form = if record.form == Form::Open { Form::Finished } else { record.form };
+        // Without it on disk the next start looks for more of it.
+        let _ = self.delivery.record(Entry::File(FileRecord { form, seen_secs: self.now_secs(), ..record }));
     }
 
     /// Forgets files that are proven to be gone since a while.

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::read::Turn;
 use crate::content::Ended;
-use crate::fingerprint::{FileId, MARKER_BYTES_MAX};
+use crate::fingerprint::FileId;
 use crate::journal::{Entry, FileRecord, Form};
 use crate::tail::Tail;
 use std::io;
@@ -37,7 +37,7 @@ impl Engine {
             self.unzipping.insert(id);
         }
         let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Some(Turn::End)) };
-        if !tail.content.reach(tail.position.saturating_sub(MARKER_BYTES_MAX as u64))? {
+        if !tail.content.reach(tail.position)? {
             return Ok(Some(Turn::More));
         }
         if let Some(print) = tail.unverified {

@@ -89,6 +89,8 @@ pub enum Form {
     Open,
     /// Compressed, and read to its end: the file had `bytes` bytes then, the content `end`.
     Archive { bytes: u64, end: u64 },
+    /// Nothing does, or nothing that anybody writes to: it was read to its end after it had lost its name.
+    Finished,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

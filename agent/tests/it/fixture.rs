@@ -36,6 +36,7 @@ impl Fixture {
         config.linger = Duration::from_millis(1);
         config.flush_interval = Duration::from_millis(20);
         config.rotated_grace = Duration::from_millis(300);
+        config.copy_grace = Duration::from_millis(300);
         let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
         let broker = FakeBroker::new();
         broker.watch(&config.checkpoints);

@@ -3,6 +3,7 @@
 mod broker;
 mod closed;
 mod cluster;
+mod copies;
 mod delivery;
 mod disk;
 mod fair;
