@@ -23,8 +23,7 @@ impl Engine {
     /// Looks at everything, in case that a watch missed something, and tries again what did not work.
     pub(super) fn rescan(&mut self, now: Instant) {
         self.rescan_at = now + self.config.rescan;
-        // What a full queue has dropped since the last time would show now.
-        self.overflowed = false;
+        self.overflowed_at = self.overflowed_at.filter(|&at| now < at + self.config.rescan);
         self.walk(false);
         self.find_renamed();
         self.hunt(false);
@@ -129,7 +128,10 @@ impl Engine {
         self.say_problems(&before);
         if changes.missed {
             self.walk(false);
-            self.overflowed |= changes.overflowed;
+            if changes.overflowed {
+                self.overflowed_at = Some(Instant::now());
+                self.view_at = Instant::now();
+            }
         }
     }
 

@@ -122,8 +122,8 @@ pub struct Engine {
     stop_at: Option<Instant>,
     /// Names that cannot be read, and why; traced once each.
     path_problems: BTreeMap<PathBuf, String>,
-    /// The kernel's queue of changes was full since the last rescan.
-    overflowed: bool,
+    /// When the kernel's queue of changes was full, until a rescan a while later.
+    overflowed_at: Option<Instant>,
     /// Links of which it was said that they are not followed.
     skipped_said: BTreeSet<PathBuf>,
     /// Files that were missed since that was last said.
@@ -187,7 +187,7 @@ impl Engine {
             view_at: now,
             stop_at: None,
             path_problems: BTreeMap::new(),
-            overflowed: false,
+            overflowed_at: None,
             skipped_said: BTreeSet::new(),
             missed_unsaid: 0,
             missed_said_at: None,

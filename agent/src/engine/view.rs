@@ -141,7 +141,7 @@ impl Engine {
         let mut problems = self.delivery.problems();
         let late = |why| format!("{why}; new lines there are found every {:?}", self.config.rescan);
         problems.extend(self.watches.problems().into_iter().map(late));
-        if self.overflowed {
+        if self.overflowed_at.is_some() {
             problems
                 .push("changes came faster than they could be taken in; files of that time may be missed".to_owned());
         }
