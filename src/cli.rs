@@ -80,8 +80,12 @@ pub struct BrokerArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct AgentArgs {
-    /// Files or globs to follow.
+    #[command(subcommand)]
+    pub command: Option<AgentCommand>,
+
+    /// Files or globs to follow; a file called status is ./status.
     #[arg(value_name = "PATHS")]
     pub paths: Vec<String>,
 
@@ -109,8 +113,38 @@ pub struct AgentArgs {
     #[arg(long)]
     pub once: bool,
 
+    /// List the files that match, and from where each would be read; read none, write nothing, ask no broker.
+    #[arg(long, conflicts_with = "once")]
+    pub dry_run: bool,
+
+    /// With --dry-run: JSON instead of a table.
+    #[arg(long, requires = "dry_run")]
+    pub json: bool,
+
     #[command(flatten)]
     pub status: StatusArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// Show how far each file is: position, size, lag, last error. Asks the running agent (or `sluice up`), or reads its
+    /// checkpoints when none answers.
+    Status(AgentStatusArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AgentStatusArgs {
+    /// Address of the agent's status server [default: 127.0.0.1:9602, then that of `sluice up`, port 9600].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub status_listen: Option<SocketAddr>,
+
+    /// Directory of checkpoints, for when no agent answers [default: ./sluice-data/agent].
+    #[arg(long, value_name = "DIR")]
+    pub checkpoints: Option<PathBuf>,
+
+    /// JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +180,7 @@ pub struct WorkerArgs {
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Address of /health and /metrics [default: port 9600 (up), 9601 (broker), 9602 (agent), 9603 (worker)].
+    /// Address of /health, /metrics and /files [default: port 9600 (up), 9601 (broker), 9602 (agent), 9603 (worker)].
     #[arg(long, value_name = "HOST:PORT")]
     pub status_listen: Option<SocketAddr>,
 }

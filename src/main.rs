@@ -5,7 +5,9 @@ mod command;
 mod config;
 mod failure;
 mod files;
+mod followed;
 mod output;
+mod progress;
 mod screen;
 mod shutdown;
 mod status;
@@ -66,6 +68,7 @@ fn raise_open_files_limit() {
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
         Command::Up(_) | Command::Pipeline(_) => "warn",
+        Command::Agent(ref args) if args.dry_run || args.command.is_some() => "warn",
         Command::Broker(_) | Command::Agent(_) | Command::Worker(_) => "info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("SLUICE_LOG")

@@ -70,6 +70,12 @@ impl LiveLine {
         }
     }
 
+    /// Shows `text` as it is now, on a terminal behind `bar`.
+    pub fn show_with_bar(&mut self, bar: &str, text: String) {
+        let text = if self.screen.is_terminal { format!("{bar} {}", text.trim_start()) } else { text };
+        self.show(text);
+    }
+
     /// Leaves `text` as the last line.
     pub fn finish(self, text: &str) {
         self.screen.end();

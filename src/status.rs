@@ -1,9 +1,11 @@
-//! `/health` and `/metrics` of the running parts, over HTTP on loopback.
+//! `/health`, `/metrics` and `/files` of the running parts, over HTTP on loopback.
 //!
 //! Loopback is not private: a web page that a person opens can send requests to it (DNS rebinding), so only requests
 //! for this address itself are answered.
 
 use crate::failure::Failure;
+use crate::followed::FollowedFiles;
+use agent::Observer;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -26,6 +28,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub struct StatusListener {
     listener: tokio::net::TcpListener,
     address: SocketAddr,
+    /// Where the files are known; `None`: in a process without agent.
+    observer: Option<Observer>,
 }
 
 impl StatusListener {
@@ -48,7 +52,13 @@ impl StatusListener {
         }
         .with_context(|| format!("listen for health and metrics on {wanted}"))?;
         let address = listener.local_addr().context("read the address of the status server")?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, observer: None })
+    }
+
+    /// Answers for the agent's files, too.
+    pub fn with_files(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -57,12 +67,14 @@ impl StatusListener {
 
     /// Answers from now on, until the runtime ends.
     pub fn serve(self, registry: Registry, problems: Problems) {
-        let state = Status { registry: Arc::new(registry), problems, address: self.address };
+        let (address, observer) = (self.address, self.observer);
+        let state = Status { registry: Arc::new(registry), problems, address, observer };
         let router = Router::new()
             .route("/health", get(health))
             .route("/health/ready", get(health))
             .route("/health/live", get(|| async { "live\n" }))
             .route("/metrics", get(metrics))
+            .route("/files", get(files))
             .layer(middleware::from_fn_with_state(state.clone(), only_own_host))
             .with_state(state);
         tokio::spawn(async move {
@@ -78,6 +90,7 @@ struct Status {
     registry: Arc<Registry>,
     problems: Problems,
     address: SocketAddr,
+    observer: Option<Observer>,
 }
 
 async fn health(State(status): State<Status>) -> Response {
@@ -94,6 +107,18 @@ async fn metrics(State(status): State<Status>) -> Response {
     let mut body = String::new();
     match text::encode(&mut body, &status.registry) {
         Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn files(State(status): State<Status>) -> Response {
+    let Some(observer) = status.observer else {
+        return (StatusCode::NOT_FOUND, "no agent runs here\n").into_response();
+    };
+    // The agent's thread answers between two turns.
+    let files = tokio::task::spawn_blocking(move || FollowedFiles::of(&observer.files())).await.unwrap_or_default();
+    match serde_json::to_string(&files) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

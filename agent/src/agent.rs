@@ -123,9 +123,12 @@ impl Agent {
 
     /// The files that are followed, in no order; none while the agent's thread hangs in a file system.
     pub fn files(&self) -> Vec<FileState> {
-        let (answer, files) = mpsc::sync_channel(1);
-        let _ = self.wakes.send(Wake::Files(answer));
-        files.recv_timeout(FILES_WAIT).unwrap_or_default()
+        self.observer().files()
+    }
+
+    /// For looks at the files by others than the agent's owner.
+    pub fn observer(&self) -> Observer {
+        Observer { wakes: self.wakes.clone() }
     }
 
     pub fn progress(&self) -> Progress {
@@ -166,6 +169,21 @@ impl Agent {
         };
         self.broker.close().await;
         stopped.unwrap_or(Stopped { progress: self.progress(), undelivered_batches: 0, undelivered_records: 0 })
+    }
+}
+
+/// Looks at the files of an agent, and may outlive it: then there are none.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    wakes: Sender<Wake>,
+}
+
+impl Observer {
+    /// As [`Agent::files`]. Waits for the agent's thread.
+    pub fn files(&self) -> Vec<FileState> {
+        let (answer, files) = mpsc::sync_channel(1);
+        let _ = self.wakes.send(Wake::Files(answer));
+        files.recv_timeout(FILES_WAIT).unwrap_or_default()
     }
 }
 

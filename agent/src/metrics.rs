@@ -20,6 +20,7 @@ pub struct Metrics {
     pub files_followed: Gauge,
     pub files_open: Gauge,
     pub lag_bytes: Gauge,
+    pub lag_seconds: Gauge,
     pub held_bytes: Gauge,
 }
 
@@ -56,6 +57,11 @@ impl Metrics {
         registry.register("files_followed", "Files that are followed", metrics.files_followed.clone());
         registry.register("files_open", "Files that are open", metrics.files_open.clone());
         registry.register("lag_bytes", "Bytes in files that are not acknowledged", metrics.lag_bytes.clone());
+        registry.register(
+            "lag_seconds",
+            "How long the oldest line that is not acknowledged has been waiting, at most",
+            metrics.lag_seconds.clone(),
+        );
         registry.register("held_bytes", "Bytes of batches in memory", metrics.held_bytes.clone());
         metrics
     }

@@ -1,26 +1,32 @@
 //! `sluice agent`: the agent alone.
 
+mod dry_run;
+mod status;
+
 use super::format::format;
 use super::{DRAIN, TICK, brokers};
-use crate::cli::{self, AgentArgs};
+use crate::cli::{self, AgentArgs, AgentCommand};
 use crate::config::{AgentSection, ConfigFile, Headers, Start};
 use crate::failure::Failure;
-use crate::files;
+use crate::files::{count, size};
+use crate::progress::{Backfill, totals};
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
 use crate::status::StatusListener;
-use agent::{Agent, Config, ConfigError, From, Input, OpenError, Progress, StartError};
+use agent::{Agent, Config, ConfigError, FileState, From, Input, OpenError, Progress, StartError};
 use kafka_client::ClientConfig;
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Port of /health and /metrics of an agent on its own.
+/// Port of /health, /metrics and /files of an agent on its own.
 const STATUS_PORT: u16 = 9602;
 /// Where checkpoints are kept when nothing else is said.
 const CHECKPOINTS_DEFAULT: &str = "./sluice-data/agent";
+/// What to do about names that lead to nothing.
+pub const NO_MATCH_HINT: &str = "name files or globs that exist; quote globs, so that the shell leaves them alone";
 /// Topic of lines when nothing else is said.
 pub const TOPIC_DEFAULT: &str = "logs";
 
@@ -37,6 +43,9 @@ pub struct AgentFlags {
 }
 
 pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
+    if let Some(AgentCommand::Status(args)) = args.command {
+        return status::run(args, &config).await;
+    }
     let stop = shutdown::on_signal()?;
     let status_listen = args.status.status_listen.or(config.agent.status_listen);
     let flags = AgentFlags {
@@ -50,44 +59,83 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
     };
     let drain = drain(&config.agent);
     let checked = checked(&config.agent, config.host_name, flags)?;
+    if args.dry_run {
+        return dry_run::run(&checked, args.json);
+    }
+    let named: Vec<String> = checked.inputs.iter().flat_map(|input| &input.paths).cloned().collect();
     let status = StatusListener::bind(status_listen, STATUS_PORT).await?;
     let mut registry = Registry::default();
+    let started = Instant::now();
     let agent = start(checked, &mut registry).await?;
-    tracing::info!("health and metrics are on http://{}", status.address());
+    tracing::info!("health, metrics and files are on http://{}", status.address());
     let (problems, observed) = watch::channel(agent.problems());
-    status.serve(registry, observed);
+    status.with_files(agent.observer()).serve(registry, observed);
 
     let mut line = LiveLine::new(screen);
+    let mut backfill = Backfill::default();
     let mut ticks = tokio::time::interval(TICK);
+    let mut nothing_matched = args.once;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             () = agent.caught_up(), if args.once => break,
             _ = ticks.tick() => {
                 problems.send_replace(agent.problems());
-                line.show(progress_line(agent.progress()));
+                if args.once {
+                    nothing_matched &= show_backfill(&agent, &mut backfill, &mut line).await == 0;
+                } else {
+                    line.show(progress_line(agent.progress()));
+                }
             }
         }
     }
     let interrupted = stop.is_cancelled();
     let unread = if args.once && !interrupted { agent.unread() } else { Vec::new() };
+    if nothing_matched && !interrupted && unread.is_empty() && files(&agent).await.is_empty() {
+        screen.end();
+        return Err(Failure::new(format!("no file matches {}", named.join(", ")), NO_MATCH_HINT).into());
+    }
     let stopped = agent.stop(drain).await;
-    line.finish(&progress_line(stopped.progress));
+    line.finish(&totals(&stopped.progress, started.elapsed()));
     if stopped.undelivered_records > 0 {
         tracing::warn!("{} lines have no acknowledgement; the next run sends them again", stopped.undelivered_records);
     }
     for file in &unread {
         tracing::error!("{file}; mend the cause and run it again: it goes on where it stopped");
     }
-    Ok(if (args.once && interrupted) || !unread.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if args.once && interrupted {
+        tracing::error!("interrupted before everything was acknowledged; run it again: it goes on where it stopped");
+    }
+    let undelivered = args.once && (interrupted || stopped.undelivered_records > 0 || !unread.is_empty());
+    Ok(if undelivered { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The agent's files, asked for where waiting holds nobody up.
+pub async fn files(agent: &Agent) -> Vec<FileState> {
+    let observer = agent.observer();
+    tokio::task::spawn_blocking(move || observer.files()).await.unwrap_or_default()
+}
+
+/// Renews the line of a run that ends by itself; returns the number of files.
+async fn show_backfill(agent: &Agent, backfill: &mut Backfill, line: &mut LiveLine) -> usize {
+    let followed = files(agent).await;
+    backfill.look(Instant::now(), &followed);
+    let mut text = format!("{} · lines {}", backfill.text(), count(agent.progress().lines_read));
+    if backfill.is_waiting()
+        && let Some(problem) = agent.problems().first()
+    {
+        text.push_str(&format!(" · {problem}"));
+    }
+    line.show_with_bar(&backfill.bar(), text);
+    followed.len()
 }
 
 fn progress_line(progress: Progress) -> String {
     format!(
         "lines read {} · records acknowledged {} · lag {}",
-        files::count(progress.lines_read),
-        files::count(progress.records_acknowledged),
-        files::size(progress.lag_bytes),
+        count(progress.lines_read),
+        count(progress.records_acknowledged),
+        size(progress.lag_bytes),
     )
 }
 
@@ -170,14 +218,20 @@ pub async fn start(config: Config, registry: &mut Registry) -> anyhow::Result<Ag
             Failure::new(error.to_string(), "end the other agent, or choose another directory with --checkpoints DIR")
                 .into()
         }
-        StartError::Config(ConfigError::Format { path, source }) => {
-            Failure::new(format!("input {path:?}: {source}"), source.hint()).into()
-        }
-        StartError::Config(_) => Failure::new(
-            format!("{:#}", anyhow::Error::new(error)),
-            "docs/sluice.yaml shows every key with its default",
-        )
-        .into(),
+        StartError::Config(error) => wrong_config(error).into(),
         other => other.into(),
     })
+}
+
+/// A setting that cannot work, with the way to one that does.
+fn wrong_config(error: ConfigError) -> Failure {
+    if let ConfigError::Format { path, source } = &error {
+        return Failure::new(format!("input {path:?}: {source}"), source.hint());
+    }
+    let hint = match &error {
+        ConfigError::Topic(_) => "for example: topic: logs, or topic: \"logs-{dir}\" for one topic per directory",
+        ConfigError::Label(_) => "for example: labels: {env: prod, team: shop}",
+        _ => "docs/sluice.yaml shows every key with its default",
+    };
+    Failure::new(format!("{:#}", anyhow::Error::new(error)), hint)
 }

@@ -41,6 +41,11 @@ impl Positions {
         Ok(positions)
     }
 
+    /// As of the last time that it was read.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
     /// Reads on; returns the batches whose acknowledgement was written down since the last time.
     pub fn refresh(&mut self) -> io::Result<Vec<Written>> {
         let mut acknowledged = Vec::new();

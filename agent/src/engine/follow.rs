@@ -3,6 +3,7 @@
 use super::Engine;
 use super::order::origin;
 use super::vet::Vetting;
+use crate::checkpoint::State;
 use crate::config::{CheckedInput, From};
 use crate::content::Content;
 use crate::fingerprint::{FileId, FileKey, Print};
@@ -133,15 +134,7 @@ impl Engine {
 
     /// Where reading goes on: behind what is acknowledged and what the journal will send again.
     pub(super) fn place_of(&self, record: &FileRecord) -> Place {
-        let sources = self.delivery.state().unresolved.values().flat_map(|sent| &sent.sources);
-        sources
-            .filter(|source| source.file == record.id && source.end > record.position)
-            .max_by_key(|source| source.end)
-            .map_or(Place::acknowledged(record), |source| Place {
-                position: source.end,
-                skipping: source.after,
-                marker: source.marker,
-            })
+        place_in(self.delivery.state(), record)
     }
 
     pub(super) fn note_name(&mut self, id: FileId, path: &Path) {
@@ -155,6 +148,19 @@ impl Engine {
     pub(super) fn now_secs(&self) -> u64 {
         u64::try_from(self.clock.now_millis() / 1000).unwrap_or(0)
     }
+}
+
+/// Where reading goes on in a known file.
+pub fn place_in(state: &State, record: &FileRecord) -> Place {
+    let sources = state.unresolved.values().flat_map(|sent| &sent.sources);
+    sources
+        .filter(|source| source.file == record.id && source.end > record.position)
+        .max_by_key(|source| source.end)
+        .map_or(Place::acknowledged(record), |source| Place {
+            position: source.end,
+            skipping: source.after,
+            marker: source.marker,
+        })
 }
 
 pub(super) const BEGINNING: Place =

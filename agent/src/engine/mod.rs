@@ -11,6 +11,7 @@ mod limits;
 mod look;
 mod moved;
 mod order;
+mod past;
 mod read;
 mod rotate;
 mod settle;
@@ -19,9 +20,10 @@ mod unzip;
 mod vet;
 mod view;
 
-pub use files::Files;
+pub use files::{Files, find};
+pub use follow::place_in;
 pub use vet::Vetting;
-pub use view::{FileState, Loss, Progress, Progressed, View};
+pub use view::{Archive, FileState, Loss, Progress, Progressed, View};
 
 use crate::config::{CheckedInput, Config};
 use crate::deliver::{Answer, Delivery, Event};
@@ -31,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::tail::{Name, Place};
 use kafka_wire::batch::BatchWriter;
 use limits::Limits;
+use past::Past;
 use read::Turn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -130,6 +133,7 @@ pub struct Engine {
     missed_unsaid: u64,
     missed_said_at: Option<Instant>,
     losses: Vec<Loss>,
+    past: Past,
     view: Arc<Mutex<Arc<View>>>,
     caught_up: tokio::sync::watch::Sender<bool>,
     killed: Arc<AtomicBool>,
@@ -192,6 +196,7 @@ impl Engine {
             missed_unsaid: 0,
             missed_said_at: None,
             losses: Vec::new(),
+            past: Past::default(),
             view: parts.view,
             caught_up: parts.caught_up,
             killed: parts.killed,

@@ -27,7 +27,21 @@ pub struct FileState {
     pub acknowledged: u64,
     /// Renamed or deleted, and read on for a while.
     pub nameless: bool,
+    /// Of a compressed file.
+    pub archive: Option<Archive>,
+    /// How long the oldest line that is not acknowledged has been waiting, at most; 0 when none waits.
+    pub lag_seconds: u64,
+    /// What is wrong now.
     pub problem: Option<String>,
+    /// What went wrong last, also when it is in order again.
+    pub last_error: Option<String>,
+}
+
+/// How far a compressed file was read, in bytes on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Archive {
+    pub read: u64,
+    pub bytes: u64,
 }
 
 /// Counts since the start, and what there is still to do.
@@ -79,6 +93,7 @@ impl Engine {
     pub(super) fn lose(&mut self, file: FileId, start: u64, end: u64, reason: String) {
         let path = self.delivery.state().files.get(&file).map(|record| record.path.clone()).unwrap_or_default();
         tracing::error!(path = ?path, file = %file, start, end, "bytes are lost: {reason}");
+        self.past.note_error(file, &format!("bytes {start} to {end} are lost: {reason}"));
         self.metrics.losses.inc();
         self.metrics.lost_bytes.inc_by(end - start);
         if self.losses.len() < LOSSES_MAX {
@@ -104,11 +119,14 @@ impl Engine {
             position: tail.position,
             acknowledged: record.position,
             nameless: tail.name != Name::Here,
+            archive: archive_of(tail),
+            lag_seconds: self.past.lag(tail.id, Instant::now()).as_secs(),
             problem: self.problem_of(tail).map(str::to_owned),
+            last_error: self.past.error(tail.id).map(str::to_owned),
         })
     }
 
-    fn problem_of<'a>(&'a self, tail: &'a Tail) -> Option<&'a str> {
+    pub(super) fn problem_of<'a>(&'a self, tail: &'a Tail) -> Option<&'a str> {
         tail.held.as_deref().or_else(|| self.delivery.stuck(tail.id)).or(tail.problem.as_deref())
     }
 
@@ -123,7 +141,10 @@ impl Engine {
             position: record.position,
             acknowledged: record.position,
             nameless: false,
+            archive: None,
+            lag_seconds: self.past.lag(id, Instant::now()).as_secs(),
             problem: None,
+            last_error: self.past.error(id).map(str::to_owned),
         })
     }
 
@@ -137,6 +158,7 @@ impl Engine {
     }
 
     pub(super) fn publish(&mut self) {
+        self.note_past();
         let lag_bytes = self.lag_bytes();
         let mut problems = self.delivery.problems();
         let late = |why| format!("{why}; new lines there are found every {:?}", self.config.rescan);
@@ -167,4 +189,11 @@ impl Engine {
         let idle = self.delivery.undelivered().0 == 0;
         self.view_at = Instant::now() + if idle { VIEW_INTERVAL * 10 } else { VIEW_INTERVAL };
     }
+}
+
+fn archive_of(tail: &Tail) -> Option<Archive> {
+    let gzip = tail.content.gzip()?;
+    let bytes = gzip.file().metadata().map_or(0, |metadata| metadata.len());
+    let read = if tail.settled.is_some() { bytes } else { gzip.taken_bytes().min(bytes) };
+    Some(Archive { read, bytes })
 }

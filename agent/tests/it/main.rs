@@ -15,4 +15,5 @@ mod labels;
 mod lines;
 mod model;
 mod names;
+mod plan;
 mod rotation;

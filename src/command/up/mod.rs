@@ -13,6 +13,7 @@ use crate::cli::UpArgs;
 use crate::config::ConfigFile;
 use crate::failure::Failure;
 use crate::files;
+use crate::progress::Backfill;
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
 use crate::status::StatusListener;
@@ -31,8 +32,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Port of /health and /metrics of all parts together.
-const STATUS_PORT: u16 = 9600;
+/// Port of /health, /metrics and /files of all parts together.
+pub const STATUS_PORT: u16 = 9600;
 /// How long the first screen waits for the agent's first look at its files: a person would not notice more.
 const FIRST_LOOK_MAX: Duration = Duration::from_millis(1500);
 const FIRST_LOOK_TICK: Duration = Duration::from_millis(20);
@@ -94,7 +95,7 @@ impl Parts {
         };
         let drain = agent::drain(&config.agent);
         let agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
-        let topics = topics_of(&agent_config);
+        let topics = topics_of(&agent_config)?;
         let named: Vec<String> = agent_config.inputs.iter().flat_map(|input| &input.paths).cloned().collect();
         let named = named.join(", ");
         let agent = agent::start(agent_config, &mut registry).await?;
@@ -119,11 +120,10 @@ impl Parts {
         };
         screen.print(&first_screen.to_string());
         if args.once && first_screen.files.is_empty() && first_screen.problems.is_empty() {
-            let hint = "name files or globs that exist; quote globs, so that the shell leaves them alone";
-            return Err(Failure::new(format!("no file matches {named}"), hint).into());
+            return Err(Failure::new(format!("no file matches {named}"), agent::NO_MATCH_HINT).into());
         }
         let (problems, observed) = watch::channel(Vec::new());
-        status.serve(registry, observed);
+        status.with_files(agent.observer()).serve(registry, observed);
         Ok(Self { agent, broker, worker, instance: worker_checked.instance, sink, topics, drain, problems })
     }
 
@@ -131,13 +131,17 @@ impl Parts {
     async fn run(&self, once: bool, stop: &CancellationToken, line: &mut LiveLine) -> bool {
         let mut ticks = tokio::time::interval(TICK);
         let mut agent_caught_up = false;
+        let mut backfill = Backfill::default();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return false,
                 () = self.agent.caught_up(), if once && !agent_caught_up => agent_caught_up = true,
                 _ = ticks.tick() => {
                     self.problems.send_replace(self.problems_now());
-                    line.show(self.progress_line());
+                    match once {
+                        true => self.show_backfill(&mut backfill, line).await,
+                        false => line.show(self.progress_line()),
+                    }
                 }
             }
             if agent_caught_up {
@@ -149,6 +153,11 @@ impl Parts {
                 }
             }
         }
+    }
+
+    async fn show_backfill(&self, backfill: &mut Backfill, line: &mut LiveLine) {
+        backfill.look(Instant::now(), &agent::files(&self.agent).await);
+        line.show_with_bar(&backfill.bar(), format!("{} · {}", backfill.text(), self.progress_line()));
     }
 
     fn problems_now(&self) -> Vec<String> {
@@ -210,12 +219,18 @@ fn everything_delivered(worker: &Worker, broker: &Broker, topics: &[String]) -> 
 }
 
 /// The topics that the agent's inputs go to: the worker consumes them all.
-fn topics_of(agent: &::agent::Config) -> Vec<String> {
+fn topics_of(agent: &::agent::Config) -> Result<Vec<String>, Failure> {
     let mut topics: Vec<String> =
         agent.inputs.iter().map(|input| input.topic.clone().unwrap_or_else(|| agent.topic.clone())).collect();
     topics.sort();
     topics.dedup();
-    topics
+    if let Some(template) = topics.iter().find(|topic| topic.contains('{')) {
+        return Err(Failure::new(
+            format!("topic {template:?} depends on the file, and the worker of `sluice up` has to know its topics"),
+            "name a topic without {}, or run broker, agent and worker on their own",
+        ));
+    }
+    Ok(topics)
 }
 
 /// Where this process reaches a listener of its own: one on all addresses is reached over loopback.
