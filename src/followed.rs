@@ -144,16 +144,14 @@ mod tests {
         let files = FollowedFiles { files: vec![file("/var/log/a.log", 12, 12), behind, archive] };
         let mut out = Vec::new();
         files.write_table(&mut out).expect("written");
-        let expect = "\
-POSITION   SIZE      LAG  BEHIND  FILE                           LAST ERROR
-      12     12      0 B     0 s  /var/log/a.log
-   1,000  3,048  2.0 KiB     7 s  /b.log (renamed or deleted)    cannot be read: x (over)
-       5  9 .gz      0 B     0 s  /c.gz
-3 files, lag 2.0 KiB, 7 s
-";
-        assert_eq!(
-            String::from_utf8(out).expect("text").replace("  LAST", "  LAST"),
-            expect.replace("   cannot", "   cannot")
-        );
+        let header = format!("POSITION   SIZE      LAG  BEHIND  FILE{}LAST ERROR", " ".repeat(25));
+        let expect = [
+            header.as_str(),
+            "      12     12      0 B     0 s  /var/log/a.log",
+            "   1,000  3,048  2.0 KiB     7 s  /b.log (renamed or deleted)  cannot be read: x (over)",
+            "       5  9 .gz      0 B     0 s  /c.gz",
+            "3 files, lag 2.0 KiB, 7 s\n",
+        ];
+        assert_eq!(String::from_utf8(out).expect("text"), expect.join("\n"));
     }
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// What the rate is an average of: longer than a stall of a flush, shorter than a person's patience.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
+/// Without a byte for so long, a run waits for something: a start takes less.
+const WAITING: Duration = Duration::from_secs(2);
 /// Characters of the bar.
 const BAR_WIDTH: usize = 24;
 
@@ -80,19 +82,20 @@ impl Backfill {
     pub fn text(&self) -> String {
         let (done, total, rate) = (self.done(), self.total(), self.rate());
         let mut text = format!("{:3.0}% · {} of {}", (self.part() * 100.0).floor(), size(done), size(total));
-        if done < total {
-            text.push_str(&format!(" · {}/s", size(rate as u64)));
-            match rate >= 1.0 {
-                true => text.push_str(&format!(" · {} left", time((total - done) as f64 / rate))),
-                false => text.push_str(" · waiting"),
-            }
+        if self.is_waiting() {
+            text.push_str(" · waiting");
+        } else if done < total && rate >= 1.0 {
+            let left = time((total - done) as f64 / rate);
+            text.push_str(&format!(" · {}/s · {left} left", size(rate as u64)));
         }
         text
     }
 
     /// Nothing has moved of late, although there is something to do.
     pub fn is_waiting(&self) -> bool {
-        self.done() < self.total() && self.rate() < 1.0
+        let (first, last) = (self.looks.front(), self.looks.back());
+        let looked = first.zip(last).is_some_and(|(first, last)| last.0.duration_since(first.0) >= WAITING);
+        looked && self.done() < self.total() && self.rate() < 1.0
     }
 }
 
@@ -147,7 +150,7 @@ mod tests {
         let half_read = Archive { read: 0, bytes: 1024 };
         // 1 KiB of the plain file was shipped by an earlier run.
         run.look(start, &[file(1, 1024, 4096, None), file(2, 0, 0, Some(half_read))]);
-        assert_eq!((run.text().as_str(), run.is_waiting()), ("  0% · 0 B of 4.0 KiB · 0 B/s · waiting", true));
+        assert_eq!((run.text().as_str(), run.is_waiting()), ("  0% · 0 B of 4.0 KiB", false));
         let half_read = Archive { read: 512, bytes: 1024 };
         run.look(start + Duration::from_secs(2), &[file(1, 2560, 4096, None), file(2, 9000, 9000, Some(half_read))]);
         assert_eq!(run.text(), " 50% · 2.0 KiB of 4.0 KiB · 1.0 KiB/s · 2 s left");

@@ -19,7 +19,7 @@ use std::time::SystemTime;
 /// Everything that would be read, and what would be left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// As found; then those that have a name outside of the globs by now, and are read on.
+    /// By path; then those that have a name outside of the globs by now, and are read on.
     pub files: Vec<PlannedFile>,
     /// What was named and leads to nothing, as it was written.
     pub unmatched: Vec<String>,
@@ -88,6 +88,7 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     let link = "a link out of the folder that was named; follow_symlinks is off";
     files.extend(walk.skipped.iter().map(|path| never(path, 0, link)));
     files.extend(walk.unreadable.iter().map(|(path, why)| never(path, 0, &format!("cannot be read: {why}"))));
+    files.sort_by(|one, other| one.path.cmp(&other.path));
     files.extend(planner.renamed());
     Ok(Plan { files, unmatched: walk.unmatched })
 }

@@ -38,6 +38,9 @@ fn write_plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
     for named in &plan.unmatched {
         writeln!(out, "no file matches {named:?} yet")?;
     }
+    if plan.files.is_empty() {
+        return Ok(());
+    }
     let read: Vec<&PlannedFile> = plan.files.iter().filter(|file| file.start.position().is_some()).collect();
     let rest = |file: &&&PlannedFile| match file.kind {
         // How much comes out of it is not known, and neither is where in it the position lies.

@@ -3,6 +3,7 @@
 //! `SLUICE_SOAK=full` runs the long forms.
 
 mod cluster;
+mod commands;
 mod compressed;
 mod identity;
 mod kill;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<(String, Test)> {
         ),
         tests!(stall: rename_and_create, sigterm),
         tests!(restart: long_line, half_line),
+        tests!(commands: progress, status, dry_run, exit_codes, labels),
         tests!(rotation: late_writes, renamed_while_away, truncated_while_stopped),
         tests!(compressed: members_and_pieces, once, bomb),
         tests!(
