@@ -109,7 +109,8 @@ pub struct AgentArgs {
     #[arg(long, value_enum)]
     pub from: Option<From>,
 
-    /// End when everything that was there at the start has been acknowledged.
+    /// End when everything that was there at the start has been acknowledged. A last line without newline is sent too; what is
+    /// written to it later is a line of its own.
     #[arg(long)]
     pub once: bool,
 

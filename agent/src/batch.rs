@@ -256,6 +256,7 @@ fn halve_format(framer: &Framer, sent: &Sent, source: &Source, content: &[u8]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::{Format, Multiline, Rule};
     use kafka_wire::batch::{BatchHeader, PlainRecords};
 
     fn sent(content: &[u8], ending: Ending, line_bytes_max: usize, records: i32) -> Sent {
@@ -347,6 +348,29 @@ mod tests {
         }
         assert_eq!(values, ["a", "b", "c", "d", "e"]);
         assert_eq!((halves[1].sequence, halves[1].records), (102, 3));
+    }
+
+    #[test]
+    fn groups_are_parted_between_them_and_one_alone_is_cut() {
+        let multiline = Multiline { rule: Rule::Start("^>".into()), timeout_millis: 1 };
+        let format = Some(Box::new(Format { multiline: Some(multiline), ..Format::default() }));
+        let content = b"> a\n 1\n> b\n 2\n> c\n";
+        let whole = Sent { format, ..sent(content, Ending::Newline, 100, 3) };
+        let halves = halve(&whole, content).expect("three groups");
+        let mut values = Vec::new();
+        for half in &halves {
+            let source = &half.sources[0];
+            let part = &content[(source.start - 1000) as usize..(source.end - 1000) as usize];
+            let batch = rebuild(half, &[(dress(), part.to_vec())]).expect("same");
+            values.extend(records(&batch).into_iter().map(|(value, _)| value));
+        }
+        assert_eq!(values, ["> a\n 1", "> b\n 2", "> c"]);
+        assert_eq!((halves[1].sequence, halves[1].records), (100 + halves[0].records, 3 - halves[0].records));
+        let one =
+            Sent { sources: vec![source_of(FileId(0xabc), 1000, &content[..7], Ending::Newline)], records: 1, ..whole };
+        let shorter = halve(&one, &content[..7]).expect("can be cut");
+        let batch = rebuild(&shorter[0], &[(dress(), content[..7].to_vec())]).expect("same");
+        assert_eq!((records(&batch)[0].0.as_str(), records(&batch)[0].1[4].0.as_str()), ("> a", CUT_HEADER));
     }
 
     #[test]

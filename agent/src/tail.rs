@@ -59,6 +59,8 @@ pub struct Tail {
     pub framer: Option<Arc<Framer>>,
     /// A group of whole lines waits for more of them.
     pub waits: bool,
+    /// It is known when the group will have waited long enough.
+    pub waits_in_line: bool,
     /// The bytes before the position are in no batch, and the journal does not know yet that they have no records.
     pub passed: bool,
     /// How far the file went when it was last read, and since when it goes no further.
@@ -173,6 +175,7 @@ impl Tail {
             dress: None,
             framer: None,
             waits: false,
+            waits_in_line: false,
             passed: false,
             read_end: None,
             grown_at: None,

@@ -11,6 +11,8 @@ use std::time::Instant;
 
 /// Bytes of values by which the kind of a file's lines is guessed.
 const SAMPLE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a byte order mark.
+const MARK_BYTES: usize = 2;
 
 impl Engine {
     /// The framer of a file, settled at its first turn: that of the input that names it, for its byte order.
@@ -23,7 +25,12 @@ impl Engine {
         let named = |path: &Path| self.scope.input_of(path).map(|input| &self.inputs[input].framer);
         let framer = named(path).or_else(|| named(&tail.path)).cloned().unwrap_or_default();
         // Unreadable now: the next turn says so.
-        let framer = framer.for_head(&tail.content.head().ok()?);
+        let head = tail.content.head().ok()?;
+        if !framer.is_plain() && head.len() < MARK_BYTES {
+            // Its first bytes may yet say otherwise.
+            return Some(framer);
+        }
+        let framer = framer.for_head(&head);
         tail.framer = Some(Arc::clone(&framer));
         Some(framer)
     }
@@ -113,7 +120,10 @@ impl Engine {
     /// Wakes the file when its group has waited long enough.
     pub(super) fn wait_for_group(&mut self, id: FileId, framer: &Framer) {
         let Some(tail) = self.files.tails.get_mut(&id) else { return };
-        if let (true, Some(grown_at), Some(timeout)) = (tail.waits, tail.grown_at, framer.timeout()) {
+        if let (true, false, Some(grown_at), Some(timeout)) =
+            (tail.waits, tail.waits_in_line, tail.grown_at, framer.timeout())
+        {
+            tail.waits_in_line = true;
             self.groups.insert((grown_at + timeout, id));
         }
     }
@@ -124,7 +134,17 @@ impl Engine {
             && at <= now
         {
             self.groups.pop_first();
-            self.schedule(id);
+            let Some(tail) = self.files.tails.get_mut(&id) else { continue };
+            tail.waits_in_line = false;
+            let timeout = tail.framer.as_ref().and_then(|framer| framer.timeout());
+            match tail.grown_at.zip(timeout).map(|(grown_at, timeout)| grown_at + timeout) {
+                // It has grown since: the time begins anew.
+                Some(later) if tail.waits && later > now => {
+                    tail.waits_in_line = true;
+                    self.groups.insert((later, id));
+                }
+                _ => self.schedule(id),
+            }
         }
     }
 

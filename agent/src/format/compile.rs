@@ -224,7 +224,9 @@ impl Framer {
     pub fn sample(&self, data: &[u8], span: Span, end: End, bytes_max: usize) -> Option<Vec<u8>> {
         let rest = Machine::new(self, data, 0, span).unfiltered().run(Stop::Wait, &mut |_| true);
         let all = end == End::Final || data.len() > span.line_bytes_max;
-        let data = if all { data } else { &data[..rest.unfinished] };
+        // Pieces of a line are no line yet.
+        let whole = rest.pieces.filter(|&at| at > 0).unwrap_or(rest.unfinished);
+        let data = if all { data } else { &data[..whole] };
         let (mut sample, mut lines) = (Vec::new(), 0);
         Machine::new(self, data, 0, span).unfiltered().run(Stop::Flush, &mut |chunk: Chunk<'_, '_>| {
             for record in chunk.records {
@@ -234,7 +236,8 @@ impl Framer {
             }
             sample.len() < bytes_max
         });
-        (lines > 0).then_some(sample)
+        // The rest of a line that was cut has no value, however long it is.
+        (lines > 0 || (all && !data.is_empty())).then_some(sample)
     }
 
     /// `cut`: bytes of a character may be missing at the end.
