@@ -7,9 +7,11 @@ use crate::discover::{Scope, Watches};
 use crate::engine::{Clock, Engine, FileState, Loss, Parts, Progress, Progressed, View, Wake};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::stream::{self, ListenError, Streams};
 use kafka_client::Client;
 use prometheus_client::registry::Registry;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +30,10 @@ pub enum StartError {
     Checkpoints(#[from] OpenError),
     #[error("start the agent's thread")]
     Thread(#[source] io::Error),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("open the spool")]
+    Spool(#[source] io::Error),
 }
 
 /// How an agent ended.
@@ -48,6 +54,7 @@ pub struct Agent {
     caught_up: watch::Receiver<bool>,
     killed: Arc<AtomicBool>,
     broker: Arc<dyn Broker>,
+    streams: Option<Streams>,
     ended: Option<oneshot::Receiver<Stopped>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -71,6 +78,7 @@ impl Agent {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let inputs = config.check()?;
+        let sockets = stream::bind(&inputs)?;
         let metrics = Metrics::register(registry);
         let disk = Disk { gate: config.write_gate.clone() };
         let store =
@@ -81,6 +89,10 @@ impl Agent {
             // The thread has ended: nobody needs to be woken.
             move || drop(wakes.send(make()))
         };
+        let spool = stream::open_spool(&config, &inputs, wake(|| Wake::Spooled)).map_err(StartError::Spool)?;
+        // Before the thread: once, it has to know that something is to come.
+        let streams = Streams::start(&config, &inputs, sockets, Arc::clone(&spool), &metrics);
+        let streams = streams.map_err(StartError::Spool)?;
         let pool = Pool::new(config.blocks_bytes_max, wake(|| Wake::Memory));
         let tell = {
             let wakes = wakes.clone();
@@ -100,6 +112,7 @@ impl Agent {
             clock,
             delivery,
             metrics,
+            spool,
             view: Arc::clone(&view),
             caught_up: caught_up_tell,
             killed: Arc::clone(&killed),
@@ -114,7 +127,21 @@ impl Agent {
                 let _ = end.send(Stopped { progress, undelivered_batches, undelivered_records });
             })
             .map_err(StartError::Thread)?;
-        Ok(Self { wakes, view, caught_up, killed, broker, ended: Some(ended), thread: Some(thread) })
+        Ok(Self {
+            wakes,
+            view,
+            caught_up,
+            killed,
+            broker,
+            streams: Some(streams),
+            ended: Some(ended),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where syslog is received, in the order of the inputs that do.
+    pub fn syslog_addresses(&self) -> Vec<SocketAddr> {
+        self.streams.as_ref().map(|streams| streams.addresses.clone()).unwrap_or_default()
     }
 
     fn view(&self) -> Arc<View> {
@@ -162,6 +189,9 @@ impl Agent {
 
     /// Reads no more, waits up to `drain` for acknowledgements, and writes the checkpoint.
     pub async fn stop(mut self, drain: Duration) -> Stopped {
+        if let Some(streams) = self.streams.take() {
+            streams.stop().await;
+        }
         let _ = self.wakes.send(Wake::Stop { until: Instant::now() + drain });
         let stopped = match self.ended.take() {
             Some(ended) => ended.await.ok(),
@@ -190,6 +220,8 @@ impl Observer {
 impl Drop for Agent {
     fn drop(&mut self) {
         self.killed.store(true, Ordering::SeqCst);
+        // First: what they write belongs to this run.
+        self.streams = None;
         let _ = self.wakes.send(Wake::Memory);
         if let Some(thread) = self.thread.take() {
             // Quick: the thread looks at the flag before everything else. Its lock on the checkpoints goes with it.

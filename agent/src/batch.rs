@@ -43,6 +43,10 @@ impl Dress {
                 ("sluice.file.id", id.as_bytes()),
             ];
             for (key, value) in worn {
+                // What came from a stream has no path, only the stream's name.
+                if key == "log.file.path" && path.is_relative() {
+                    continue;
+                }
                 plain.push(key, Some(value));
                 cut.push(key, Some(value));
                 frame_bytes_max += key.len() + value.len() + 8;

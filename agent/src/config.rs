@@ -5,6 +5,7 @@ use crate::discover::{Exclude, Pattern, PatternError, Reach};
 use crate::format::{Format, FormatError, Framer};
 use crate::host::HostIdentity;
 use crate::labels::{LabelError, Labels};
+use crate::stream::{StandardInput, Stream};
 use crate::topic::{TopicError, TopicTemplate};
 use kafka_client::ClientConfig;
 use kafka_wire::compression::Compression;
@@ -17,6 +18,8 @@ use std::time::Duration;
 const MESSAGE_BYTES_MAX: usize = 1_048_588;
 /// A line this long is still worth indexing; more is an accident.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// Less is not even what a pipe holds.
+const SPOOL_BYTES_MIN: u64 = 64 * 1024;
 
 /// Fewer would be closed and opened all the time.
 const OPEN_FILES_LEAST: usize = 16;
@@ -53,8 +56,11 @@ pub struct Input {
     pub topic: Option<String>,
     /// Fields that every document of these files gets, beside and before [`Config::labels`].
     pub labels: BTreeMap<String, String>,
-    /// How bytes become records.
+    /// How bytes become records. A stream's lines are found where they come in: with one, encodings whose newline is not
+    /// a byte and delimiters cannot be had.
     pub format: Format,
+    /// What is read instead of files.
+    pub stream: Option<Stream>,
 }
 
 /// Everything that an agent needs to know.
@@ -112,6 +118,9 @@ pub struct Config {
     pub forget_after: Duration,
     /// How often positions are flushed to disk.
     pub flush_interval: Duration,
+    /// Bytes of lines that came from streams and wait for acknowledgement, on disk; each stream has an equal share.
+    pub spool_bytes_max: u64,
+    pub stdin: StandardInput,
 }
 
 /// A setting that cannot work.
@@ -138,6 +147,14 @@ pub enum ConfigError {
     Topic(#[from] TopicError),
     #[error(transparent)]
     Label(#[from] LabelError),
+    #[error("an input has paths and a stream; want one of them")]
+    Kinds,
+    #[error("{0} is an input twice")]
+    Twice(String),
+    #[error("delimiter and encodings of two bytes cannot be had with {0}; want files")]
+    StreamFormat(String),
+    #[error("syslog on {0} never ends; leave it out where files are shipped once")]
+    Endless(std::net::SocketAddr),
 }
 
 /// An input whose patterns are parsed.
@@ -150,6 +167,8 @@ pub struct CheckedInput {
     pub topic: TopicTemplate,
     pub labels: Labels,
     pub framer: Arc<Framer>,
+    /// What is read instead of files, and its name in the spool.
+    pub stream: Option<(String, Stream)>,
 }
 
 impl Config {
@@ -183,12 +202,14 @@ impl Config {
             gzip_bytes_max: GZIP_BYTES_MAX,
             forget_after: Duration::from_secs(24 * 3600),
             flush_interval: Duration::from_secs(1),
+            spool_bytes_max: 256 * 1024 * 1024,
+            stdin: StandardInput::default(),
         }
     }
 
     /// Checks ranges and parses patterns.
     pub fn check(&self) -> Result<Vec<CheckedInput>, ConfigError> {
-        if self.inputs.iter().all(|input| input.paths.is_empty()) {
+        if self.inputs.iter().all(|input| input.paths.is_empty() && input.stream.is_none()) {
             return Err(ConfigError::NoPaths);
         }
         let rate = self.bytes_per_second_max.map_or(usize::MAX, |rate| usize::try_from(rate).unwrap_or(usize::MAX));
@@ -207,18 +228,54 @@ impl Config {
                 return Err(ConfigError::OutOfRange { key, got, want });
             }
         }
-        self.inputs.iter().map(|input| self.check_input(input)).collect()
+        if self.spool_bytes_max < SPOOL_BYTES_MIN {
+            let got = self.spool_bytes_max as usize;
+            return Err(ConfigError::OutOfRange { key: "spool_bytes_max", got, want: "at least 64 KiB" });
+        }
+        let mut journals = 0;
+        let mut checked: Vec<CheckedInput> = Vec::new();
+        for input in &self.inputs {
+            let input = self.check_input(input, journals)?;
+            if let Some((name, stream)) = &input.stream {
+                journals += usize::from(matches!(stream, Stream::Journald(_)));
+                if checked.iter().any(|other| other.stream.as_ref().is_some_and(|(other, _)| other == name)) {
+                    return Err(ConfigError::Twice(name.clone()));
+                }
+            }
+            checked.push(input);
+        }
+        Ok(checked)
     }
 
-    fn check_input(&self, input: &Input) -> Result<CheckedInput, ConfigError> {
+    fn check_input(&self, input: &Input, journals: usize) -> Result<CheckedInput, ConfigError> {
         let parse =
             |path: &String| Pattern::parse(path).map_err(|source| ConfigError::Pattern { path: path.clone(), source });
         let leave_out =
             |path: &String| Exclude::parse(path).map_err(|source| ConfigError::Pattern { path: path.clone(), source });
-        let framer = Framer::compile(&input.format).map_err(|source| {
-            let path = input.paths.first().cloned().unwrap_or_default();
-            ConfigError::Format { path, source }
-        })?;
+        let mut dataset = input.dataset.clone();
+        let compile = |format: &Format| {
+            Framer::compile(format).map_err(|source| {
+                let path = input.paths.first().cloned().unwrap_or_default();
+                ConfigError::Format { path, source }
+            })
+        };
+        let mut framer = compile(&input.format)?;
+        let stream = input.stream.clone().map(|stream| (stream.name(journals), stream));
+        if let Some((name, stream)) = &stream {
+            if !input.paths.is_empty() || !input.exclude.is_empty() {
+                return Err(ConfigError::Kinds);
+            }
+            // Where characters have two bytes, no byte ends a line.
+            let wide = framer.aligned(1) == 0;
+            if input.format.delimiter.is_some() || wide {
+                return Err(ConfigError::StreamFormat(name.clone()));
+            }
+            if let (Stream::Syslog { listen, .. }, true) = (stream, self.once) {
+                return Err(ConfigError::Endless(*listen));
+            }
+            framer = compile(&Format { spool: true, ..input.format.clone() })?;
+            dataset = dataset.or_else(|| stream.dataset().map(str::to_owned));
+        }
         Ok(CheckedInput {
             reach: Reach {
                 patterns: input.paths.iter().map(parse).collect::<Result<_, _>>()?,
@@ -227,10 +284,11 @@ impl Config {
             },
             from: input.from.unwrap_or(self.from),
             ignore_older: input.ignore_older,
-            dataset: input.dataset.clone(),
+            dataset,
             topic: TopicTemplate::parse(input.topic.as_ref().unwrap_or(&self.topic))?,
             labels: Labels::check(self.labels.iter().chain(&input.labels))?,
             framer: Arc::new(framer),
+            stream,
         })
     }
 }

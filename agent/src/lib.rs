@@ -24,6 +24,7 @@ mod lines;
 mod metrics;
 mod plan;
 mod pool;
+mod stream;
 mod tail;
 mod topic;
 
@@ -36,3 +37,4 @@ pub use engine::{Archive, Clock, FileState, Loss, Progress};
 pub use fingerprint::FileId;
 pub use host::HostIdentity;
 pub use plan::{Kind, Plan, PlanError, PlannedFile, Start, checkpointed, plan};
+pub use stream::{Journald, ListenError, Protocol, StandardInput, Stream};

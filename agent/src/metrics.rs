@@ -22,6 +22,13 @@ pub struct Metrics {
     pub lag_bytes: Gauge,
     pub lag_seconds: Gauge,
     pub held_bytes: Gauge,
+    pub spool_bytes: Gauge,
+    pub messages_received: Counter,
+    pub messages_cut: Counter,
+    pub datagrams_refused: Counter,
+    pub datagrams_overrun: Counter,
+    pub connections: Gauge,
+    pub connections_refused: Counter,
 }
 
 impl Metrics {
@@ -63,6 +70,25 @@ impl Metrics {
             metrics.lag_seconds.clone(),
         );
         registry.register("held_bytes", "Bytes of batches in memory", metrics.held_bytes.clone());
+        registry.register("spool_bytes", "Bytes of segments in the spool", metrics.spool_bytes.clone());
+        registry.register("syslog_messages", "Messages that came over the network", metrics.messages_received.clone());
+        registry.register("syslog_messages_cut", "Messages longer than the limit", metrics.messages_cut.clone());
+        registry.register(
+            "syslog_datagrams_refused",
+            "Datagrams that are lost because the spool was full",
+            metrics.datagrams_refused.clone(),
+        );
+        registry.register(
+            "syslog_datagrams_overrun",
+            "Datagrams that the kernel dropped before they could be received",
+            metrics.datagrams_overrun.clone(),
+        );
+        registry.register("syslog_connections", "Senders that are connected", metrics.connections.clone());
+        registry.register(
+            "syslog_connections_refused",
+            "Senders that were turned away",
+            metrics.connections_refused.clone(),
+        );
         metrics
     }
 }

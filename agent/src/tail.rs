@@ -90,6 +90,8 @@ pub struct Tail {
     pub problem: Option<String>,
     /// An archive of this many bytes, all of which were read: nothing more comes before it changes.
     pub settled: Option<u64>,
+    /// A segment of the spool that nothing will be added to, and its bytes.
+    pub whole: Option<u64>,
     /// The bytes before the position, to be compared when reading gets there: a compressed content begins at 0.
     pub unverified: Option<Print>,
 }
@@ -193,6 +195,7 @@ impl Tail {
             problem: None,
             settled: None,
             unverified: None,
+            whole: None,
         }
     }
 

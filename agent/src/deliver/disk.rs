@@ -11,6 +11,10 @@ use std::thread::JoinHandle;
 #[derive(Debug, Default)]
 pub(super) struct Work {
     flushing: bool,
+    /// Flushes that were begun, and those of them that are done: what was written before the one that is to come is on
+    /// disk when that is done.
+    begun: u64,
+    done: u64,
     /// A file waits for the end of a flush.
     wanted: bool,
     /// What failed for a full disk may be tried again.
@@ -42,6 +46,7 @@ impl Delivery {
             Err(error) => return self.note_write(&Err(error)),
         };
         self.work.flushing = true;
+        self.work.begun += 1;
         let tell = Arc::clone(&self.tell);
         self.runtime.spawn_blocking(move || {
             let done = flush.run();
@@ -56,7 +61,18 @@ impl Delivery {
             self.note_write(&Err(error));
             return;
         }
+        self.work.done = self.work.begun;
         self.now_on_disk(flush, events);
+    }
+
+    /// The flush that what is written now will be part of.
+    pub fn next_flush(&self) -> u64 {
+        self.work.begun + 1
+    }
+
+    /// Whether what was written when `flush` was the next one is on disk.
+    pub fn is_flushed(&self, flush: u64) -> bool {
+        self.closed || self.work.done >= flush || !self.store.is_unflushed()
     }
 
     fn now_on_disk(&mut self, flush: &Flush, events: &mut Vec<Event>) {

@@ -32,7 +32,7 @@ impl Engine {
                 break;
             }
         }
-        if met && self.delivery.is_recovered() {
+        if met && self.streams_met() && self.delivery.is_recovered() {
             self.publish();
             self.caught_up.send_replace(true);
         }

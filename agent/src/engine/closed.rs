@@ -90,6 +90,7 @@ impl Engine {
         let unread = |tail: &&Tail| {
             let record = self.delivery.state().files.get(&tail.id);
             tail.name == Name::Here
+                && !self.spooled.has(tail.id)
                 && !self.delivery.in_flight(tail.id)
                 && record.is_some_and(|record| record.position == tail.position)
                 && self.files.waits_for_closed(tail)
@@ -116,7 +117,8 @@ impl Engine {
 
     /// Whether nothing is lost when the file is closed and opened again.
     fn is_idle(&self, tail: &Tail, now: Instant) -> bool {
-        let rests = tail.name == Name::Here && !tail.scheduled && !tail.finished;
+        // Segments are few, and nobody but the spool would open them again.
+        let rests = tail.name == Name::Here && !tail.scheduled && !tail.finished && !self.spooled.has(tail.id);
         let whole = tail.position == tail.size || tail.read_at.is_some_and(|at| now >= at + HALF_LINE_QUIET);
         rests
             && whole

@@ -1,7 +1,7 @@
 //! Beginning to follow a file: a known one where its checkpoint says, a new one under an identity of its own.
 
 use super::Engine;
-use super::order::origin;
+use super::order;
 use super::vet::Vetting;
 use crate::checkpoint::State;
 use crate::config::{CheckedInput, From};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 /// What the input that names a file first says about its records, for good.
 pub(super) struct Terms {
-    topic: String,
-    dataset: Option<String>,
-    labels: Labels,
+    pub topic: String,
+    pub dataset: Option<String>,
+    pub labels: Labels,
 }
 
 impl Terms {
@@ -79,7 +79,7 @@ impl Engine {
             BEGINNING
         };
         let terms = Terms::of(&self.inputs[input], path);
-        let id = self.begin(path, content, key, size, place, terms)?;
+        let id = self.begin(path, path, content, key, size, place, terms)?;
         if let Some(tail) = self.files.tails.get_mut(&id) {
             tail.goal = goal;
             tail.vetting = (!at_end).then(|| Vetting::new(initial));
@@ -91,9 +91,12 @@ impl Engine {
         Ok(id)
     }
 
-    /// Gives a file a new identity and reads it from `place`.
+    /// Gives a file a new identity and reads it from `place`. `origin` is the path that its records wear, or the name of
+    /// its stream.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn begin(
         &mut self,
+        origin: &Path,
         path: &Path,
         mut content: Content,
         key: FileKey,
@@ -107,7 +110,7 @@ impl Engine {
         let record = FileRecord {
             id,
             key,
-            path: path.to_owned(),
+            path: origin.to_owned(),
             path_now: path.to_owned(),
             topic: terms.topic,
             partition: None,
@@ -120,7 +123,7 @@ impl Engine {
             marker: place.marker,
             seen_secs: self.now_secs(),
             gone: false,
-            generation: self.files.next_generation(origin(&self.config.host_name, path)),
+            generation: self.files.next_generation(order::origin(&self.config.host_name, origin)),
             form: Form::Open,
         };
         let marker = content.before(place.position)?;

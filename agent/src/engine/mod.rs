@@ -11,10 +11,12 @@ mod limits;
 mod look;
 mod moved;
 mod order;
+mod parts;
 mod past;
 mod read;
 mod rotate;
 mod settle;
+mod streams;
 mod turns;
 mod unzip;
 mod vet;
@@ -22,11 +24,12 @@ mod view;
 
 pub use files::{Files, find};
 pub use follow::place_in;
+pub use parts::{Clock, Parts, Wake};
 pub use vet::Vetting;
 pub use view::{Archive, FileState, Loss, Progress, Progressed, View};
 
 use crate::config::{CheckedInput, Config};
-use crate::deliver::{Answer, Delivery, Event};
+use crate::deliver::{Delivery, Event};
 use crate::discover::{Scope, Watches};
 use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
@@ -38,9 +41,10 @@ use read::Turn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use streams::Spooled;
 use turns::Queue;
 
 /// Turns between two looks at the messages: a few milliseconds of work.
@@ -51,33 +55,6 @@ const NAMELESS_POLL: Duration = Duration::from_millis(500);
 const WALK_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// How often the published view may change.
 const VIEW_INTERVAL: Duration = Duration::from_millis(100);
-
-/// What wakes the agent's thread.
-#[derive(Debug)]
-pub enum Wake {
-    Answer(Answer),
-    /// Something changed in a watched directory.
-    Changes,
-    /// Batches gave memory back.
-    Memory,
-    /// Somebody wants to see the files.
-    Files(SyncSender<Vec<FileState>>),
-    /// Read no more; end when all is acknowledged, or at this time.
-    Stop {
-        until: Instant,
-    },
-}
-
-/// Where the time of records comes from.
-#[derive(Clone)]
-pub struct Clock(pub Arc<dyn Fn() -> i64 + Send + Sync>);
-
-impl Clock {
-    /// Milliseconds since the epoch.
-    pub fn now_millis(&self) -> i64 {
-        (self.0)()
-    }
-}
 
 /// State of the agent's thread.
 pub struct Engine {
@@ -134,25 +111,10 @@ pub struct Engine {
     missed_said_at: Option<Instant>,
     losses: Vec<Loss>,
     past: Past,
+    spooled: Spooled,
     view: Arc<Mutex<Arc<View>>>,
     caught_up: tokio::sync::watch::Sender<bool>,
     killed: Arc<AtomicBool>,
-}
-
-/// What an engine is made of.
-pub struct Parts {
-    pub config: Config,
-    pub inputs: Vec<CheckedInput>,
-    pub clock: Clock,
-    pub delivery: Delivery,
-    pub open_files_max: usize,
-    pub scope: Scope,
-    pub watches: Watches,
-    pub metrics: Metrics,
-    pub view: Arc<Mutex<Arc<View>>>,
-    pub caught_up: tokio::sync::watch::Sender<bool>,
-    /// Set when the agent was dropped: end at once, as after a crash.
-    pub killed: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -197,6 +159,7 @@ impl Engine {
             missed_said_at: None,
             losses: Vec::new(),
             past: Past::default(),
+            spooled: Spooled::new(parts.spool),
             view: parts.view,
             caught_up: parts.caught_up,
             killed: parts.killed,
@@ -220,6 +183,7 @@ impl Engine {
                 if let Err(error) = self.delivery.finish() {
                     tracing::error!("cannot write the checkpoint: {error}; the journal has what it would say");
                 }
+                self.drop_segments();
                 self.publish();
                 return self.progressed();
             }
@@ -243,6 +207,7 @@ impl Engine {
     fn start(&mut self) {
         self.delivery.start();
         self.walk(true);
+        self.follow_segments();
         self.find_renamed();
         self.hunt(true);
         self.recover();
@@ -269,6 +234,10 @@ impl Engine {
             Wake::Files(answer) => {
                 // Who asked may have gone.
                 let _ = answer.send(self.file_states());
+            }
+            Wake::Spooled => {
+                self.follow_segments();
+                self.check_caught_up();
             }
             Wake::Memory => self.out_of_memory = false,
             Wake::Stop { until } => self.stop_at = Some(until),
@@ -357,6 +326,7 @@ impl Engine {
             let (delivery, contents) = self.contents();
             let events = delivery.tick(contents);
             self.follow_up(events);
+            self.drop_segments();
         }
         if now >= self.view_at {
             self.publish();
@@ -418,7 +388,10 @@ impl Engine {
             }
             match turn {
                 Turn::More => self.queue.push(id),
-                Turn::End => self.queue.rest(id),
+                Turn::End => {
+                    self.queue.rest(id);
+                    self.end_of_segment(id);
+                }
                 Turn::At(at) => {
                     self.queue.rest(id);
                     self.later.insert((at, id));

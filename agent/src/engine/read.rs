@@ -207,6 +207,9 @@ impl tail::Tail {
         if let Some(last) = self.is_last_of_gzip(once, grace, now) {
             return last;
         }
+        if let Some(whole) = self.whole {
+            return self.size >= whole;
+        }
         match (self.name, self.goal) {
             (Name::Gone { quiet_at }, _) => now >= quiet_at,
             (Name::Here, Goal::Read(size)) => once && self.size <= size,

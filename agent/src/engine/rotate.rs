@@ -80,7 +80,8 @@ impl Engine {
             .state()
             .files
             .values()
-            .filter(|record| !record.gone && !self.files.has(record.id))
+            // Segments are found by the spool.
+            .filter(|record| !record.gone && record.path.is_absolute() && !self.files.has(record.id))
             .cloned()
             .collect();
         let mut folders = Folders::default();
@@ -137,7 +138,8 @@ impl Engine {
         let size = tail.content.file().metadata().map_or(0, |metadata| metadata.len());
         let content = tail.content.renewed();
         let terms = Terms::inherited(old);
-        let new = content.and_then(|content| self.begin(&tail.path, content, tail.key, size, BEGINNING, terms));
+        let new =
+            content.and_then(|content| self.begin(&tail.path, &tail.path, content, tail.key, size, BEGINNING, terms));
         match new {
             Ok(new) => {
                 if let Some(next) = self.files.tails.get_mut(&new) {

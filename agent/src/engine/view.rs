@@ -112,7 +112,8 @@ impl Engine {
         let record = self.delivery.state().files.get(&tail.id)?;
         Some(FileState {
             id: tail.id,
-            path: tail.path.clone(),
+            // A stream is known by its name.
+            path: if record.path.is_relative() { record.path.clone() } else { tail.path.clone() },
             dataset: record.dataset.clone(),
             detected: record.dataset_detected,
             size: tail.size,
@@ -159,8 +160,9 @@ impl Engine {
 
     pub(super) fn publish(&mut self) {
         self.note_past();
-        let lag_bytes = self.lag_bytes();
+        let lag_bytes = self.lag_bytes() + self.spooled.unread_bytes();
         let mut problems = self.delivery.problems();
+        problems.extend(self.spooled.problems());
         let late = |why| format!("{why}; new lines there are found every {:?}", self.config.rescan);
         problems.extend(self.watches.problems().into_iter().map(late));
         if self.overflowed_at.is_some() {
@@ -171,7 +173,8 @@ impl Engine {
         let held = tails.filter_map(|tail| Some(format!("{:?} {}", tail.path, self.problem_of(tail)?)));
         let paths = || self.path_problems.iter().map(|(path, problem)| format!("{path:?} {problem}"));
         problems.extend(paths());
-        let unread = paths().filter(|problem| !problem.contains(super::look::NOT_A_FILE)).chain(held.clone()).collect();
+        let unread = paths().filter(|problem| !problem.contains(super::look::NOT_A_FILE)).chain(held.clone());
+        let unread = unread.chain(self.spooled.failures()).collect();
         problems.extend(held);
         let progress = Progress {
             lines_read: self.metrics.lines_read.get(),

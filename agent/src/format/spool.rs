@@ -66,6 +66,16 @@ pub fn front(bytes: &[u8]) -> Front<'_> {
     Front::Whole(Entry { bytes: 4 + length, source, value, cut: flags & CUT != 0 })
 }
 
+/// How many whole entries `bytes` begins with.
+pub fn count(mut bytes: &[u8]) -> u64 {
+    let mut count = 0;
+    while let Front::Whole(entry) = front(bytes) {
+        bytes = &bytes[entry.bytes..];
+        count += 1;
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
