@@ -208,6 +208,7 @@ fn input(written: &crate::config::Input) -> Result<Input, Failure> {
         topic: written.topic.clone(),
         labels: written.labels.clone(),
         format: format(written)?,
+        stream: None,
     })
 }
 
