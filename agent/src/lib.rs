@@ -31,7 +31,7 @@ mod topic;
 pub use agent::{Agent, Observer, StartError, Stopped};
 pub use checkpoint::{OpenError, Positions, WriteGate, Written};
 pub use config::{Config, ConfigError, From, Input, host_name};
-pub use deliver::{Broker, Identity, Later, SendError};
+pub use deliver::{Broker, Identity, KafkaBroker, Later, SendError};
 pub use discover::PatternError;
 pub use engine::{Archive, Clock, FileState, Loss, Progress};
 pub use fingerprint::FileId;

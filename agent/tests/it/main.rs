@@ -16,7 +16,13 @@ mod labels;
 mod lines;
 mod model;
 mod names;
+mod network;
+// The brokers on sockets by which the client is tested.
+#[allow(dead_code)]
+#[path = "../../../kafka/client/tests/client/fake/mod.rs"]
+mod network_brokers;
 mod plan;
+mod random;
 mod rotation;
 mod streams;
 mod syslog;
