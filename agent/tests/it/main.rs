@@ -26,3 +26,4 @@ mod random;
 mod rotation;
 mod streams;
 mod syslog;
+mod written;

@@ -1,188 +1,244 @@
-//! A random life of files, agent and broker: at the end each line is there once, in its file's order.
+//! A random life of files, agent, broker and disk: at the end each line is there once, in its file's order.
 //!
-//! `SLUICE_SEED=N` repeats one; a failure prints its seed.
+//! `SLUICE_SEED=N` repeats one; a failure prints its seed. `SLUICE_LIVES=N` lives longer.
 
-use crate::fixture::{Fixture, until};
-use agent::{Agent, Input};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::disk::disk;
+use crate::fixture::{Fixture, glob, until};
+use crate::random::{Random, seeds};
+use crate::written::Written;
+use agent::{Agent, Input, Loss, SendError};
+use std::fs::{self, OpenOptions};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const LIVES: u64 = 12;
 const STEPS: usize = 120;
+const LOGS: usize = 4;
+/// Of what a single record needs: no line is ever cut.
+const BATCH_BYTES_MAX: usize = 900;
+/// Far beyond what the rest of a life takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// xorshift64*: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % bound
-    }
+/// What may happen in a life, besides writing, renaming, stalls and kills. Not everything in each, so that a failure
+/// tells more, and the strictest rule is tested often.
+#[derive(Debug)]
+struct Nature {
+    /// Renamed files keep a name that the globs match.
+    all_names: bool,
+    /// Files are deleted, and truncated without a copy.
+    cuts: bool,
+    /// The broker refuses batches, for their size and for nothing.
+    refuses: bool,
+    /// The broker forgets producers, after which lines may be there twice.
+    forgets: bool,
+    /// The disk of the checkpoints gets full.
+    fills: bool,
 }
 
-/// What was written, by the writer's name for each generation of a file.
-#[derive(Default)]
-struct Written {
-    lines: BTreeMap<String, Vec<String>>,
-    /// A line that has been begun, per log.
-    open: BTreeMap<usize, String>,
-    generation: BTreeMap<usize, usize>,
-    /// Generations that an agent has certainly seen under their first name.
-    seen: BTreeSet<String>,
-}
-
-impl Written {
-    fn name(&self, log: usize) -> String {
-        format!("f{log}.{}", self.generation.get(&log).copied().unwrap_or(0))
-    }
-
-    /// Bytes to append: whole lines, and sometimes a piece of one.
-    fn write(&mut self, log: usize, random: &mut Random) -> String {
-        let mut text = String::new();
-        for _ in 0..=random.below(40) {
-            let name = self.name(log);
-            let lines = self.lines.entry(name.clone()).or_default();
-            let line = self.open.remove(&log).map(|begun| (begun, true)).unwrap_or_else(|| {
-                let padding = "x".repeat(random.below(90) as usize);
-                (format!("{name} {:06} {padding}", lines.len()), false)
-            });
-            if line.1 {
-                // Its first half has been written.
-                text.push_str(&line.0[line.0.len() / 2..]);
-            } else if random.below(12) == 0 {
-                text.push_str(&line.0[..line.0.len() / 2]);
-                self.open.insert(log, line.0);
-                return text;
-            } else {
-                text.push_str(&line.0);
-            }
-            text.push_str(if random.below(4) == 0 { "\r\n" } else { "\n" });
-            lines.push(line.0);
+impl Nature {
+    fn of(random: &mut Random) -> Self {
+        Self {
+            all_names: random.one_in(2),
+            cuts: random.one_in(2),
+            refuses: random.one_in(2),
+            forgets: random.one_in(4),
+            fills: random.one_in(3),
         }
-        text
-    }
-
-    /// Ends the line that is open, so that what follows is a new file's.
-    fn finish(&mut self, log: usize) -> String {
-        let Some(line) = self.open.remove(&log) else { return String::new() };
-        let rest = format!("{}\n", &line[line.len() / 2..]);
-        let name = self.name(log);
-        self.lines.entry(name).or_default().push(line);
-        rest
-    }
-
-    fn rotate(&mut self, log: usize) {
-        *self.generation.entry(log).or_default() += 1;
-    }
-
-    fn count(&self) -> usize {
-        self.lines.values().map(Vec::len).sum()
     }
 }
 
-/// Starts an agent and waits until it has looked around.
-async fn start(fixture: &Fixture, written: &mut Written) -> Agent {
-    let agent = fixture.start().await;
-    let there: Vec<usize> = (0..4).filter(|log| fixture.path(&format!("f{log}.log")).exists()).collect();
-    until(|| agent.files().len() >= there.len()).await;
-    written.seen.extend(there.iter().map(|&log| written.name(log)).collect::<Vec<_>>());
-    agent
+struct Life {
+    random: Random,
+    nature: Nature,
+    fixture: Fixture,
+    written: Written,
+    agent: Option<Agent>,
+    /// Bytes that fit on the disk of the checkpoints.
+    left: Arc<AtomicUsize>,
+    losses: Vec<Loss>,
+}
+
+fn log_name(log: usize) -> String {
+    format!("f{log}.log")
+}
+
+impl Life {
+    async fn begin(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let nature = Nature::of(&mut random);
+        println!("{nature:?}");
+        let mut fixture = Fixture::new();
+        if nature.all_names {
+            fixture.config.inputs = vec![Input { paths: vec![glob(&fixture.folder, "f*")], ..Input::default() }];
+        }
+        // Crashes come faster than graces end, and nothing may be closed as finished while its writer goes on.
+        fixture.config.rotated_grace = Duration::from_secs(30);
+        fixture.config.rescan = Duration::from_millis(200);
+        let (gate, left) = disk();
+        fixture.config.write_gate = Some(gate);
+        let mut life =
+            Self { random, nature, fixture, written: Written::default(), agent: None, left, losses: Vec::new() };
+        life.start().await;
+        life
+    }
+
+    /// Starts an agent and waits until it has looked around.
+    async fn start(&mut self) {
+        self.left.store(usize::MAX, Ordering::SeqCst);
+        let agent = self.fixture.start().await;
+        let there: Vec<usize> = (0..LOGS).filter(|&log| self.fixture.path(&log_name(log)).exists()).collect();
+        let paths: Vec<_> = there.iter().map(|&log| self.fixture.path(&log_name(log))).collect();
+        until(|| {
+            let files = agent.files();
+            paths.iter().all(|path| files.iter().any(|file| file.path == *path && !file.nameless))
+        })
+        .await;
+        let names: Vec<String> = there.iter().map(|&log| self.written.name(log)).collect();
+        self.written.seen.extend(names);
+        self.agent = Some(agent);
+    }
+
+    fn kill(&mut self) {
+        if let Some(agent) = self.agent.take() {
+            self.losses.extend(agent.losses());
+        }
+    }
+
+    async fn step(&mut self, step: usize) {
+        let log = self.random.below(LOGS as u64) as usize;
+        let name = log_name(log);
+        let exists = self.fixture.path(&name).exists();
+        let action = self.random.below(20);
+        println!("{step}: {action} on {name}");
+        match action {
+            0..=6 => {
+                let text = self.written.write(log, &mut self.random);
+                self.fixture.append(&name, text);
+            }
+            7 | 8 if exists => self.rename(log, step),
+            9 => self.fixture.broker.stall(true),
+            10 => self.fixture.broker.stall(false),
+            11 => self.fixture.broker.lose_acknowledgements(true),
+            12 => {
+                // Acknowledgements that were lost come only to a new connection, which here is a new agent.
+                self.fixture.broker.lose_acknowledgements(false);
+                self.kill();
+            }
+            13 => self.kill(),
+            14 if exists && self.nature.cuts => {
+                if self.random.one_in(2) {
+                    fs::remove_file(self.fixture.path(&name)).expect("removed");
+                } else {
+                    let path = self.fixture.path(&name);
+                    OpenOptions::new().write(true).truncate(true).open(path).expect("truncated");
+                }
+                self.written.cut_off(log);
+            }
+            15 if self.nature.refuses => match self.random.below(3) {
+                0 => self.fixture.broker.refuse(SendError::Refused("not now".to_owned())),
+                1 => self.fixture.broker.batch_bytes_max(BATCH_BYTES_MAX),
+                _ => self.fixture.broker.batch_bytes_max(usize::MAX),
+            },
+            16 if self.nature.forgets && self.random.one_in(3) => self.fixture.broker.forget_producers(),
+            17 if self.nature.fills => {
+                let fits = if self.random.one_in(2) { self.random.below(3000) as usize } else { usize::MAX };
+                self.left.store(fits, Ordering::SeqCst);
+            }
+            _ if self.agent.is_none() => self.start().await,
+            _ => tokio::time::sleep(Duration::from_millis(self.random.below(20))).await,
+        }
+    }
+
+    fn rename(&mut self, log: usize, step: usize) {
+        let name = log_name(log);
+        // What never had a name in the globs is not followed.
+        if !self.nature.all_names && !self.written.seen.contains(&self.written.name(log)) {
+            return;
+        }
+        if self.random.one_in(2) {
+            let rest = self.written.finish(log);
+            self.fixture.append(&name, rest);
+        }
+        let late = self.written.finish(log);
+        let renamed = format!("{name}.{step}");
+        self.fixture.rename(&name, &renamed);
+        self.fixture.append(&renamed, late);
+        self.written.rotate(log);
+    }
+
+    async fn end(mut self, seed: u64) {
+        self.kill();
+        for log in 0..LOGS {
+            let rest = self.written.finish(log);
+            if !rest.is_empty() {
+                self.fixture.append(&log_name(log), rest);
+            }
+        }
+        self.fixture.broker.lose_acknowledgements(false);
+        self.fixture.broker.batch_bytes_max(usize::MAX);
+        self.fixture.broker.stall(false);
+        self.start().await;
+        let agent = self.agent.take().expect("started");
+        let start = Instant::now();
+        while !self.written.is_there(&self.fixture.broker.values()) {
+            if start.elapsed() > PATIENCE {
+                println!("{:#?} {:#?} {:#?}", agent.files(), agent.problems(), agent.losses());
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.losses.extend(agent.losses());
+        agent.stop(Duration::from_secs(10)).await;
+        let what = format!("SLUICE_SEED={seed}");
+        self.written.check(&self.fixture.broker.values(), self.nature.forgets, &what);
+        assert!(self.losses.is_empty() || self.written.may_lose(), "{what}: {:?}", self.losses);
+    }
 }
 
 async fn live(seed: u64) {
     println!("SLUICE_SEED={seed}");
-    let mut random = Random(seed | 1);
-    let mut fixture = Fixture::new();
-    let all_names = random.below(2) == 0;
-    if all_names {
-        let paths = vec![crate::fixture::glob(&fixture.folder, "f*")];
-        fixture.config.inputs = vec![Input { paths, ..Input::default() }];
-    }
-    // Crashes come faster than graces end, and nothing may be closed as finished while its writer goes on.
-    fixture.config.rotated_grace = std::time::Duration::from_secs(30);
-    fixture.config.rescan = std::time::Duration::from_millis(200);
-    let mut written = Written::default();
-    let mut agent: Option<Agent> = Some(start(&fixture, &mut written).await);
+    let mut life = Life::begin(seed).await;
     for step in 0..STEPS {
-        let log = random.below(4) as usize;
-        let name = format!("f{log}.log");
-        match random.below(14) {
-            0..=6 => {
-                let text = written.write(log, &mut random);
-                fixture.append(&name, text);
-            }
-            7 => {
-                // The file has a name only once it was written to; what never had a name in the globs is not followed.
-                let known = all_names || written.seen.contains(&written.name(log));
-                if fixture.path(&name).exists() && known {
-                    if random.below(2) == 0 {
-                        let rest = written.finish(log);
-                        fixture.append(&name, rest);
-                    }
-                    let before = written.finish(log);
-                    fixture.rename(&name, &format!("{name}.{step}"));
-                    fixture.append(&format!("{name}.{step}"), before);
-                    written.rotate(log);
-                }
-            }
-            8 => fixture.broker.stall(true),
-            9 => fixture.broker.stall(false),
-            10 => fixture.broker.lose_acknowledgements(true),
-            11 => {
-                // Acknowledgements that were lost come only to a new connection, which here is a new agent.
-                fixture.broker.lose_acknowledgements(false);
-                agent = None;
-            }
-            12 => agent = None,
-            _ => {
-                if agent.is_none() {
-                    agent = Some(start(&fixture, &mut written).await);
-                } else {
-                    tokio::time::sleep(std::time::Duration::from_millis(random.below(20))).await;
-                }
-            }
-        }
+        life.step(step).await;
     }
-    drop(agent);
-    for log in 0..4 {
-        let rest = written.finish(log);
-        if !rest.is_empty() {
-            fixture.append(&format!("f{log}.log"), rest);
-        }
-    }
-    fixture.broker.lose_acknowledgements(false);
-    fixture.broker.stall(false);
-    let agent = start(&fixture, &mut written).await;
-    let mut patience = 5_000;
-    until(|| {
-        patience -= 1;
-        fixture.broker.count() >= written.count() || patience < 0
-    })
-    .await;
-    if patience < 0 {
-        println!("{:#?} {:#?} {:#?}", agent.files(), agent.problems(), agent.losses());
-    }
-    agent.stop(std::time::Duration::from_secs(10)).await;
-    let mut got: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for value in fixture.broker.values() {
-        let name = value.split(' ').next().unwrap_or_default().to_owned();
-        got.entry(name).or_default().push(value);
-    }
-    for (name, lines) in &written.lines {
-        assert_eq!(got.get(name), Some(lines), "file {name}, SLUICE_SEED={seed}");
-    }
-    assert_eq!(got.values().map(Vec::len).sum::<usize>(), written.count(), "SLUICE_SEED={seed}");
+    life.end(seed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_random_life_delivers_each_line_once() {
-    if let Some(seed) = std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        return live(seed).await;
+    let lives = std::env::var("SLUICE_LIVES").ok().map(|lives| lives.parse().expect("SLUICE_LIVES is a number"));
+    for seed in seeds(lives.unwrap_or(LIVES)) {
+        live(seed).await;
     }
-    let start = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
-    for life in 0..LIVES {
-        live(start.wrapping_add(life * 7919)).await;
+}
+
+/// Kills under rotation.
+const KILLS: usize = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_kills_under_rotation_deliver_each_line_once() {
+    for seed in seeds(1) {
+        println!("SLUICE_SEED={seed}");
+        let mut life = Life::begin(seed).await;
+        life.nature =
+            Nature { all_names: life.nature.all_names, cuts: false, refuses: false, forgets: false, fills: false };
+        for kill in 0..KILLS {
+            for log in 0..2 {
+                let text = life.written.write(log, &mut life.random);
+                life.fixture.append(&log_name(log), text);
+            }
+            if kill % 3 == 0 {
+                let log = life.random.below(2) as usize;
+                life.rename(log, kill);
+            }
+            // Sometimes before anything was sent, sometimes in the middle of it.
+            let more = life.fixture.broker.count() + life.random.below(60) as usize;
+            let patience = Instant::now() + Duration::from_millis(life.random.below(30));
+            until(|| life.fixture.broker.count() >= more || Instant::now() > patience).await;
+            life.kill();
+            life.start().await;
+        }
+        life.end(seed).await;
     }
 }
