@@ -37,6 +37,9 @@ pub struct Outgoing {
     pub handed: bool,
     /// An earlier run has sent it: the broker may have it. It keeps its number until the broker has said so.
     pub unsure: bool,
+    /// Why it cannot be made again. It is never sent, but the broker may have it and then counts it among the five that
+    /// it remembers; so it keeps its place here, and in the journal, until everything before it is resolved.
+    pub lost: Option<String>,
     pub outcome: Option<Result<(), SendError>>,
 }
 
@@ -66,6 +69,8 @@ pub enum Front {
     Waiting,
     /// The broker has the first batch.
     Acknowledged,
+    /// The first batch cannot be made again.
+    Lost(String),
     /// The first batch was not accepted, and neither was any behind it; all outcomes are there.
     Failed(SendError),
 }
@@ -75,8 +80,8 @@ impl Lane {
         Self { topic, partition, numbering: Numbering::None, queue: VecDeque::new(), stuck: None }
     }
 
-    pub fn push(&mut self, sent: Sent, bytes: Bytes, unsure: bool) {
-        self.queue.push_back(Outgoing { sent, bytes, handed: false, unsure, outcome: None });
+    pub fn push(&mut self, sent: Sent, bytes: Bytes) {
+        self.queue.push_back(Outgoing { sent, bytes, handed: false, unsure: false, lost: None, outcome: None });
     }
 
     pub fn has_room(&self) -> bool {
@@ -88,7 +93,8 @@ impl Lane {
         if self.queue.iter().any(|outgoing| matches!(outgoing.outcome, Some(Err(_)))) {
             return None;
         }
-        self.queue.iter_mut().take(UNRESOLVED_MAX).find(|outgoing| !outgoing.handed)
+        let mut window = self.queue.iter_mut().take(UNRESOLVED_MAX);
+        window.find(|outgoing| !outgoing.handed && outgoing.lost.is_none())
     }
 
     /// Notes the outcome of a batch; one that has been replaced meanwhile is not there any more.
@@ -99,6 +105,9 @@ impl Lane {
     }
 
     pub fn front(&self) -> Front {
+        if let Some(reason) = self.queue.front().and_then(|first| first.lost.clone()) {
+            return Front::Lost(reason);
+        }
         match self.queue.front().map(|first| (&first.outcome, first.handed)) {
             Some((Some(Ok(())), _)) => Front::Acknowledged,
             Some((Some(Err(error)), _)) => {

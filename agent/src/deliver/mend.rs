@@ -90,7 +90,7 @@ impl Delivery {
         queue.pop_front();
         for (sent, bytes) in parts.into_iter().rev() {
             let bytes = self.pool.hold(bytes);
-            queue.push_front(Outgoing { sent, bytes, handed: false, unsure: false, outcome: None });
+            queue.push_front(Outgoing { sent, bytes, handed: false, unsure: false, lost: None, outcome: None });
         }
         queue.iter_mut().zip(by).for_each(|(outgoing, sent)| outgoing.sent = sent);
         self.lanes[lane].start_over();
@@ -142,7 +142,16 @@ impl Delivery {
     }
 
     /// Numbers everything in the lane from 0 under `identity`.
-    pub(super) fn number_anew(&mut self, lane: usize, identity: Identity) {
+    pub(super) fn number_anew(&mut self, lane: usize, identity: Identity, events: &mut Vec<Event>) {
+        // Nothing of the old numbers counts any more.
+        for at in (0..self.lanes[lane].queue.len()).rev() {
+            if let Some(reason) = self.lanes[lane].queue[at].lost.clone()
+                && self.give_up(lane, at, &reason, events).is_err()
+            {
+                self.lanes[lane].numbering = Numbering::None;
+                return;
+            }
+        }
         let mut next_sequence = 0;
         let number = self.state().next_number;
         let gone: Vec<u64> = self.lanes[lane].queue.iter().map(|outgoing| outgoing.sent.number).collect();

@@ -200,7 +200,7 @@ impl Delivery {
             }
             Answer::Identity { lane, identity } => {
                 if self.answered(&Question::Identity(lane)) {
-                    self.number_anew(lane, identity);
+                    self.number_anew(lane, identity, &mut events);
                     events.push(Event::Ready);
                 }
             }

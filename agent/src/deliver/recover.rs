@@ -1,26 +1,13 @@
 //! After a crash: the batches without acknowledgement are made again from the files and sent as they were.
 
-use super::lane::Numbering;
+use super::lane::{Numbering, Outgoing};
 use super::place::UNNUMBERED;
 use super::{Content, Contents, Delivery, Event, Identity};
 use crate::batch;
-use crate::journal::{Entry, Sent};
+use crate::journal::Sent;
+use bytes::Bytes;
 use kafka_wire::batch::wrap_sequence;
 use std::collections::BTreeMap;
-use std::io;
-
-/// Why a lane cannot be recovered now.
-enum Hindrance {
-    NotNow(String),
-    Write,
-}
-
-// The journal's own problem says why.
-impl From<io::Error> for Hindrance {
-    fn from(_: io::Error) -> Self {
-        Self::Write
-    }
-}
 
 impl Delivery {
     /// Puts the unresolved batches of the journal into their lanes, ahead of all new ones. What could not be read the
@@ -40,10 +27,7 @@ impl Delivery {
             let before = self.waiting.remove(&lane);
             match self.recover_lane(lane, batches, contents, &mut events) {
                 Ok(()) => events.push(Event::Ready),
-                Err(Hindrance::Write) => {
-                    self.waiting.insert(lane, "the journal cannot be written".to_owned());
-                }
-                Err(Hindrance::NotNow(reason)) => {
+                Err(reason) => {
                     if before.as_ref() != Some(&reason) {
                         tracing::warn!("{reason}");
                     }
@@ -61,9 +45,8 @@ impl Delivery {
         batches: Vec<Sent>,
         contents: &mut dyn Contents,
         events: &mut Vec<Event>,
-    ) -> Result<(), Hindrance> {
-        let mut rebuilt = Vec::new();
-        let mut lost = Vec::new();
+    ) -> Result<(), String> {
+        let mut made = Vec::new();
         let mut last = None;
         for sent in batches {
             last = Some((
@@ -71,27 +54,19 @@ impl Delivery {
                 wrap_sequence(sent.sequence, sent.records),
             ));
             match self.make_again(&sent, contents) {
-                Content::Here(_, bytes) => rebuilt.push((sent, bytes)),
-                Content::Gone(reason) => lost.push((sent, reason)),
+                Content::Here(_, bytes) => made.push((sent, Ok(bytes))),
+                Content::Gone(reason) => made.push((sent, Err(reason))),
                 Content::NotNow(reason) => {
                     let path = self.state().files.get(&sent.sources[0].file).map(|record| record.path_now.clone());
                     let path = path.unwrap_or_default();
-                    let reason = format!("batches in flight wait for {path:?}: {reason}");
-                    return Err(Hindrance::NotNow(reason));
+                    return Err(format!("batches in flight wait for {path:?}: {reason}"));
                 }
-            }
-        }
-        for (sent, reason) in lost {
-            self.record(Entry::Lost { number: sent.number })?;
-            for source in &sent.sources {
-                let (file, start, end) = (source.file, source.start, source.end);
-                events.push(Event::Lost { file, start, end, reason: reason.clone() });
             }
         }
         // Without the lost ones the sequence has a hole only if the broker does not have them. Then it refuses what
         // comes behind, which tells for certain that it does not have that either, and it gets new numbers.
-        let unnumbered = rebuilt.iter().any(|(sent, _)| sent.producer_id == UNNUMBERED.id);
-        match last.filter(|_| !rebuilt.is_empty()) {
+        let unnumbered = made.iter().any(|(sent, _)| sent.producer_id == UNNUMBERED.id);
+        match last.filter(|_| made.iter().any(|(_, bytes)| bytes.is_ok())) {
             Some(_) if unnumbered => self.renumber(lane),
             Some((identity, next_sequence)) => {
                 self.broker.resume(identity);
@@ -99,15 +74,25 @@ impl Delivery {
             }
             None => {}
         }
-        for (sent, bytes) in rebuilt {
+        for (sent, bytes) in made {
             for source in &sent.sources {
                 *self.batches_of.entry(source.file).or_default() += 1;
             }
-            self.metrics.batches_repeated.inc();
-            let bytes = self.pool.hold(bytes);
-            self.lanes[lane].push(sent, bytes, true);
+            let (bytes, lost) = match bytes {
+                Ok(bytes) => (self.pool.hold(bytes), None),
+                Err(reason) => (Bytes::new(), Some(reason)),
+            };
+            self.metrics.batches_repeated.inc_by(u64::from(lost.is_none()));
+            self.lanes[lane].queue.push_back(Outgoing {
+                sent,
+                bytes,
+                handed: false,
+                unsure: true,
+                lost,
+                outcome: None,
+            });
         }
-        self.pump(lane);
+        self.advance(lane, contents, events);
         Ok(())
     }
 

@@ -98,7 +98,7 @@ impl Delivery {
         writer.seal(producer, &mut buffer);
         let next_sequence = wrap_sequence(next_sequence, sent.records);
         self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
-        self.lanes[lane].push(sent, self.pool.hold(buffer), false);
+        self.lanes[lane].push(sent, self.pool.hold(buffer));
         *self.batches_of.entry(file).or_default() += 1;
         self.metrics.batches.inc();
         self.pump(lane);
@@ -136,6 +136,11 @@ impl Delivery {
         loop {
             match self.lanes[lane].front() {
                 Front::Waiting => break,
+                Front::Lost(reason) => {
+                    if self.give_up(lane, 0, &reason, events).is_err() {
+                        return;
+                    }
+                }
                 Front::Failed(error) => {
                     if self.mend(lane, error, contents, events).is_err() {
                         return;
@@ -158,6 +163,25 @@ impl Delivery {
             }
         }
         self.pump(lane);
+    }
+
+    /// Takes a batch out that cannot be made again.
+    pub(super) fn give_up(
+        &mut self,
+        lane: usize,
+        at: usize,
+        reason: &str,
+        events: &mut Vec<Event>,
+    ) -> std::io::Result<()> {
+        let Some(number) = self.lanes[lane].queue.get(at).map(|lost| lost.sent.number) else { return Ok(()) };
+        self.record(Entry::Lost { number })?;
+        let Some(lost) = self.lanes[lane].queue.remove(at) else { return Ok(()) };
+        for source in &lost.sent.sources {
+            let (file, start, end) = (source.file, source.start, source.end);
+            events.push(Event::Lost { file, start, end, reason: reason.to_owned() });
+        }
+        self.taken_off(&lost.sent, events);
+        Ok(())
     }
 
     fn taken_off(&mut self, sent: &Sent, events: &mut Vec<Event>) {

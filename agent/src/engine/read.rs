@@ -85,9 +85,13 @@ impl Engine {
         }
         let from = tail.position - marker_bytes as u64;
         let read = tail.content.read_at(from, &mut block[..marker_bytes + wanted])?;
+        // As long as reading stands within it, the head tells more than the bytes before the position. It is looked at
+        // after the read, so that what was read is of no other content.
+        let head = self.delivery.state().files.get(&id).map_or(0, |record| record.head.bytes);
+        let within_head = tail.position == 0 || tail.position < u64::from(head);
         // One read sees both: a truncation after it is seen by the next one.
         let is_cut = size < tail.position || (size < known_size && tail.content.gzip().is_none());
-        if read < marker_bytes || block[..marker_bytes] != tail.marker || is_cut || tail.position == 0 {
+        if read < marker_bytes || block[..marker_bytes] != tail.marker || is_cut || within_head {
             let marker = read >= marker_bytes && block[..marker_bytes] == tail.marker && size >= tail.position;
             if !marker || !self.has_its_head(id)? {
                 self.truncated(id);

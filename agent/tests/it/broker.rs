@@ -32,6 +32,7 @@ impl Got {
 
 /// A batch that came, and when the broker is done with it.
 struct Waiting {
+    connection: u64,
     batch: Bytes,
     reply: Reply,
     due: Instant,
@@ -51,14 +52,16 @@ struct Remembered {
 struct Partition {
     waiting: VecDeque<Waiting>,
     producers: HashMap<i64, Remembered>,
-    /// Producer id and sequence of a batch that failed: what is behind it is aborted.
-    failed: Option<(i64, i32)>,
+    /// Producer id and sequence of a batch that failed, by connection: what is behind it is aborted. What a killed agent
+    /// had sent is not behind what the next one sends.
+    failed: HashMap<u64, (i64, i32)>,
 }
 
 #[derive(Default)]
 struct Inner {
     cluster: Option<String>,
     identities: i64,
+    connections: u64,
     partitions: BTreeMap<i32, Partition>,
     got: Vec<Got>,
     /// Of all batches; their partitions are not kept apart.
@@ -82,7 +85,10 @@ struct Inner {
 }
 
 #[derive(Clone, Default)]
-pub struct FakeBroker(Arc<Mutex<Inner>>);
+pub struct FakeBroker {
+    inner: Arc<Mutex<Inner>>,
+    connection: u64,
+}
 
 impl FakeBroker {
     pub fn new() -> Self {
@@ -93,7 +99,14 @@ impl FakeBroker {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For one agent.
+    pub fn connect(&self) -> Self {
+        let mut inner = self.lock();
+        inner.connections += 1;
+        Self { inner: Arc::clone(&self.inner), connection: inner.connections }
     }
 
     /// From now on, the agent's checkpoints are compared with what was acknowledged.
@@ -194,9 +207,9 @@ impl Inner {
         let mut partitions = std::mem::take(&mut self.partitions);
         for (&number, partition) in &mut partitions {
             while partition.waiting.front().is_some_and(|first| first.due <= now) {
-                let Some(Waiting { batch, reply, .. }) = partition.waiting.pop_front() else { break };
+                let Some(Waiting { connection, batch, reply, .. }) = partition.waiting.pop_front() else { break };
                 self.look_at_checkpoints(None);
-                let outcome = self.take(number, partition, &batch);
+                let outcome = self.take(connection, number, partition, &batch);
                 if self.lose_acknowledgements {
                     self.lost.push(reply);
                 } else {
@@ -235,20 +248,26 @@ impl Inner {
         due
     }
 
-    fn take(&mut self, number: i32, partition: &mut Partition, batch: &Bytes) -> Result<(), SendError> {
+    fn take(
+        &mut self,
+        connection: u64,
+        number: i32,
+        partition: &mut Partition,
+        batch: &Bytes,
+    ) -> Result<(), SendError> {
         let header = BatchHeader::read(batch).expect("agents send sealed batches");
         header.verify_crc(batch).expect("the checksum fits");
         header.verify_count().expect("the count fits");
         let place = (header.producer_id, header.base_sequence);
-        if let Some(failed) = partition.failed {
+        if let Some(&failed) = partition.failed.get(&connection) {
             if failed != place && failed.0 == place.0 {
                 return Err(SendError::Aborted);
             }
-            partition.failed = None;
+            partition.failed.remove(&connection);
         }
         let too_large = self.batch_bytes_max.is_some_and(|max| batch.len() > max);
         if let Some(error) = too_large.then_some(SendError::TooLarge).or_else(|| self.refusals.pop_front()) {
-            partition.failed = Some(place);
+            partition.failed.insert(connection, place);
             return Err(error);
         }
         let (first, last) = (header.base_sequence, header.last_sequence());
@@ -262,7 +281,7 @@ impl Inner {
             return Ok(());
         }
         if known && producer.next_sequence != header.base_sequence {
-            partition.failed = Some(place);
+            partition.failed.insert(connection, place);
             return Err(SendError::SequenceLost);
         }
         producer.epoch = header.producer_epoch;
@@ -331,7 +350,12 @@ impl Broker for FakeBroker {
         inner.topics.insert(topic.to_string());
         inner.look_at_checkpoints(Some((partition, &batch)));
         let due = inner.due(batch.len());
-        inner.partitions.entry(partition).or_default().waiting.push_back(Waiting { batch, reply, due });
+        inner.partitions.entry(partition).or_default().waiting.push_back(Waiting {
+            connection: self.connection,
+            batch,
+            reply,
+            due,
+        });
         inner.run();
         let broker = self.clone();
         Box::pin(async move {

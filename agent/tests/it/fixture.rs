@@ -81,7 +81,7 @@ impl Fixture {
         let clock = Arc::clone(&self.clock);
         // Every look at the clock is a later time: a batch that is made again must not look.
         let clock = Clock(Arc::new(move || clock.fetch_add(1, Ordering::SeqCst)));
-        let broker = Arc::new(self.broker.clone());
+        let broker = Arc::new(self.broker.connect());
         let mut registry = Registry::default();
         let agent = Agent::start_with(self.config.clone(), &mut registry, broker, clock).await?;
         Ok((agent, registry))
