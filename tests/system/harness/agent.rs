@@ -135,7 +135,14 @@ impl<'a> Setup<'a> {
         let mut values = self.values()?;
         wanted.sort();
         values.sort();
-        ensure!(values == wanted, "want {wanted:?}; got {values:?}");
+        let at = values.iter().zip(&wanted).take_while(|(got, want)| got == want).count();
+        let [got, want] = [&values, &wanted].map(|lines| lines.get(at));
+        ensure!(
+            values == wanted,
+            "{} lines of {}; of both in order, want {want:?}; got {got:?}",
+            values.len(),
+            wanted.len()
+        );
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! A log file with its writer: lines in pieces as they come from a program, and rotation by renaming or by copying.
 
+use super::compress::gz_path;
 use super::lines::Stream;
 use super::random::Random;
 use anyhow::Context;
@@ -99,7 +100,13 @@ impl LogFile {
 
     fn shift(&mut self) -> anyhow::Result<()> {
         for number in (1..=self.rotations).rev() {
-            fs::rename(self.rotated(number), self.rotated(number + 1)).context("rename a rotated file")?;
+            let (from, to) = (self.rotated(number), self.rotated(number + 1));
+            // Somebody may have compressed it.
+            match from.exists() {
+                true => fs::rename(from, to),
+                false => fs::rename(gz_path(&from), gz_path(&to)),
+            }
+            .context("rename a rotated file")?;
         }
         self.rotations += 1;
         Ok(())

@@ -92,6 +92,18 @@ impl Process {
         self.child.id()
     }
 
+    /// The CPU time of all its threads so far.
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
+        /// `USER_HZ`, in which Linux counts for everybody (proc(5)).
+        const TICKS_PER_SECOND: u32 = 100;
+        let path = format!("/proc/{}/stat", self.pid());
+        let stat = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        // The name in parentheses may have anything in it; utime and stime are the fields 14 and 15.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = fields.get(11).zip(fields.get(12)).with_context(|| format!("times in {path}"))?;
+        Ok(Duration::from_secs(ticks.0.parse::<u64>()? + ticks.1.parse::<u64>()?) / TICKS_PER_SECOND)
+    }
+
     /// The most memory that it has had so far.
     pub fn peak_rss_bytes(&self) -> anyhow::Result<u64> {
         let path = format!("/proc/{}/status", self.pid());

@@ -51,6 +51,8 @@ fn consumer(broker: &str, group: &str) -> anyhow::Result<BaseConsumer> {
         .set("auto.offset.reset", "error")
         .set("check.crcs", "true")
         .set("fetch.wait.max.ms", "50")
+        // What waits in the client is not seen yet: little of it, for those who measure delays.
+        .set("queued.max.messages.kbytes", "4096")
         .create()
         .context("make a librdkafka consumer")?;
     Ok(consumer)
@@ -153,6 +155,35 @@ pub fn each(broker: &str, topic: &str, mut take: impl FnMut(Record) -> anyhow::R
         take(record(&message))?;
     }
     Ok(())
+}
+
+/// Gives records to `take` as they come, from the beginning, until it says that it has all. Nothing for `patience` is a
+/// failure.
+pub fn follow(
+    broker: &str,
+    topic: &str,
+    patience: Duration,
+    mut take: impl FnMut(Record) -> bool,
+) -> anyhow::Result<()> {
+    let consumer = consumer(broker, "follow")?;
+    let mut assignment = TopicPartitionList::new();
+    for partition in offsets(broker, topic)?.into_keys() {
+        assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
+    }
+    consumer.assign(&assignment)?;
+    let mut heard = Instant::now();
+    loop {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(message) => {
+                heard = Instant::now();
+                if take(record(&message?)) {
+                    return Ok(());
+                }
+            }
+            None if heard.elapsed() > patience => bail!("{topic}: no record for {patience:?}"),
+            None => {}
+        }
+    }
 }
 
 /// Makes a topic with settings such as `max.message.bytes`.

@@ -19,6 +19,7 @@ pub enum Rotation {
 }
 
 /// What is written.
+#[derive(Debug, Clone)]
 pub struct Plan {
     pub rotation: Rotation,
     pub streams: u32,

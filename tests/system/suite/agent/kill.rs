@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// More than is written before the last death.
 const PLAN: Plan = Plan {
-    rotation: Rotation::Rename,
+    rotation: Rotation::Mixed,
     streams: 4,
     lines_per_stream: 10_000_000,
     lines_per_rotation: 2_000,

@@ -2,12 +2,15 @@
 //!
 //! `SLUICE_SOAK=full` runs the long forms.
 
+mod checkpoints;
 mod cluster;
 mod commands;
 mod compressed;
 mod identity;
 mod kill;
 mod logrotate;
+mod many;
+mod multiline;
 mod restart;
 mod rotation;
 mod stall;
@@ -32,11 +35,23 @@ pub fn all() -> Vec<(String, Test)> {
             our_broker_cut_off,
             batch_too_large,
         ),
+        tests!(logrotate: out_of_the_globs),
+        tests!(many: slow_beside_hot, short_lived, idle),
         tests!(stall: rename_and_create, sigterm),
         tests!(restart: long_line, half_line),
         tests!(commands: progress, status, dry_run, exit_codes, labels),
-        tests!(rotation: late_writes, renamed_while_away, truncated_while_stopped),
-        tests!(compressed: members_and_pieces, once, bomb),
+        tests!(checkpoints: never_ahead, damaged, copied),
+        tests!(
+            rotation: late_writes,
+            renamed_while_away,
+            compressed_while_away,
+            truncated_while_stopped,
+            truncated_while_away,
+            backlog_in_the_copy,
+            deleted_copy,
+        ),
+        tests!(multiline: restart_and_rename, grown_after_timeout),
+        tests!(compressed: half_read, members_and_pieces, once, bomb),
         tests!(
             identity: inode_reused,
             tiny_and_twins,
@@ -46,17 +61,7 @@ pub fn all() -> Vec<(String, Test)> {
         ),
     ];
     // What the agent cannot do yet.
-    let to_come = [
-        tests!(logrotate: within_the_globs, out_of_the_globs),
-        tests!(
-            rotation: compressed_while_away,
-            truncated_while_away,
-            backlog_in_the_copy,
-            deleted_copy,
-            hole,
-        ),
-        tests!(compressed: half_read),
-    ];
+    let to_come = [tests!(logrotate: within_the_globs), tests!(rotation: hole)];
     match std::env::var_os("SLUICE_TO_COME") {
         Some(_) => to_come.concat(),
         None => landed.concat(),
