@@ -115,7 +115,7 @@ pub struct AgentArgs {
     pub once: bool,
 
     /// List the files that match, and from where each would be read; read none, write nothing, ask no broker.
-    #[arg(long, conflicts_with = "once")]
+    #[arg(long)]
     pub dry_run: bool,
 
     /// With --dry-run: JSON instead of a table.

@@ -81,7 +81,10 @@ impl Backfill {
     /// Percent, bytes, rate and time left.
     pub fn text(&self) -> String {
         let (done, total, rate) = (self.done(), self.total(), self.rate());
-        let mut text = format!("{:3.0}% · {} of {}", (self.part() * 100.0).floor(), size(done), size(total));
+        let mut text = format!("{:3.0}%", (self.part() * 100.0).floor());
+        if total > 0 {
+            text.push_str(&format!(" · {} of {}", size(done), size(total)));
+        }
         if self.is_waiting() {
             text.push_str(" · waiting");
         } else if done < total && rate >= 1.0 {
@@ -165,7 +168,7 @@ mod tests {
         let start = Instant::now();
         let mut run = Backfill::default();
         run.look(start, &[]);
-        assert_eq!(run.text(), "100% · 0 B of 0 B");
+        assert_eq!(run.text(), "100%");
         for seconds in 0..20 {
             run.look(start + Duration::from_secs(seconds), &[file(1, seconds.min(5) * 10, 1000, None)]);
         }

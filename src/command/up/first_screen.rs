@@ -38,6 +38,14 @@ impl fmt::Display for FirstScreen {
         for topic in &self.topics {
             writeln!(f, "  kcat -b {} -t {topic} -C -o beginning   reads the lines with a Kafka client", self.broker)?;
         }
+        if !self.once {
+            match self.status.port() == super::STATUS_PORT {
+                true => writeln!(f, "  sluice agent status   shows how far each file is")?,
+                false => {
+                    writeln!(f, "  sluice agent status --status-listen {}   shows how far each file is", self.status)?
+                }
+            }
+        }
         match self.once {
             true => writeln!(f, "  ends when everything that is there now has been delivered")?,
             false => writeln!(f, "  Ctrl-C drains and ends; the next start goes on from there")?,
