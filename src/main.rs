@@ -39,7 +39,13 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
     }
     let config = config::load(cli.config.as_deref())?;
     raise_open_files_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(cli.command, Command::Agent(_)) {
+        // The agent works on a thread of its own. What is left is the network, and to wake a second thread for every
+        // step of a request would cost more than the step.
+        runtime.worker_threads(1);
+    }
+    let runtime = runtime.enable_all().build()?;
     let code = runtime.block_on(async {
         match cli.command {
             Command::Up(args) => up::run(args, config, screen).await,

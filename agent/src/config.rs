@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// The largest batch that a broker with Kafka's default `max.message.bytes` takes.
 const MESSAGE_BYTES_MAX: usize = 1_048_588;
+/// Holds the lines of one block with their headers, and stays below what brokers take even where nothing compresses.
+const BATCH_BYTES_MAX: usize = 960 * 1024;
 /// A line this long is still worth indexing; more is an accident.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Less is not even what a pipe holds.
@@ -195,7 +197,7 @@ impl Config {
             bytes_per_second_max: None,
             cpu_share_max: None,
             linger: Duration::from_millis(5),
-            batch_bytes_max: 512 * 1024,
+            batch_bytes_max: BATCH_BYTES_MAX,
             line_bytes_max: LINE_BYTES_MAX,
             rotated_grace: Duration::from_secs(60),
             copy_grace: Duration::from_secs(10),

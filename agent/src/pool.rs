@@ -50,9 +50,15 @@ impl Pool {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Counts `buffer` as held until the last clone of the returned bytes is dropped; then it is used again.
+    /// Gives the memory of spare buffers back.
+    pub fn release(&self) {
+        let spare = std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(spare);
+    }
+
+    /// Counts the memory of `buffer` as held until the last clone of the returned bytes is dropped; then it is used again.
     pub fn hold(self: &Arc<Self>, buffer: Vec<u8>) -> Bytes {
-        self.used.fetch_add(buffer.len(), Ordering::SeqCst);
+        self.used.fetch_add(buffer.capacity(), Ordering::SeqCst);
         Bytes::from_owner(Held { buffer, pool: Arc::clone(self) })
     }
 }
@@ -78,7 +84,7 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.pool.used.fetch_sub(self.buffer.len(), Ordering::SeqCst);
+        self.pool.used.fetch_sub(self.buffer.capacity(), Ordering::SeqCst);
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         let mut spare = self.pool.spare.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,5 +118,8 @@ mod tests {
         drop(clone);
         assert_eq!((pool.used(), woken.load(Ordering::SeqCst)), (0, 1));
         assert!(pool.buffer().capacity() >= 60);
+        drop(pool.hold(vec![0; 60]));
+        pool.release();
+        assert_eq!(pool.buffer().capacity(), 0);
     }
 }

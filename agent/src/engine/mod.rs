@@ -69,6 +69,8 @@ pub struct Engine {
     /// Read buffer of the file whose turn it is.
     block: Vec<u8>,
     writer: BatchWriter,
+    /// Something was read since the last tick.
+    reading: bool,
     queue: Queue,
     /// Files that are to be read at a time.
     later: BTreeSet<(Instant, FileId)>,
@@ -136,6 +138,7 @@ impl Engine {
             watches: parts.watches,
             metrics: parts.metrics,
             block: Vec::new(),
+            reading: false,
             later: BTreeSet::new(),
             groups: BTreeSet::new(),
             finished: Vec::new(),
@@ -327,6 +330,7 @@ impl Engine {
             let events = delivery.tick(contents);
             self.follow_up(events);
             self.drop_segments();
+            self.release_when_idle();
         }
         if now >= self.view_at {
             self.publish();

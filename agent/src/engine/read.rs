@@ -54,6 +54,7 @@ impl Engine {
         if !self.delivery.has_room(lane) || (next.lane != Some(lane) && self.queue.has_line(lane)) {
             return Turn::Full(lane);
         }
+        self.reading = true;
         let mut block = std::mem::take(&mut self.block);
         let turn = self.read_block(id, lane, now, &mut block);
         self.block = block;
@@ -177,6 +178,15 @@ impl Engine {
             self.finished.push(id);
         }
         quiet_at.map_or(Turn::End, |at| Turn::At(at.max(now)))
+    }
+
+    /// Gives the buffers back when nothing was read for a while: an idle agent is to be small.
+    pub(super) fn release_when_idle(&mut self) {
+        if !std::mem::take(&mut self.reading) {
+            self.block = Vec::new();
+            self.writer.release();
+            self.delivery.pool().release();
+        }
     }
 
     /// Learns more of a short file's beginning as it grows.

@@ -32,7 +32,7 @@ const LAST_LITERALS: usize = 5;
 const LAST_MATCH_START: usize = 12;
 /// Places that are remembered: as many words as lines within reach have. Half of the first cache stays free.
 const TABLE_BITS: u32 = 11;
-/// What a probe reads and compares at once.
+/// What a probe reads, and the shortest match that it finds: shorter ones save less than they cost.
 const WORD_BYTES: usize = 8;
 /// Within a longer word every eighth byte is looked at, too.
 const LONG_WORD_BYTES: usize = 32;
@@ -44,9 +44,19 @@ const SHORT_SEQUENCE: usize = SHORT_LITERALS + 5;
 /// Bytes that are known to be the same as those `distance` before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Repeat {
+    /// No match that the search finds goes beyond it.
     pub at: u32,
     pub length: u32,
     pub distance: u32,
+    /// Where to look for matches again; what is before it is like nothing else.
+    pub resume_at: u32,
+}
+
+impl Repeat {
+    /// Only passes over the bytes from `at` to `resume_at`.
+    pub fn none(at: u32, resume_at: u32) -> Self {
+        Self { at, length: 0, distance: 0, resume_at }
+    }
 }
 
 /// An encoder with its buffers, which are used again.
@@ -97,20 +107,20 @@ impl Encoder {
         }
         self.table.fill(0);
         let mut state = State { literals_at: 0, written: 0 };
+        let searched = plain.len().saturating_sub(LAST_LITERALS);
         let mut at = 0;
         for repeat in repeats {
             let (start, distance) = (repeat.at as usize, repeat.distance as usize);
             let length = (repeat.length as usize).min((plain.len() - start).saturating_sub(LAST_LITERALS));
             let allowed = start + LAST_MATCH_START <= plain.len() && (1..=DISTANCE_MAX).contains(&distance);
-            if length < MATCH_BYTES_MIN || !allowed {
-                continue;
+            self.search(plain, at, start.min(searched), &mut state);
+            at = (repeat.resume_at as usize).max(start + length);
+            if length >= MATCH_BYTES_MIN && allowed {
+                debug_assert!(plain[start..start + length] == plain[start - distance..start - distance + length]);
+                self.put_sequence(plain, start, distance, length, &mut state);
             }
-            debug_assert!(plain[start..start + length] == plain[start - distance..start - distance + length]);
-            self.search(plain, at, start, &mut state);
-            at = start + length;
-            self.put_sequence(plain, start, distance, length, &mut state);
         }
-        self.search(plain, at, plain.len().saturating_sub(LAST_LITERALS), &mut state);
+        self.search(plain, at, searched, &mut state);
         self.put_last_literals(plain, &mut state);
         state.written
     }
@@ -120,12 +130,13 @@ impl Encoder {
     #[inline(always)]
     fn search(&mut self, plain: &[u8], from: usize, to: usize, state: &mut State) {
         const { assert!(WORD_BYTES + LAST_LITERALS >= LAST_MATCH_START) };
+        let text = &plain[..to];
         let Some(last) = to.checked_sub(WORD_BYTES) else { return };
         let mut at = from;
         // Behind the last place at which a word was seen to begin.
         let mut from_word = at;
         'words: while at <= last {
-            let mut begins = word_begins(word(plain, at));
+            let mut begins = word_begins(word(text, at));
             if begins == 0 {
                 // A long word, or what is no text at all.
                 begins = if at - from_word >= LONG_WORD_BYTES { 0x80 } else { 0 };
@@ -138,18 +149,18 @@ impl Encoder {
                     return;
                 }
                 begins &= begins - 1;
-                let here = word(plain, probe);
+                let here = word(text, probe);
                 let slot = &mut self.table[hash(here)];
-                let before = *slot as usize;
+                let before = (*slot as usize).min(last);
                 *slot = probe as u32;
-                let (distance, differs) = (probe - before, here ^ word(plain, before));
-                if differs as u32 != 0 || distance > DISTANCE_MAX || distance == 0 {
+                let (distance, differs) = (probe.wrapping_sub(before), here ^ word(text, before));
+                if (differs != 0) | (distance.wrapping_sub(1) >= DISTANCE_MAX) {
                     continue;
                 }
-                let end = probe + same_bytes(plain, probe, before, to);
-                let back = same_bytes_back(plain, probe, before).min(probe - state.literals_at);
-                self.put_sequence(plain, probe - back, distance, end - probe + back, state);
-                at = end;
+                let length = same_bytes(plain, probe, before, to - probe);
+                let back = same_bytes_back(text, probe, before).min(probe - state.literals_at);
+                self.put_sequence(plain, probe - back, distance, length + back, state);
+                at = probe + length;
                 from_word = at;
                 continue 'words;
             }
@@ -237,27 +248,27 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(*bytes[at..].first_chunk().expect("callers stay a word away from the end"))
 }
 
-/// Of six bytes: shorter matches save less than they cost.
 #[inline(always)]
 fn hash(word: u64) -> usize {
-    ((word << 16).wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - TABLE_BITS)) as usize
+    (word.wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - TABLE_BITS)) as usize
 }
 
-/// How many bytes at `left` and `right` are the same, up to `to` on the left.
+/// How many bytes at `left` and `right`, which is before it, are the same, and no more than `most`.
 #[inline(always)]
-fn same_bytes(bytes: &[u8], left: usize, right: usize, to: usize) -> usize {
+fn same_bytes(bytes: &[u8], left: usize, right: usize, most: usize) -> usize {
+    let (left, right) = (&bytes[left..], &bytes[right..]);
     let mut same = 0;
-    while left + same + WORD_BYTES <= to {
-        let differs = word(bytes, left + same) ^ word(bytes, right + same);
+    for (a, b) in left.as_chunks::<16>().0.iter().zip(right.as_chunks::<16>().0) {
+        let differs = u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
         if differs != 0 {
-            return same + (differs.trailing_zeros() / 8) as usize;
+            return (same + (differs.trailing_zeros() / 8) as usize).min(most);
         }
-        same += WORD_BYTES;
+        same += 16;
+        if same >= most {
+            return most;
+        }
     }
-    while left + same < to && bytes[left + same] == bytes[right + same] {
-        same += 1;
-    }
-    same
+    (same + left[same..].iter().zip(&right[same..]).take_while(|(a, b)| a == b).count()).min(most)
 }
 
 /// How many of the bytes before both are the same, as far as one word shows.

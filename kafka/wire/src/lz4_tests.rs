@@ -79,13 +79,17 @@ fn known_repeats_are_read_back() {
             };
             let at = plain.len();
             (0..length).for_each(|_| plain.push(plain[plain.len() - distance]));
-            repeats.push(Repeat { at: at as u32, length: length as u32, distance: distance as u32 });
+            let resume_at = (at + length) as u32;
+            repeats.push(Repeat { at: at as u32, length: length as u32, distance: distance as u32, resume_at });
             let more = match random.below(3) {
                 0 => Vec::new(),
                 1 => (0..random.below(60)).map(|_| random.next() as u8).collect(),
                 _ => lines(&mut random, distance % 300),
             };
             plain.extend_from_slice(&more);
+            if let Some(last) = repeats.last_mut() {
+                last.resume_at += random.below(more.len() + 1) as u32;
+            }
         }
         check(&plain, &repeats);
     }
@@ -97,9 +101,9 @@ fn repeats_out_of_reach_are_left_to_the_search() {
     let mut plain: Vec<u8> = (0..far).map(|n| (n * n / 7) as u8).collect();
     let at = plain.len();
     plain.extend_from_within(..1000);
-    check(&plain, &[Repeat { at: at as u32, length: 1000, distance: far as u32 }]);
+    check(&plain, &[Repeat { at: at as u32, length: 1000, distance: far as u32, resume_at: plain.len() as u32 }]);
     plain.remove(0);
-    check(&plain, &[Repeat { at: at as u32 - 1, length: 999, distance: far as u32 }]);
+    check(&plain, &[Repeat { at: at as u32 - 1, length: 999, distance: far as u32, resume_at: plain.len() as u32 }]);
 }
 
 #[test]

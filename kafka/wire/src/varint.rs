@@ -64,8 +64,9 @@ fn take_unsigned(bytes: &mut &[u8], bytes_max: usize) -> Result<u64, MalformedVa
     Err(MalformedVarint)
 }
 
+/// The unsigned number that stands for `value` on the wire.
 #[inline]
-fn zigzag(value: i64) -> u64 {
+pub fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 

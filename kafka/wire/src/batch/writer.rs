@@ -4,10 +4,14 @@ use super::header::{HEADER_BYTES, LENGTH_AND_OFFSET_BYTES, at};
 use super::{NO_PRODUCER_ID, NO_TIMESTAMP};
 use crate::compression::Compression;
 use crate::lz4::{self, Repeat};
-use crate::varint::{put_varint, put_varlong, varlong_bytes};
+use crate::varint::{VARLONG_BYTES_MAX, put_varint, put_varlong, varlong_bytes, zigzag};
 
 /// Equal headers below this are left to the compressor's own search.
 const REPEAT_BYTES_MIN: usize = 16;
+/// What a record of a log line has besides its parts: attributes, two deltas, and lengths.
+const RECORD_FRAME_BYTES: usize = 10;
+/// The most that it can have: eight varints.
+const RECORD_FRAME_BYTES_MAX: usize = 8 * VARLONG_BYTES_MAX;
 
 /// The idempotent producer's part of a batch header (KIP-98).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,25 +118,22 @@ impl BatchWriter {
             self.max_timestamp = timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        let offset_delta = self.record_count;
         let header_count = headers.count + i32::from(last_header.is_some());
-
-        let record_bytes = 1
-            + varlong_bytes(timestamp_delta)
-            + varlong_bytes(i64::from(offset_delta))
-            + bytes_length(key)
-            + bytes_length(value)
-            + varlong_bytes(i64::from(header_count))
-            + headers.encoded.len()
-            + last_header.map_or(0, |(key, value)| bytes_length(Some(key.as_bytes())) + bytes_length(Some(value)));
+        let (key_bytes, value_bytes) = (key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
+        let last_bytes = last_header.map_or(0, |(key, value)| key.len() + value.len());
+        // The length stands in front of what it counts; with this guess it rarely has to be moved.
+        let guess = key_bytes + value_bytes + headers.encoded.len() + last_bytes + RECORD_FRAME_BYTES;
 
         let out = &mut self.records;
-        put_varlong(out, record_bytes as i64);
+        out.reserve(guess + RECORD_FRAME_BYTES_MAX);
+        let start = out.len();
+        put_varlong(out, guess as i64);
+        let body_at = out.len();
         out.push(0);
-        put_varlong(out, timestamp_delta);
-        put_varint(out, offset_delta);
+        put_varlong(out, timestamp.wrapping_sub(self.base_timestamp));
+        put_varint(out, self.record_count);
         put_bytes(out, key);
+        let value_at = out.len();
         put_bytes(out, value);
         let headers_at = out.len();
         put_varint(out, header_count);
@@ -141,8 +142,9 @@ impl BatchWriter {
             put_bytes(out, Some(key.as_bytes()));
             put_bytes(out, Some(value));
         }
+        let moved = set_length(out, start, body_at);
         if let Some(lz4) = &mut self.lz4 {
-            lz4.note_headers(out, headers_at);
+            lz4.note_record(out, start, value_at.wrapping_add_signed(moved), headers_at.wrapping_add_signed(moved));
         }
         self.record_count += 1;
     }
@@ -204,16 +206,47 @@ impl BatchWriter {
 }
 
 impl Lz4 {
-    /// Compares the headers of the record that ends `records` with those of the record before.
+    /// Compares the headers of the record that ends `records` with those of the record before, and has everything in
+    /// front of its value passed over: lengths and counts are other ones in each record.
     #[inline]
-    fn note_headers(&mut self, records: &[u8], headers_at: usize) {
+    fn note_record(&mut self, records: &[u8], start: usize, value_at: usize, headers_at: usize) {
         let before = std::mem::replace(&mut self.headers, headers_at..records.len());
+        match self.repeats.last_mut() {
+            Some(last) if last.at as usize == before.start => last.resume_at = value_at as u32,
+            _ => self.repeats.push(Repeat::none(start as u32, value_at as u32)),
+        }
         let length = same_bytes(&records[before.clone()], &records[headers_at..]);
         if length >= REPEAT_BYTES_MIN {
-            let distance = (headers_at - before.start) as u32;
-            self.repeats.push(Repeat { at: headers_at as u32, length: length as u32, distance });
+            let (at, length) = (headers_at as u32, length as u32);
+            self.repeats.push(Repeat { at, length, distance: at - before.start as u32, resume_at: at + length });
         }
     }
+}
+
+/// Writes the length of the record whose body begins at `body_at`, in place of the guess at `start`. Returns how far
+/// the body had to be moved.
+#[inline]
+fn set_length(records: &mut Vec<u8>, start: usize, body_at: usize) -> isize {
+    let (guessed, length) = (body_at - start, (records.len() - body_at) as i64);
+    let wanted = varlong_bytes(length);
+    if wanted != guessed {
+        move_body(records, body_at, start + wanted);
+    }
+    let mut rest = zigzag(length);
+    for byte in &mut records[start..start + wanted] {
+        *byte = rest as u8 | 0x80;
+        rest >>= 7;
+    }
+    records[start + wanted - 1] &= 0x7f;
+    wanted as isize - guessed as isize
+}
+
+#[cold]
+fn move_body(records: &mut Vec<u8>, from: usize, to: usize) {
+    let end = records.len();
+    records.resize(end.max(end + to - from), 0);
+    records.copy_within(from..end, to);
+    records.truncate(end + to - from);
 }
 
 /// How many bytes at the front of both are the same.
@@ -233,14 +266,6 @@ fn same_bytes(left: &[u8], right: &[u8]) -> usize {
         same += 8;
     }
     same + left[same..].iter().zip(&right[same..]).take_while(|(a, b)| a == b).count()
-}
-
-#[inline]
-fn bytes_length(bytes: Option<&[u8]>) -> usize {
-    match bytes {
-        None => 1,
-        Some(bytes) => varlong_bytes(bytes.len() as i64) + bytes.len(),
-    }
 }
 
 #[inline]
