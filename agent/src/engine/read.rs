@@ -225,8 +225,8 @@ impl tail::Tail {
             return self.size >= whole;
         }
         match (self.name, self.goal) {
+            (_, Goal::Read(size)) if once && self.size <= size => true,
             (Name::Gone { quiet_at }, _) => now >= quiet_at,
-            (Name::Here, Goal::Read(size)) => once && self.size <= size,
             _ => false,
         }
     }

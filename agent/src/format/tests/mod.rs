@@ -227,6 +227,21 @@ fn delimiters_and_encodings_give_what_was_written() {
 }
 
 #[test]
+fn no_window_is_larger_than_what_one_agent_may_take() {
+    let rule = || multiline(Rule::Start("^>".into()));
+    let encoding = || Some("utf-16le".to_owned());
+    for format in [
+        Format::default(),
+        Format { encoding: encoding(), ..Format::default() },
+        Format { container: Some(Container::Auto), encoding: encoding(), ..rule() },
+        Format { spool: true, ..rule() },
+    ] {
+        let window = Framer::compile(&format).expect("sound").window_bytes(1 << 20);
+        assert!(((1 << 20)..=8 << 20).contains(&window), "{format:?}: {window}");
+    }
+}
+
+#[test]
 fn a_wrong_format_is_refused_with_its_key() {
     let check = |format: Format, want: &str| {
         let error = Framer::compile(&format).expect_err("wrong");
