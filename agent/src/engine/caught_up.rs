@@ -11,7 +11,7 @@ impl Engine {
     pub(super) fn check_caught_up(&mut self) {
         let now = Instant::now();
         self.caught_up_due = !*self.caught_up.borrow() && now < self.caught_up_at;
-        if *self.caught_up.borrow() || self.caught_up_due {
+        if *self.caught_up.borrow() || self.caught_up_due || !self.started {
             return;
         }
         self.caught_up_at = now + CAUGHT_UP_INTERVAL;

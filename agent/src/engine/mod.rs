@@ -85,6 +85,8 @@ pub struct Engine {
     waiting: VecDeque<FileId>,
     waiting_at: Instant,
     caught_up_at: Instant,
+    /// All that was there at the start is known.
+    started: bool,
     /// A look whether everything is acknowledged was put off.
     caught_up_due: bool,
     /// Files that were written to, and may wait long for their turn.
@@ -147,6 +149,7 @@ impl Engine {
             waiting: VecDeque::new(),
             waiting_at: now,
             caught_up_at: now,
+            started: false,
             caught_up_due: false,
             written: BTreeSet::new(),
             replaced: Vec::new(),
@@ -214,6 +217,8 @@ impl Engine {
         self.find_renamed();
         self.hunt(true);
         self.recover();
+        self.started = true;
+        self.check_caught_up();
         self.publish();
     }
 

@@ -89,6 +89,22 @@ async fn once_ships_a_last_line_without_newline_and_follow_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn once_ships_what_was_renamed_while_nobody_was_there() {
+    let mut fixture = Fixture::new();
+    fixture.append("a.log", "one\n");
+    let agent = fixture.start().await;
+    fixture.expect(&["one"]).await;
+    agent.stop(DRAIN).await;
+    fixture.append("a.log", "two\nthree");
+    fixture.rename("a.log", "a.log.1");
+    fixture.config.once = true;
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    assert_eq!(agent.stop(DRAIN).await.undelivered_batches, 0);
+    fixture.expect(&["one", "two", "three"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn from_end_skips_what_was_there_but_nothing_later() {
     let mut fixture = Fixture::new();
     fixture.config.from = From::End;
