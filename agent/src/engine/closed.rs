@@ -4,7 +4,7 @@
 //! opened again.
 
 use super::Engine;
-use super::files::find;
+use super::files::{directory_is_gone, find};
 use crate::content::Content;
 use crate::discover::Walk;
 use crate::fingerprint::{FileId, FileKey};
@@ -303,6 +303,8 @@ impl Engine {
                     self.lose(id, record.position, size, reason);
                 }
             }
+            // Should it come back, its record says where to go on.
+            Err(_) if !closed.waits && directory_is_gone(&record) => self.files.forget_closed(id),
             // Its directory cannot be read now: nothing is known.
             Err(_) => {}
         }

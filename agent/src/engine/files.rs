@@ -144,13 +144,7 @@ impl Folders {
         let directory = record.path_now.parent().unwrap_or(Path::new("/"));
         if !self.0.contains_key(directory) {
             let mut names: HashMap<u64, Vec<PathBuf>> = HashMap::new();
-            let entries = match fs::read_dir(directory) {
-                Ok(entries) => entries,
-                // The directory is gone itself, unless it is what was mounted that is gone.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return gone_with(directory, record, error),
-                Err(error) => return Err(error),
-            };
-            for entry in entries {
+            for entry in fs::read_dir(directory)? {
                 let entry = entry?;
                 names.entry(entry.ino()).or_default().push(entry.path());
             }
@@ -175,11 +169,11 @@ pub fn find(record: &FileRecord) -> io::Result<Option<PathBuf>> {
     Folders::default().find(record)
 }
 
-/// What a missing directory proves: the nearest one above it is on the file's device.
-fn gone_with(directory: &Path, record: &FileRecord, error: io::Error) -> io::Result<Option<PathBuf>> {
+/// Whether the directory of a file is gone itself, and not with a file system that was unmounted: the nearest directory
+/// above it is on the file's device. It may still come back under its name, with what was in it.
+pub fn directory_is_gone(record: &FileRecord) -> bool {
+    let directory = record.path_now.parent().unwrap_or(Path::new("/"));
+    let is_missing = fs::metadata(directory).err().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
     let above = directory.ancestors().find_map(|above| fs::metadata(above).ok());
-    match above.is_some_and(|above| above.dev() == record.key.device) {
-        true => Ok(None),
-        false => Err(error),
-    }
+    is_missing && above.is_some_and(|above| above.dev() == record.key.device)
 }

@@ -17,6 +17,7 @@ mod read;
 mod rotate;
 mod settle;
 mod streams;
+mod timers;
 mod turns;
 mod unzip;
 mod vet;
@@ -77,6 +78,8 @@ pub struct Engine {
     /// Files at whose end a group of lines waits, and until when.
     groups: BTreeSet<(Instant, FileId)>,
     finished: Vec<FileId>,
+    /// Among these are all open files of which something is not acknowledged.
+    behind: BTreeSet<FileId>,
     /// Compressed files that are being read.
     unzipping: BTreeSet<FileId>,
     /// Files that may be open: what was asked for, as far as the process may.
@@ -144,6 +147,7 @@ impl Engine {
             later: BTreeSet::new(),
             groups: BTreeSet::new(),
             finished: Vec::new(),
+            behind: BTreeSet::new(),
             unzipping: BTreeSet::new(),
             open_files_max: parts.open_files_max,
             waiting: VecDeque::new(),
@@ -294,6 +298,7 @@ impl Engine {
     /// Lets a file have a turn soon, but leaves its writer the time to write more.
     fn schedule(&mut self, id: FileId) {
         let Some(tail) = self.files.tails.get_mut(&id) else { return };
+        self.behind.insert(id);
         if tail.scheduled || tail.finished {
             return;
         }
@@ -304,67 +309,6 @@ impl Engine {
             }
             _ => self.queue.push(id),
         }
-    }
-
-    fn timers(&mut self, now: Instant) {
-        while let Some(&(at, id)) = self.later.first()
-            && at <= now
-        {
-            self.later.pop_first();
-            self.queue.push(id);
-        }
-        self.end_groups(now);
-        if now >= self.rescan_at {
-            self.rescan(now);
-        } else if now >= self.walk_at {
-            self.walk(false);
-        }
-        if now >= self.waiting_at && !self.waiting.is_empty() && self.stop_at.is_none() {
-            self.open_waiting();
-        }
-        if !self.replaced.is_empty() {
-            self.hunt(false);
-        }
-        if self.caught_up_due && now >= self.caught_up_at {
-            self.check_caught_up();
-        }
-        if now >= self.tick_at {
-            self.tick_at = now + self.config.flush_interval;
-            self.glance_at_waiting();
-            let (delivery, contents) = self.contents();
-            let events = delivery.tick(contents);
-            self.follow_up(events);
-            self.drop_segments();
-            self.release_when_idle();
-        }
-        if now >= self.view_at {
-            self.publish();
-        }
-    }
-
-    fn next_timer(&self) -> Instant {
-        let mut next = self.rescan_at.min(self.walk_at).min(self.tick_at);
-        next = next.min(self.view_at);
-        if self.stop_at.is_none()
-            && let Some(&(at, _)) = self.later.first()
-        {
-            next = next.min(at);
-        }
-        if self.stop_at.is_none() && !self.waiting.is_empty() {
-            next = next.min(self.waiting_at);
-        }
-        if self.caught_up_due {
-            next = next.min(self.caught_up_at);
-        }
-        if self.stop_at.is_none()
-            && let Some(&(at, _)) = self.groups.first()
-        {
-            next = next.min(at);
-        }
-        if let Some(at) = self.limited_until.filter(|_| self.stop_at.is_none()) {
-            next = next.min(at);
-        }
-        self.stop_at.map_or(next, |at| next.min(at))
     }
 
     fn turns(&mut self) {

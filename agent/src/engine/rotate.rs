@@ -2,7 +2,7 @@
 
 use super::closed::leads_to;
 use super::copies::Manner;
-use super::files::{Folders, find};
+use super::files::{Folders, directory_is_gone, find};
 use super::follow::{BEGINNING, Terms};
 use super::vet::Vetting;
 use super::{Engine, WALK_INTERVAL_MIN};
@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 
 /// A file that was read more recently is about to be read again.
 const GLANCE_AFTER: Duration = Duration::from_millis(50);
+
+/// A file whose whole directory is gone is remembered so many times longer: a directory comes back with what was in it.
+const FORGET_WITH_DIRECTORY: u64 = 7;
 
 impl Engine {
     /// Files whose name means another file now, or nothing: they are read on for a while.
@@ -243,7 +246,11 @@ impl Engine {
             .cloned()
             .collect();
         for record in old {
-            if record.gone || matches!(find(&record), Ok(None)) {
+            let with_directory = || {
+                let age = now.saturating_sub(record.seen_secs) / FORGET_WITH_DIRECTORY;
+                age >= self.config.forget_after.as_secs() && directory_is_gone(&record)
+            };
+            if record.gone || matches!(find(&record), Ok(None)) || with_directory() {
                 // Without it on disk it is forgotten the next time.
                 let _ = self.delivery.record(Entry::Forget { file: record.id });
             }

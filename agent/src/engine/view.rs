@@ -151,11 +151,17 @@ impl Engine {
 
     /// Bytes in the followed files that are not acknowledged. Of closed files only those that wait have any, but for
     /// the half lines at their ends.
-    fn lag_bytes(&self) -> u64 {
-        let acknowledged = |id| self.delivery.state().files.get(&id).map_or(0, |record| record.position);
-        let open = self.files.tails.values().map(|tail| tail.size.saturating_sub(acknowledged(tail.id)));
-        let waiting = self.waiting.iter().filter_map(|id| Some((*id, self.files.closed.get(id)?)));
-        open.sum::<u64>() + waiting.map(|(id, closed)| closed.size.saturating_sub(acknowledged(id))).sum::<u64>()
+    fn lag_bytes(&mut self) -> u64 {
+        let (state, files) = (self.delivery.state(), &self.files);
+        let acknowledged = |id: &FileId| state.files.get(id).map_or(0, |record| record.position);
+        let mut lag = 0;
+        self.behind.retain(|id| {
+            let bytes = files.tails.get(id).map_or(0, |tail| tail.size.saturating_sub(acknowledged(id)));
+            lag += bytes;
+            bytes > 0
+        });
+        let waiting = self.waiting.iter().filter_map(|id| Some((id, files.closed.get(id)?)));
+        lag + waiting.map(|(id, closed)| closed.size.saturating_sub(acknowledged(id))).sum::<u64>()
     }
 
     pub(super) fn publish(&mut self) {
