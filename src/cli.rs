@@ -33,7 +33,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Files or globs to follow; without any, the readable *.log under /var/log.
+    /// Files or globs to follow, - for standard input; without any, the readable *.log under /var/log.
     #[arg(value_name = "PATHS")]
     pub paths: Vec<String>,
 
@@ -85,7 +85,7 @@ pub struct AgentArgs {
     #[command(subcommand)]
     pub command: Option<AgentCommand>,
 
-    /// Files or globs to follow; a file called status is ./status.
+    /// Files or globs to follow, - for standard input, with which it ends; a file called status is ./status.
     #[arg(value_name = "PATHS")]
     pub paths: Vec<String>,
 

@@ -5,6 +5,7 @@ const PIPELINES: &[(&str, &str)] = &[
     ("nginx-access", include_str!("../library/nginx-access.yml")),
     ("apache-access", include_str!("../library/apache-access.yml")),
     ("syslog", include_str!("../library/syslog.yml")),
+    ("journald", include_str!("../library/journald.yml")),
     ("json", include_str!("../library/json.yml")),
     ("generic", include_str!("../library/generic.yml")),
 ];
@@ -62,6 +63,7 @@ mod tests {
             ("apache.access", "apache-access"),
             ("syslog", "syslog"),
             ("json", "json"),
+            ("journald", "journald"),
             ("shop", "generic"),
             ("", "generic"),
         ] {

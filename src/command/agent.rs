@@ -6,14 +6,16 @@ mod status;
 use super::format::format;
 use super::{DRAIN, TICK, brokers};
 use crate::cli::{self, AgentArgs, AgentCommand};
-use crate::config::{AgentSection, ConfigFile, Headers, Start};
+use crate::config::{AgentSection, ConfigFile, Headers, Start, SyslogProtocol};
 use crate::failure::Failure;
 use crate::files::{count, size};
 use crate::progress::{Backfill, totals};
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
 use crate::status::StatusListener;
-use agent::{Agent, Config, ConfigError, FileState, From, Input, OpenError, Progress, StartError};
+use agent::{
+    Agent, Config, ConfigError, FileState, From, Input, Journald, OpenError, Progress, Protocol, StartError, Stream,
+};
 use kafka_client::ClientConfig;
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
@@ -58,7 +60,10 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
         once: args.once,
     };
     let drain = drain(&config.agent);
-    let checked = checked(&config.agent, config.host_name, flags)?;
+    let mut checked = checked(&config.agent, config.host_name, flags)?;
+    // Who pipes into it has nothing more to say when the pipe ends.
+    checked.once |= checked.inputs.iter().all(|input| input.stream == Some(Stream::Stdin));
+    let (once, has_streams) = (checked.once, has_streams(&checked));
     if args.dry_run {
         return dry_run::run(&checked, args.json);
     }
@@ -74,14 +79,14 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
     let mut line = LiveLine::new(screen);
     let mut backfill = Backfill::default();
     let mut ticks = tokio::time::interval(TICK);
-    let mut nothing_matched = args.once;
+    let mut nothing_matched = once && !has_streams;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            () = agent.caught_up(), if args.once => break,
+            () = agent.caught_up(), if once => break,
             _ = ticks.tick() => {
                 problems.send_replace(agent.problems());
-                if args.once {
+                if once {
                     nothing_matched &= show_backfill(&agent, &mut backfill, &mut line).await == 0;
                 } else {
                     line.show(progress_line(agent.progress()));
@@ -90,7 +95,7 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
         }
     }
     let interrupted = stop.is_cancelled();
-    let unread = if args.once && !interrupted { agent.unread() } else { Vec::new() };
+    let unread = if once && !interrupted { agent.unread() } else { Vec::new() };
     if nothing_matched && !interrupted && unread.is_empty() && files(&agent).await.is_empty() {
         screen.end();
         return Err(Failure::new(format!("no file matches {}", named.join(", ")), NO_MATCH_HINT).into());
@@ -103,10 +108,10 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
     for file in &unread {
         tracing::error!("{file}; mend the cause and run it again: it goes on where it stopped");
     }
-    if args.once && interrupted {
+    if once && interrupted {
         tracing::error!("interrupted before everything was acknowledged; run it again: it goes on where it stopped");
     }
-    let undelivered = args.once && (interrupted || stopped.undelivered_records > 0 || !unread.is_empty());
+    let undelivered = once && (interrupted || stopped.undelivered_records > 0 || !unread.is_empty());
     Ok(if undelivered { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -157,12 +162,12 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     config.headers = section.headers != Some(Headers::None);
     config.inputs = match flags.paths.is_empty() {
         true => section.inputs.iter().map(input).collect::<Result<_, _>>()?,
-        false => vec![Input { paths: flags.paths, ..Input::default() }],
+        false => named_inputs(flags.paths),
     };
-    if config.inputs.iter().all(|input| input.paths.is_empty()) {
+    if config.inputs.is_empty() {
         return Err(Failure::new(
             "no file to follow was named",
-            "name files or globs, for example '/var/log/**/*.log', or agent.inputs in sluice.yaml",
+            "name files or globs, for example '/var/log/**/*.log', - for standard input, or agent.inputs in sluice.yaml",
         ));
     }
     if let Some(name) = flags.compression.or_else(|| section.compression.clone()) {
@@ -184,6 +189,7 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     set(section.watches_max, &mut config.watches_max);
     config.bytes_per_second_max = section.bytes_per_second_max;
     config.cpu_share_max = section.cpu_share_max;
+    config.spool_bytes_max = section.spool_bytes_max.unwrap_or(config.spool_bytes_max);
     config.linger = section.linger_ms.map_or(config.linger, Duration::from_millis);
     config.rescan = section.rescan_s.map_or(config.rescan, Duration::from_secs);
     config.rotated_grace = section.rotated_grace_s.map_or(config.rotated_grace, Duration::from_secs);
@@ -197,6 +203,43 @@ fn start_of(written: Start) -> From {
     }
 }
 
+/// Whether any of the inputs brings lines that are in no file.
+pub fn has_streams(config: &Config) -> bool {
+    config.inputs.iter().any(|input| input.stream.is_some())
+}
+
+/// What the command line names: `-` is standard input.
+fn named_inputs(paths: Vec<String>) -> Vec<Input> {
+    let (stdin, paths): (Vec<String>, Vec<String>) = paths.into_iter().partition(|path| path == "-");
+    let files = (!paths.is_empty()).then(|| Input { paths, ..Input::default() });
+    let stdin = (!stdin.is_empty()).then(|| Input { stream: Some(Stream::Stdin), ..Input::default() });
+    files.into_iter().chain(stdin).collect()
+}
+
+/// What an input reads instead of files.
+fn stream(written: &crate::config::Input) -> Result<Option<Stream>, Failure> {
+    let stdin = (written.stdin == Some(true)).then_some(Stream::Stdin);
+    let syslog = written.syslog.as_ref().map(|syslog| Stream::Syslog {
+        listen: syslog.listen,
+        protocol: match syslog.protocol {
+            Some(SyslogProtocol::Udp) => Protocol::Udp,
+            Some(SyslogProtocol::Tcp) => Protocol::Tcp,
+            Some(SyslogProtocol::Both) | None => Protocol::Both,
+        },
+    });
+    let journald = written.journald.as_ref().map(|journald| {
+        let (units, directory) = (journald.units.clone(), journald.directory.clone());
+        Stream::Journald(Journald { units, directory, ..Journald::default() })
+    });
+    let mut streams: Vec<Stream> = [stdin, syslog, journald].into_iter().flatten().collect();
+    let kinds = streams.len() + usize::from(!written.paths.is_empty());
+    if kinds != 1 {
+        let wrong = if kinds == 0 { "an input says nothing of what it reads" } else { "an input reads several things" };
+        return Err(Failure::new(wrong, "write one of paths, stdin, syslog and journald in each of agent.inputs"));
+    }
+    Ok(streams.pop())
+}
+
 fn input(written: &crate::config::Input) -> Result<Input, Failure> {
     Ok(Input {
         paths: written.paths.clone(),
@@ -208,7 +251,7 @@ fn input(written: &crate::config::Input) -> Result<Input, Failure> {
         topic: written.topic.clone(),
         labels: written.labels.clone(),
         format: format(written)?,
-        stream: None,
+        stream: stream(written)?,
     })
 }
 
@@ -231,6 +274,10 @@ fn wrong_config(error: ConfigError) -> Failure {
     }
     let hint = match &error {
         ConfigError::Topic(_) => "for example: topic: logs, or topic: \"logs-{dir}\" for one topic per directory",
+        ConfigError::Endless(_) => "ship files, standard input or the journal with --once; syslog ends with the agent",
+        ConfigError::StreamFormat(_) => {
+            "have what writes there end its lines with a newline, in UTF-8 or a similar encoding"
+        }
         ConfigError::Label(_) => "for example: labels: {env: prod, team: shop}",
         _ => "docs/sluice.yaml shows every key with its default",
     };

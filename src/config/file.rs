@@ -50,6 +50,8 @@ pub struct AgentSection {
     pub bytes_per_second_max: Option<u64>,
     /// CPU that the process may take, in percent of one core [no limit].
     pub cpu_share_max: Option<u32>,
+    /// Bytes on disk for lines that are in no file and wait for acknowledgement.
+    pub spool_bytes_max: Option<u64>,
     /// Seconds between two searches for files that no directory watch reported.
     pub rescan_s: Option<u64>,
     /// Seconds that a file which was renamed or deleted is still read for late lines.
@@ -69,7 +71,17 @@ pub struct AgentSection {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Paths or globs; `**` matches any number of directories.
+    #[serde(default)]
     pub paths: Vec<String>,
+    /// Instead of paths: standard input.
+    #[serde(default)]
+    pub stdin: Option<bool>,
+    /// Instead of paths: syslog over the network.
+    #[serde(default)]
+    pub syslog: Option<SyslogSection>,
+    /// Instead of paths: systemd's journal.
+    #[serde(default)]
+    pub journald: Option<JournaldSection>,
     /// Globs of paths to leave out, or of names when there is no slash in them.
     #[serde(default)]
     pub exclude: Vec<String>,
@@ -108,6 +120,35 @@ pub struct Input {
     /// Regexes: lines that match one of them are not sent.
     #[serde(default)]
     pub exclude_lines: Vec<String>,
+}
+
+/// Where syslog is received.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogSection {
+    /// HOST:PORT, without a name to look up.
+    pub listen: SocketAddr,
+    /// udp, tcp or both [both].
+    #[serde(default)]
+    pub protocol: Option<SyslogProtocol>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyslogProtocol {
+    Udp,
+    Tcp,
+    Both,
+}
+
+/// What is read of systemd's journal.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournaldSection {
+    /// Only entries of these units [all].
+    pub units: Vec<String>,
+    /// Folder of journal files [the system's journal].
+    pub directory: Option<PathBuf>,
 }
 
 /// What records have besides their line.

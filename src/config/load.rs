@@ -133,9 +133,9 @@ mod tests {
             "want one of beginning, end",
         );
         check(
-            "agent:\n  inputs:\n    - dataset: x\n",
-            "sluice.yaml:3: key \"paths\" is missing in inputs\n    3 |     - dataset: x",
-            "add \"paths: ...\" there",
+            "agent:\n  inputs:\n    - syslog:\n        protocol: udp\n",
+            "sluice.yaml:4: key \"listen\" is missing in syslog\n    4 |         protocol: udp",
+            "add \"listen: ...\" there",
         );
         check(
             "broker:\n  data: a\n  data: b\n",

@@ -5,6 +5,6 @@ mod load;
 
 pub use file::{
     AgentSection, BrokerSection, ConfigFile, ElasticsearchSection, Headers, Input, MultilineSection, Start,
-    WorkerSection,
+    SyslogProtocol, WorkerSection,
 };
 pub use load::load;

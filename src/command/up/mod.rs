@@ -96,6 +96,7 @@ impl Parts {
         let drain = agent::drain(&config.agent);
         let agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
         let topics = topics_of(&agent_config)?;
+        let has_streams = agent::has_streams(&agent_config);
         let named: Vec<String> = agent_config.inputs.iter().flat_map(|input| &input.paths).cloned().collect();
         let named = named.join(", ");
         let agent = agent::start(agent_config, &mut registry).await?;
@@ -119,7 +120,7 @@ impl Parts {
             problems: agent.problems(),
         };
         screen.print(&first_screen.to_string());
-        if args.once && first_screen.files.is_empty() && first_screen.problems.is_empty() {
+        if args.once && !has_streams && first_screen.files.is_empty() && first_screen.problems.is_empty() {
             return Err(Failure::new(format!("no file matches {named}"), agent::NO_MATCH_HINT).into());
         }
         let (problems, observed) = watch::channel(Vec::new());
