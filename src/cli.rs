@@ -80,7 +80,7 @@ pub struct BrokerArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct AgentArgs {
     #[command(subcommand)]
     pub command: Option<AgentCommand>,

@@ -26,4 +26,5 @@ mod random;
 mod rotation;
 mod streams;
 mod syslog;
+mod view;
 mod written;
