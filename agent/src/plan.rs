@@ -23,6 +23,8 @@ pub struct Plan {
     pub files: Vec<PlannedFile>,
     /// What was named and leads to nothing, as it was written.
     pub unmatched: Vec<String>,
+    /// Names of what is read as it comes: standard input, syslog, the journal.
+    pub streams: Vec<String>,
 }
 
 /// What holds a file's content.
@@ -90,7 +92,9 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     files.extend(walk.unreadable.iter().map(|(path, why)| never(path, 0, &format!("cannot be read: {why}"))));
     files.sort_by(|one, other| one.path.cmp(&other.path));
     files.extend(planner.renamed());
-    Ok(Plan { files, unmatched: walk.unmatched })
+    let streams = config.inputs.iter().filter_map(|input| input.stream.as_ref());
+    let streams = streams.enumerate().map(|(before, stream)| stream.name(before)).collect();
+    Ok(Plan { files, unmatched: walk.unmatched, streams })
 }
 
 /// What the checkpoints in `folder` say about files, with the sizes that these have now. For a look when no agent runs.
@@ -108,7 +112,7 @@ pub fn checkpointed(folder: &Path) -> io::Result<Vec<FileState>> {
                 path.as_ref().and_then(|path| Content::open(path).ok()).is_some_and(|it| it.0.gzip().is_some());
             let size = match (record.form, on_disk) {
                 (Form::Archive { end, .. }, _) => end,
-                (Form::Open, Some(size)) if !is_gzip => size,
+                (Form::Open | Form::Finished, Some(size)) if !is_gzip => size,
                 _ => record.position,
             };
             FileState {
@@ -226,10 +230,15 @@ impl Planner<'_> {
     /// Files that were renamed while no agent was there, out of the globs too: they are read to their end.
     fn renamed(&self) -> Vec<PlannedFile> {
         let records = self.state.files.values();
-        let missing = records.filter(|record| !record.gone && !self.seen.contains_key(&record.key));
+        // Segments of the spool have no path of their own, and are no files that anybody named.
+        let named = records.filter(|record| !record.gone && record.path.is_absolute());
+        let missing = named.filter(|record| !self.seen.contains_key(&record.key));
         let found = missing.filter_map(|record| {
             let path = find(record).ok().flatten()?;
             let (mut content, metadata) = Content::open(&path).ok()?;
+            if record.form == Form::Finished && metadata.len() == place_in(self.state, record).position {
+                return None;
+            }
             self.known(record, &mut content, &path, metadata.len()).ok()
         });
         found.collect()

@@ -81,7 +81,7 @@ impl TopicTemplate {
             match part {
                 Part::Text(text) => name.push_str(text),
                 Part::Name => put_part(&mut name, path.file_name().map(|file| up_to_dot(&file.to_string_lossy()))),
-                Part::Directory => put_part(&mut name, path.parent().and_then(|parent| last(parent))),
+                Part::Directory => put_part(&mut name, path.parent().and_then(last)),
                 Part::Component(number) => {
                     let component = path.iter().filter(|component| *component != "/").nth(*number);
                     put_part(&mut name, component.map(|component| component.to_string_lossy().into_owned()));

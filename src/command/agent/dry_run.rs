@@ -23,7 +23,7 @@ pub fn run(config: &Config, as_json: bool) -> anyhow::Result<ExitCode> {
         false => write_plan(&mut out, &plan),
     }
     .context("write to standard output")?;
-    if plan.files.is_empty() {
+    if plan.files.is_empty() && plan.streams.is_empty() {
         return Err(Failure::new(format!("no file matches {}", plan.unmatched.join(", ")), super::NO_MATCH_HINT).into());
     }
     Ok(ExitCode::SUCCESS)
@@ -37,6 +37,9 @@ fn write_plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
     }
     for named in &plan.unmatched {
         writeln!(out, "no file matches {named:?} yet")?;
+    }
+    for stream in &plan.streams {
+        writeln!(out, "stream {stream} is read as it comes")?;
     }
     if plan.files.is_empty() {
         return Ok(());
@@ -113,5 +116,5 @@ fn json(plan: &Plan) -> Value {
             })
         })
         .collect();
-    json!({ "files": files, "unmatched": plan.unmatched })
+    json!({ "files": files, "unmatched": plan.unmatched, "streams": plan.streams })
 }
