@@ -26,6 +26,8 @@ const SPOOL_BYTES_MIN: u64 = 64 * 1024;
 /// Fewer would be closed and opened all the time.
 const OPEN_FILES_LEAST: usize = 16;
 
+/// What a deleted file may hold of a disk that somebody wanted to free.
+const DELETED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// More than any log that is compressed as one file; 64 MB can decompress to as much, and would keep a host busy.
 const GZIP_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 
@@ -114,6 +116,10 @@ pub struct Config {
     pub rotated_grace: Duration,
     /// How long a new file that merely repeats the content of another is taken for a copy of it that is in the making.
     pub copy_grace: Duration,
+    /// Unread bytes of a deleted file that are kept while the broker takes none: more are counted as lost.
+    pub deleted_bytes_max: u64,
+    /// How long a deleted file is kept until it is read.
+    pub deleted_time_max: Duration,
     /// Bytes that one compressed file may decompress to; a greater one is a problem, and is read no further.
     pub gzip_bytes_max: u64,
     /// How long a file that is proven to be gone is remembered.
@@ -201,6 +207,8 @@ impl Config {
             line_bytes_max: LINE_BYTES_MAX,
             rotated_grace: Duration::from_secs(60),
             copy_grace: Duration::from_secs(10),
+            deleted_bytes_max: DELETED_BYTES_MAX,
+            deleted_time_max: Duration::from_secs(24 * 3600),
             gzip_bytes_max: GZIP_BYTES_MAX,
             forget_after: Duration::from_secs(24 * 3600),
             flush_interval: Duration::from_secs(1),

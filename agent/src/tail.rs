@@ -80,6 +80,12 @@ pub struct Tail {
     pub generation: u32,
     /// It was read to its end since a file came that is to be read after it.
     pub ended: bool,
+    /// Something else was read under its key before: it may begin with the hole that a truncation leaves.
+    pub replaces: bool,
+    /// The position lies in the hole that the content begins with.
+    pub in_hole: bool,
+    /// When it was first seen deleted.
+    pub deleted_at: Option<Instant>,
     /// It is new, and was not compared with what is known.
     pub vetting: Option<Vetting>,
     /// An earlier run knew it.
@@ -189,6 +195,9 @@ impl Tail {
             origin: 0,
             generation: 0,
             ended: false,
+            replaces: false,
+            in_hole: false,
+            deleted_at: None,
             vetting: None,
             earlier: false,
             lead: Vec::new(),

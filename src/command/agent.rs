@@ -185,6 +185,8 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     set(section.batch_bytes_max, &mut config.batch_bytes_max);
     set(section.line_bytes_max, &mut config.line_bytes_max);
     set(section.blocks_bytes_max, &mut config.blocks_bytes_max);
+    config.deleted_bytes_max = section.deleted_bytes_max.unwrap_or(config.deleted_bytes_max);
+    config.gzip_bytes_max = section.gzip_bytes_max.unwrap_or(config.gzip_bytes_max);
     set(section.open_files_max, &mut config.open_files_max);
     set(section.watches_max, &mut config.watches_max);
     config.bytes_per_second_max = section.bytes_per_second_max;

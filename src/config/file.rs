@@ -46,6 +46,10 @@ pub struct AgentSection {
     pub line_bytes_max: Option<usize>,
     /// Memory for blocks that were read and are not acknowledged.
     pub blocks_bytes_max: Option<usize>,
+    /// Unread bytes of a deleted file that are kept while the broker takes none.
+    pub deleted_bytes_max: Option<u64>,
+    /// Bytes that one compressed file may decompress to.
+    pub gzip_bytes_max: Option<u64>,
     /// Bytes of files that are read in a second [no limit].
     pub bytes_per_second_max: Option<u64>,
     /// CPU that the process may take, in percent of one core [no limit].

@@ -48,6 +48,7 @@ impl Engine {
         let (key, size) = (FileKey::of(metadata), metadata.len());
         let goal = if initial { Goal::Read(size) } else { Goal::Met };
         let known = self.delivery.state().by_key(&key).cloned();
+        let replaces = known.is_some();
         if let Some(record) = known {
             let place = self.place_of(&record);
             let id = record.id;
@@ -85,6 +86,7 @@ impl Engine {
         if let Some(tail) = self.files.tails.get_mut(&id) {
             tail.goal = goal;
             tail.vetting = (!at_end).then(|| Vetting::new(initial));
+            tail.replaces = replaces;
             if at_end && tail.content.gzip().is_some() {
                 // Its end is not known without reading it, and nothing of it is wanted.
                 tail.settled = Some(size);

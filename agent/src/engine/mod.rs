@@ -3,10 +3,12 @@
 mod caught_up;
 mod closed;
 mod copies;
+mod deleted;
 mod files;
 mod follow;
 mod format;
 mod frame;
+mod hole;
 mod limits;
 mod look;
 mod moved;
@@ -35,6 +37,7 @@ use crate::discover::{Scope, Watches};
 use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
 use crate::tail::{Name, Place};
+use deleted::Writers;
 use kafka_wire::batch::BatchWriter;
 use limits::Limits;
 use past::Past;
@@ -94,6 +97,7 @@ pub struct Engine {
     caught_up_due: bool,
     /// Files that were written to, and may wait long for their turn.
     written: BTreeSet<FileId>,
+    writers: Writers,
     /// Files whose content was found replaced, and whose copy was not looked for yet.
     replaced: Vec<FileId>,
     /// Files that are gone, and whose copy was looked for.
@@ -156,6 +160,7 @@ impl Engine {
             started: false,
             caught_up_due: false,
             written: BTreeSet::new(),
+            writers: Writers::default(),
             replaced: Vec::new(),
             hunted: BTreeSet::new(),
             out_of_memory: false,
@@ -366,20 +371,5 @@ impl Engine {
         }
         self.close_finished();
         self.check_caught_up();
-    }
-
-    /// Closes files of which nothing more will come once their batches are acknowledged.
-    fn close_finished(&mut self) {
-        let delivery = &self.delivery;
-        let (done, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.finished).into_iter().partition(|&id| !delivery.in_flight(id));
-        self.finished = waiting;
-        for id in done {
-            if self.files.tails.get(&id).is_some_and(|tail| tail.finished) {
-                self.queue.rest(id);
-                self.note_finished(id);
-                self.files.remove(id);
-            }
-        }
     }
 }

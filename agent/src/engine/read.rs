@@ -121,10 +121,16 @@ impl Engine {
         {
             *quiet_at = now + self.config.rotated_grace;
         }
-        let last = at_end && tail.is_last(self.config.once, self.config.rotated_grace, now);
+        let mut last = at_end && tail.is_last(self.config.once, self.config.rotated_grace, now);
         let block = &block[..read];
         let data = &block[marker_bytes..];
         self.grow_head(id);
+        if self.skip_hole(id, &framer, data)? {
+            return Ok(Turn::More);
+        }
+        if last && self.waits_for_writer(id, now, from + read as u64)? {
+            last = false;
+        }
         let end = self.end_of_block(id, &framer, at_end, last, now);
         if !self.dress(id, &framer, data, end) {
             if at_end {

@@ -149,6 +149,7 @@ impl Engine {
                     next.name = tail.name;
                     // A copy may have been written over with the next one.
                     next.vetting = Some(Vetting::new(false));
+                    next.replaces = true;
                     next.goal = if tail.goal == Goal::Met { Goal::Met } else { Goal::Read(size) };
                 }
                 // The names, links too, lead to the new identity.
@@ -209,17 +210,17 @@ impl Engine {
     }
 
     fn glance(&mut self, id: FileId) {
-        let Some(tail) = self.files.tails.get_mut(&id) else { return };
+        let Some(tail) = self.files.tails.get(&id) else { return };
         if tail.finished || tail.vetting.is_some() || tail.content.gzip().is_some() {
             return;
-        }
-        let Ok(size) = tail.content.size() else { return };
-        if size.bytes() >= tail.size {
-            tail.size = size.bytes();
         }
         // A failure shows again when it is read.
         if !self.is_itself(id).unwrap_or(true) {
             self.truncated(id);
+        } else if let Some(tail) = self.files.tails.get_mut(&id)
+            && let Ok(size) = tail.content.size()
+        {
+            tail.size = tail.size.max(size.bytes());
         }
     }
 

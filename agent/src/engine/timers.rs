@@ -29,6 +29,7 @@ impl Engine {
         if now >= self.tick_at {
             self.tick_at = now + self.config.flush_interval;
             self.glance_at_waiting();
+            self.give_up_deleted(now);
             let (delivery, contents) = self.contents();
             let events = delivery.tick(contents);
             self.follow_up(events);

@@ -22,6 +22,7 @@ async fn a_renamed_file_is_read_to_its_end_and_late_writes_too() {
     old.write_all(b"late\n").expect("written");
     fixture.expect(&["one", "two", "late", "new"]).await;
     old.write_all(b"unfinished").expect("written");
+    drop(old);
     fixture.expect(&["one", "two", "late", "new", "unfinished"]).await;
     fixture.until(|| agent.files().len() == 1).await;
     agent.stop(DRAIN).await;
