@@ -24,6 +24,9 @@ const GLANCE_AFTER: Duration = Duration::from_millis(50);
 /// A file whose whole directory is gone is remembered so many times longer: a directory comes back with what was in it.
 const FORGET_WITH_DIRECTORY: u64 = 7;
 
+/// Least time, in seconds, between two notes that a file is there.
+const SEEN_INTERVAL_SECS_MIN: u64 = 60;
+
 impl Engine {
     /// Files whose name means another file now, or nothing: they are read on for a while.
     pub(super) fn lost_names(&mut self, seen: &BTreeSet<FileId>, walk: &Walk) {
@@ -233,9 +236,24 @@ impl Engine {
         let _ = self.delivery.record(Entry::File(FileRecord { form, seen_secs: self.now_secs(), ..record }));
     }
 
-    /// Forgets files that are proven to be gone since a while.
+    /// Notes now and then that files are there still, so that their age counts from about when they went.
+    fn note_seen(&mut self, now: u64) {
+        let interval = (self.config.forget_after.as_secs() / 4).max(SEEN_INTERVAL_SECS_MIN);
+        let state = self.delivery.state();
+        let seen = state.files.values().filter(|record| self.files.has(record.id));
+        let old = seen.filter(|record| now.abs_diff(record.seen_secs) >= interval);
+        let old: Vec<FileRecord> = old.map(|record| FileRecord { seen_secs: now, ..record.clone() }).collect();
+        for record in old {
+            // Without it on disk it is noted the next time.
+            let _ = self.delivery.record(Entry::File(record));
+        }
+    }
+
+    /// Forgets files that are proven to be gone, and were not seen for a while. A clock that was set forward makes them
+    /// old, but proves nothing.
     pub(super) fn forget_gone(&mut self) {
         let now = self.now_secs();
+        self.note_seen(now);
         let old: Vec<FileRecord> = self
             .delivery
             .state()

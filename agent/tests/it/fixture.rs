@@ -87,6 +87,12 @@ impl Fixture {
         Ok((agent, registry))
     }
 
+    /// Sets the clock forward, or back.
+    pub fn set_clock(&self, by: Duration, forward: bool) {
+        let by = by.as_millis() as i64;
+        self.clock.fetch_add(if forward { by } else { -by }, Ordering::SeqCst);
+    }
+
     /// Milliseconds since the epoch.
     pub fn now_millis(&self) -> i64 {
         self.clock.load(Ordering::SeqCst)

@@ -1,6 +1,7 @@
 //! Scripted file actions against a running agent, with a broker that keeps Kafka's rules and fails on demand.
 
 mod broker;
+mod clock;
 mod closed;
 mod cluster;
 mod copies;
