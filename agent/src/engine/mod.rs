@@ -232,6 +232,14 @@ impl Engine {
     }
 
     fn recover(&mut self) {
+        // A file may have been truncated since it was opened: its batches are made again from its copy.
+        let in_flight = self.delivery.state().unresolved.values().flat_map(|sent| &sent.sources);
+        let in_flight: BTreeSet<FileId> = in_flight.map(|source| source.file).collect();
+        for id in in_flight.into_iter().filter(|id| self.files.tails.contains_key(id)).collect::<Vec<_>>() {
+            if !self.is_itself(id).unwrap_or(true) {
+                self.truncated(id);
+            }
+        }
         let (delivery, contents) = self.contents();
         let events = delivery.recover(contents);
         self.follow_up(events);
