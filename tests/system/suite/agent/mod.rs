@@ -26,7 +26,7 @@ macro_rules! tests {
 
 /// Every test, by name; the longest first.
 pub fn all() -> Vec<(String, Test)> {
-    let landed = [
+    [
         tests!(kill: our_broker, apache_kafka),
         tests!(
             cluster: apache_kafka_leaders,
@@ -35,7 +35,7 @@ pub fn all() -> Vec<(String, Test)> {
             our_broker_cut_off,
             batch_too_large,
         ),
-        tests!(logrotate: out_of_the_globs),
+        tests!(logrotate: within_the_globs, out_of_the_globs),
         tests!(many: slow_beside_hot, short_lived, idle),
         tests!(stall: rename_and_create, sigterm),
         tests!(restart: long_line, half_line),
@@ -59,13 +59,8 @@ pub fn all() -> Vec<(String, Test)> {
             permission_granted_later,
             links_out_of_the_folder,
         ),
-    ];
-    // What the agent cannot do yet.
-    let to_come = [tests!(logrotate: within_the_globs), tests!(rotation: hole)];
-    match std::env::var_os("SLUICE_TO_COME") {
-        Some(_) => to_come.concat(),
-        None => landed.concat(),
-    }
+    ]
+    .concat()
 }
 
 /// A number of the short form, or of the long one.
