@@ -120,8 +120,11 @@ impl Engine {
         // Segments are few, and nobody but the spool would open them again.
         let rests = tail.name == Name::Here && !tail.scheduled && !tail.finished && !self.spooled.has(tail.id);
         let whole = tail.position == tail.size || tail.read_at.is_some_and(|at| now >= at + HALF_LINE_QUIET);
+        // A spool's segment is told of its writes only while it is open.
+        let is_segment = self.spooled.has(tail.id);
         rests
             && whole
+            && !is_segment
             && tail.held.is_none()
             && tail.problem.is_none()
             && !tail.waits
