@@ -255,6 +255,17 @@ async fn from_the_end_begins_at_a_line_of_the_format() {
     agent.stop(DRAIN).await;
 }
 
+#[test]
+fn a_wrong_format_stops_the_start_and_names_input_key_and_way_out() {
+    let fixture = with(Format { exclude_lines: vec!["(".into()], ..Format::default() });
+    let Err(error) = fixture.config.check() else { panic!("it was accepted") };
+    let agent::ConfigError::Format { path, source } = error else { panic!("{error}") };
+    assert!(
+        path.ends_with("*.log") && source.to_string().starts_with("exclude_lines \"(\" is not a regular expression")
+    );
+    assert!(source.hint().contains("single quotes"));
+}
+
 /// xorshift64*: small, and the same everywhere.
 struct Random(u64);
 
