@@ -132,7 +132,7 @@ pub struct Input {
 pub struct SyslogSection {
     /// HOST:PORT, without a name to look up.
     pub listen: SocketAddr,
-    /// udp, tcp or both [both].
+    /// udp, tcp or both, which is the default.
     #[serde(default)]
     pub protocol: Option<SyslogProtocol>,
 }
@@ -149,9 +149,9 @@ pub enum SyslogProtocol {
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JournaldSection {
-    /// Only entries of these units [all].
+    /// Only entries of these units; without any, of all.
     pub units: Vec<String>,
-    /// Folder of journal files [the system's journal].
+    /// Folder of journal files instead of the system's.
     pub directory: Option<PathBuf>,
 }
 

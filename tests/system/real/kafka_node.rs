@@ -32,10 +32,6 @@ impl<'a> KafkaNode<'a> {
         Ok(Self { scene, name, port, controller_port, properties, process: None })
     }
 
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// `HOST:PORT` on which the node itself listens.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
