@@ -14,6 +14,7 @@ mod multiline;
 mod restart;
 mod rotation;
 mod stall;
+mod streams;
 
 use crate::Test;
 
@@ -38,6 +39,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(logrotate: within_the_globs, out_of_the_globs),
         tests!(many: slow_beside_hot, short_lived, idle),
         tests!(stall: rename_and_create, sigterm),
+        tests!(streams: pipe, rsyslog, journal),
         tests!(restart: long_line, half_line),
         tests!(commands: progress, status, dry_run, exit_codes, labels),
         tests!(checkpoints: never_ahead, damaged, copied),
