@@ -51,6 +51,7 @@ pub fn all() -> Vec<(String, Test)> {
             truncated_while_away,
             backlog_in_the_copy,
             deleted_copy,
+            hole,
         ),
         tests!(multiline: restart_and_rename, grown_after_timeout),
         tests!(compressed: half_read, members_and_pieces, once, bomb),

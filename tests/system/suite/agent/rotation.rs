@@ -165,3 +165,35 @@ pub fn deleted_copy(scene: &Scene) -> anyhow::Result<()> {
     setup.check(&[before, next.written()])?;
     Ok(())
 }
+
+/// A program that does not append: after a truncation it writes on where it was, behind a hole of NULs.
+pub fn hole(scene: &Scene) -> anyhow::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let broker = sluice::broker(scene)?;
+    let setup = Setup::new(scene, &broker.address, "logs", &["hole.log"]);
+    let path = scene.file("hole.log", "");
+    let file = fs::File::options().write(true).open(&path)?;
+    let (mut position, mut wanted) = (0, Vec::new());
+    let mut write = |text: &str| -> anyhow::Result<()> {
+        file.write_all_at(text.as_bytes(), position)?;
+        position += text.len() as u64;
+        Ok(())
+    };
+    let mut agent = setup.start();
+    for round in 0..4 {
+        for number in 0..200 {
+            let line = format!("round {round} line {number} {}", "x".repeat(100));
+            write(&format!("{line}\n"))?;
+            wanted.push(line);
+        }
+        setup.wait_for(wanted.len() as u64)?;
+        if round == 2 {
+            agent.kill()?;
+            file.set_len(0)?;
+            agent = setup.start();
+        } else {
+            file.set_len(0)?;
+        }
+    }
+    setup.finish_with(agent, wanted)
+}
