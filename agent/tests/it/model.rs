@@ -28,6 +28,8 @@ struct Nature {
     all_names: bool,
     /// Files are deleted, and truncated without a copy.
     cuts: bool,
+    /// Files are copied and truncated.
+    copies: bool,
     /// The broker refuses batches, for their size and for nothing.
     refuses: bool,
     /// The broker forgets producers, after which lines may be there twice.
@@ -41,6 +43,7 @@ impl Nature {
         Self {
             all_names: random.one_in(2),
             cuts: random.one_in(2),
+            copies: random.one_in(3),
             refuses: random.one_in(2),
             forgets: random.one_in(4),
             fills: random.one_in(3),
@@ -75,6 +78,7 @@ impl Life {
         // Crashes come faster than graces end, and nothing may be closed as finished while its writer goes on.
         fixture.config.rotated_grace = Duration::from_secs(30);
         fixture.config.rescan = Duration::from_millis(200);
+        fixture.config.copy_grace = Duration::from_secs(2);
         let (gate, left) = disk();
         fixture.config.write_gate = Some(gate);
         let mut life =
@@ -145,6 +149,7 @@ impl Life {
                 let fits = if self.random.one_in(2) { self.random.below(3000) as usize } else { usize::MAX };
                 self.left.store(fits, Ordering::SeqCst);
             }
+            18 if exists && self.nature.copies => self.copy_and_truncate(log, step),
             _ if self.agent.is_none() => self.start().await,
             _ => tokio::time::sleep(Duration::from_millis(self.random.below(20))).await,
         }
@@ -164,6 +169,18 @@ impl Life {
         let renamed = format!("{name}.{step}");
         self.fixture.rename(&name, &renamed);
         self.fixture.append(&renamed, late);
+        self.written.rotate(log);
+    }
+
+    /// What logrotate's copytruncate does, to a name that the globs may match.
+    fn copy_and_truncate(&mut self, log: usize, step: usize) {
+        let name = log_name(log);
+        if !self.written.seen.contains(&self.written.name(log)) {
+            return;
+        }
+        let rest = self.written.finish(log);
+        self.fixture.append(&name, rest);
+        self.fixture.copytruncate(&name, &format!("{name}.{step}"));
         self.written.rotate(log);
     }
 
@@ -221,8 +238,14 @@ async fn two_hundred_kills_under_rotation_deliver_each_line_once() {
     for seed in seeds(1) {
         println!("SLUICE_SEED={seed}");
         let mut life = Life::begin(seed).await;
-        life.nature =
-            Nature { all_names: life.nature.all_names, cuts: false, refuses: false, forgets: false, fills: false };
+        life.nature = Nature {
+            all_names: life.nature.all_names,
+            cuts: false,
+            copies: false,
+            refuses: false,
+            forgets: false,
+            fills: false,
+        };
         for kill in 0..KILLS {
             for log in 0..2 {
                 let text = life.written.write(log, &mut life.random);
