@@ -78,6 +78,9 @@ async fn the_journal_goes_on_behind_the_last_cursor_whenever_the_agent_is_killed
     let want: Vec<String> = (1..=count).map(|n| format!("message {n}")).collect();
     assert_eq!(messages(&fixture), want);
     assert_eq!(fixture.broker.got()[0].header("event.dataset"), "journald");
+    count += 1;
+    fixture.append("entries", format!("{count} message {count}\n"));
+    until(|| fixture.broker.count() >= count).await;
     agent.stop(Duration::from_secs(5)).await;
     // All segments are gone, and the cursor is not.
     assert_eq!(spooled_bytes(&fixture), 0);
