@@ -10,6 +10,7 @@ use crate::harness::topic::{self, Record};
 use crate::harness::writing::{self, Plan, Rotation};
 use crate::harness::{oracle, ports, sluice};
 use anyhow::{Context, ensure};
+use rustix::process::Signal;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write;
@@ -44,7 +45,12 @@ pub fn never_ahead(scene: &Scene) -> anyhow::Result<()> {
         setup.wait_for(1)?;
         // A random moment is what this is about, so there is nothing to wait for.
         thread::sleep(Duration::from_millis(random.of(0..1_500)));
+        // From here on batches are sent that the broker never gets to see.
+        first.process.signal(Signal::STOP)?;
+        agent.wait_for_metric("held_bytes", |bytes| bytes > 0)?;
         agent.kill()?;
+        first.process.kill()?;
+        let first = sluice::broker_at(scene, &first.address, &data("first"))?;
         let before = topic::read(&first.address, TOPIC)?;
         let written = writing.end()?;
         let second = sluice::broker_at(scene, &ports::free_address(), &data("second"))?;
