@@ -71,7 +71,7 @@ pub struct Input {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub client: ClientConfig,
-    /// Topic of the records; parts of a file's path can stand in it, see [`TopicTemplate`].
+    /// Topic of the records; parts of a file's path can stand in it, as `docs/sluice.yaml` says.
     pub topic: String,
     /// Fields that every document gets: names without dots, with their values.
     pub labels: BTreeMap<String, String>,

@@ -107,7 +107,7 @@ fn a_name_that_is_no_pipeline_says_which_there_are() {
     assert_eq!(
         text("q"),
         "q: no such pipeline, and no file of that name\n\
-         hint: ready-made pipelines are nginx-access, apache-access, syslog, json, generic"
+         hint: ready-made pipelines are nginx-access, apache-access, syslog, journald, json, generic"
     );
     assert!(text("./no/such/file.yml").starts_with("./no/such/file.yml: cannot read pipeline: "));
     let folder = tempfile::tempdir().unwrap();

@@ -35,7 +35,7 @@ pub struct Outgoing {
     pub bytes: Bytes,
     /// The producer has it.
     pub handed: bool,
-    /// An earlier run has sent it: the broker may have it. It keeps its number until the broker has said so.
+    /// An earlier run has sent it, or this one without an answer: the broker may have it. It keeps its number until the broker has said so.
     pub unsure: bool,
     /// Why it cannot be made again. It is never sent, but the broker may have it and then counts it among the five that
     /// it remembers; so it keeps its place here, and in the journal, until everything before it is resolved.

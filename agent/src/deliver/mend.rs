@@ -60,6 +60,8 @@ impl Delivery {
             tracing::error!("{reason}; it is sent again");
         }
         lane.stuck = Some(Stuck { reason, refusals: refusals + 1, again_at: Instant::now() + pause(refusals) });
+        // The producer forgets now that it has sent them before, and the broker may have those behind the first, too.
+        lane.queue.iter_mut().for_each(|outgoing| outgoing.unsure |= outgoing.handed);
         lane.start_over();
     }
 

@@ -7,7 +7,7 @@
 //!
 //! The stages, in order: `split` (the delimiter ends a raw line), `encoding` (its bytes become UTF-8), `container` (the
 //! runtime's wrapping is taken off, pieces of a line are put together, per stream), `multiline` (lines become groups),
-//! filters, the longest value. Plain files go through none of this: [`crate::lines`] is their way.
+//! filters, the longest value. Plain files go through none of this: `lines` is their way.
 
 mod compile;
 mod container;
