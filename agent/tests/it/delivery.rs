@@ -137,6 +137,20 @@ async fn a_refused_batch_that_the_broker_may_have_is_sent_again_as_it_is() {
     assert_eq!((agent.unread().len(), fixture.broker.count()), (0, 101));
 }
 
+/// The client knows of attempts that it made itself; what an earlier one left unclear, the agent has to remember.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_may_have_stays_unclear_over_the_next_refusal() {
+    let fixture = Fixture::new();
+    let (text, lines) = lines("line", 100);
+    fixture.append("a.log", text);
+    fixture.broker.refuse(SendError::Unsure("the connection broke off".into()));
+    fixture.broker.refuse(SendError::Refused("not allowed for a while".into()));
+    let agent = fixture.start().await;
+    expect_in_order(&fixture, &lines).await;
+    assert!(agent.files().iter().all(|file| file.problem.is_none()), "{:?}", agent.files());
+    agent.stop(DRAIN).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_producer_gets_a_new_identity() {
     let fixture = Fixture::new();
