@@ -180,7 +180,7 @@ impl Document {
     pub fn timestamp_ms(&self) -> Option<i64> {
         match self.source.get("@timestamp")? {
             Value::String(text) => crate::date::iso8601_ms(text),
-            Value::Integer(ms) => Some(*ms),
+            Value::Integer(ms) | Value::Long(ms) => Some(*ms),
             _ => None,
         }
     }

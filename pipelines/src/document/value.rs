@@ -8,8 +8,10 @@ use indexmap::map::Entry;
 pub enum Value {
     Null,
     Bool(bool),
-    /// Java's `Integer` and `Long`: which of the two follows from the size.
+    /// A number as JSON has it: Java's `Integer` where it fits 32 bits, else `Long`.
     Integer(i64),
+    /// A `Long` of any size, as `convert` and grok make it: to Java's `equals` another thing than an `Integer`.
+    Long(i64),
     /// An integer that does not fit 64 bits with sign, as its decimal digits.
     BigInteger(Box<str>),
     /// Java's `Float`, made by `convert` and grok only; JSON's numbers are doubles.
@@ -113,7 +115,7 @@ impl Value {
             Value::Null => "null",
             Value::Bool(_) => "java.lang.Boolean",
             Value::Integer(number) if i32::try_from(*number).is_ok() => "java.lang.Integer",
-            Value::Integer(_) => "java.lang.Long",
+            Value::Integer(_) | Value::Long(_) => "java.lang.Long",
             Value::BigInteger(_) => "java.math.BigInteger",
             Value::Float(_) => "java.lang.Float",
             Value::Double(_) => "java.lang.Double",
@@ -134,7 +136,7 @@ impl Value {
         match self {
             Value::Null => text.push_str("null"),
             Value::Bool(truth) => text.push_str(if *truth { "true" } else { "false" }),
-            Value::Integer(number) => text.push_str(&number.to_string()),
+            Value::Integer(number) | Value::Long(number) => text.push_str(&number.to_string()),
             Value::BigInteger(digits) => text.push_str(digits),
             Value::Float(number) => text.push_str(&java_float(f64::from(*number), &format!("{number:e}"))),
             Value::Double(number) => text.push_str(&java_float(*number, &format!("{number:e}"))),

@@ -25,7 +25,7 @@ pub fn write_value(out: &mut Vec<u8>, value: &Value) {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Integer(number) => write_integer(out, *number),
+        Value::Integer(number) | Value::Long(number) => write_integer(out, *number),
         Value::BigInteger(digits) => out.extend_from_slice(digits.as_bytes()),
         // Infinity and NaN are no JSON: Elasticsearch's writer puts them in quotes.
         Value::Float(number) if !number.is_finite() => write_string(out, &value.to_java_string()),

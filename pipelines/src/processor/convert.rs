@@ -90,7 +90,7 @@ impl Kind {
         let text = value.to_java_string();
         let converted = match self {
             Kind::Integer => integer(&text).filter(|number| i32::try_from(*number).is_ok()).map(Value::Integer),
-            Kind::Long => integer(&text).map(Value::Integer),
+            Kind::Long => integer(&text).map(Value::Long),
             Kind::Float => float(&text).map(|number| Value::Float(number as f32)),
             Kind::Double => float(&text).map(Value::Double),
             Kind::Boolean => {

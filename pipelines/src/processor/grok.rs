@@ -80,7 +80,7 @@ fn value(kind: ValueKind, text: &str) -> Result<Value, Reason> {
     Ok(match kind {
         ValueKind::String => Value::from(text),
         ValueKind::Integer => Value::Integer(i64::from(text.parse::<i32>().map_err(|_| not_a_number())?)),
-        ValueKind::Long => Value::Integer(text.parse().map_err(|_| not_a_number())?),
+        ValueKind::Long => Value::Long(text.parse().map_err(|_| not_a_number())?),
         ValueKind::Float => Value::Float(text.trim().parse().map_err(|_| not_a_number())?),
         ValueKind::Double => Value::Double(text.trim().parse().map_err(|_| not_a_number())?),
         ValueKind::Boolean => Value::Bool(text.eq_ignore_ascii_case("true")),
