@@ -40,6 +40,8 @@ pub struct DocumentBatch {
     pub json: Vec<u8>,
     /// One item per document.
     pub items: Vec<Item>,
+    /// Partition of the records behind them: documents of one partition are given to a sink in the order of its offsets.
+    pub partition: i32,
 }
 
 impl DocumentBatch {
@@ -57,6 +59,8 @@ pub struct Item {
     /// `None`: the far end makes one, and a repetition is not recognised.
     pub id: Option<DocumentId>,
     pub index: Arc<str>,
+    /// Time of the document's event, in milliseconds since the epoch: that in its `@timestamp`.
+    pub event_ms: i64,
     pub op: Op,
     pub routing: Option<Arc<str>>,
     /// Ingest pipeline of the far end that the document shall pass (`pipeline` of a bulk action).
@@ -115,6 +119,8 @@ pub struct Rejection {
     /// The far end's error type, such as `document_parsing_exception`.
     pub kind: String,
     pub reason: String,
+    /// How often the document was sent.
+    pub attempts: u32,
 }
 
 /// The sink ends and delivers nothing any more.

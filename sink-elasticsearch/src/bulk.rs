@@ -85,11 +85,12 @@ mod tests {
             json,
             id,
             index: "sluice-\"a".into(),
+            event_ms: 0,
             op,
             routing: None,
             pipeline: None,
         };
-        let mut batch = DocumentBatch { json: br#"{"a":1}{"b":"\n"}"#.to_vec(), items: Vec::new() };
+        let mut batch = DocumentBatch { json: br#"{"a":1}{"b":"\n"}"#.to_vec(), ..DocumentBatch::default() };
         batch.items.push(item(0..7, Some(DocumentId::Record(*b"AAAAAAAAAAAAAAAAAAAAAAAA")), Op::Create));
         batch.items.push(item(7..17, Some(DocumentId::Text("x\ny".into())), Op::Index));
         batch.items.push(Item {

@@ -120,9 +120,12 @@ fn interpret(node: &Node, status: StatusCode, retry_after: Option<Duration>, ans
             } else {
                 "larger than the server takes (http.max_content_length)".into()
             },
+            attempts: 1,
         }),
         // Only an Elasticsearch can say that a document is bad; a 400 of something else says nothing about it.
-        400 if has_form => Exchanged::Divide(Rejection { status: code, kind: error.kind, reason: error.reason }),
+        400 if has_form => {
+            Exchanged::Divide(Rejection { status: code, kind: error.kind, reason: error.reason, attempts: 1 })
+        }
         _ => again(
             node,
             SetbackKind::Stopped,

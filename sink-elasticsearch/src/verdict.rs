@@ -41,7 +41,7 @@ pub(crate) fn judge(item: &Item, answer: ItemAnswer) -> Verdict {
 }
 
 fn reject(status: u16, error: ErrorAnswer) -> Verdict {
-    Verdict::Final(Outcome::Rejected(Rejection { status, kind: error.kind, reason: error.reason }))
+    Verdict::Final(Outcome::Rejected(Rejection { status, kind: error.kind, reason: error.reason, attempts: 1 }))
 }
 
 /// The condition behind an error that says nothing about the document, if it is one. `subject` is the index, or the
@@ -92,6 +92,7 @@ mod tests {
             json: 0..2,
             id: Some(DocumentId::Text("a".into())),
             index: "i".into(),
+            event_ms: 0,
             op,
             routing: None,
             pipeline: None,
@@ -146,7 +147,15 @@ mod tests {
 
     #[test]
     fn the_failure_store_is_not_the_index() {
-        let item = Item { json: 0..2, id: None, index: "i".into(), op: Op::Create, routing: None, pipeline: None };
+        let item = Item {
+            json: 0..2,
+            id: None,
+            index: "i".into(),
+            event_ms: 0,
+            op: Op::Create,
+            routing: None,
+            pipeline: None,
+        };
         let answer = ItemAnswer { status: Some(201), error: None, in_failure_store: true };
         assert!(matches!(judge(&item, answer), Verdict::Final(Outcome::Rejected(_))));
     }

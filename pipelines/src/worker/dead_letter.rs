@@ -46,12 +46,13 @@ fn letter(partition: &TopicPartition, record: &Record<'_>, rejected: &Rejected) 
     for header in record.headers.clone() {
         headers.push(&String::from_utf8_lossy(header.key), header.value);
     }
-    let Rejection { status, kind, reason } = &rejected.rejection;
+    let Rejection { status, kind, reason, attempts } = &rejected.rejection;
     let mut push = |key: &str, value: &str| headers.push(key, Some(value.as_bytes()));
     push("sluice.dead.status", &status.to_string());
     push("sluice.dead.type", kind);
     push("sluice.dead.reason", reason);
     push("sluice.dead.index", &rejected.index);
+    push("sluice.dead.attempts", &attempts.to_string());
     push("sluice.dead.topic", &partition.topic);
     push("sluice.dead.partition", &partition.partition.to_string());
     push("sluice.dead.offset", &record.offset.to_string());

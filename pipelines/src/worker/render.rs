@@ -69,6 +69,7 @@ impl Renderer {
     /// Renders the records of `batches`, whole record batches, that are not before `span`.
     pub fn render(&self, partition: &TopicPartition, batches: &[u8], span: Span) -> Rendered {
         let mut rendered = Rendered::default();
+        rendered.batch.partition = partition.partition;
         let mut run = Run {
             renderer: self,
             indices: Indices::new(&self.index),
@@ -183,6 +184,7 @@ impl Run<'_> {
             json: start..rendered.batch.json.len(),
             id: Some(id),
             index,
+            event_ms,
             op: Op::Create,
             routing: document.routing().map(Into::into),
             pipeline: None,

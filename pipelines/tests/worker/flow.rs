@@ -113,6 +113,7 @@ async fn what_is_rejected_becomes_a_dead_letter() {
         ("sluice.dead.type", "k"),
         ("sluice.dead.reason", "r"),
         ("sluice.dead.index", "sluice-generic-2026.11"),
+        ("sluice.dead.attempts", "1"),
         ("sluice.dead.topic", "logs"),
         ("sluice.dead.partition", "3"),
         ("sluice.dead.offset", "11"),

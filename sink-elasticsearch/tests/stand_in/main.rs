@@ -44,6 +44,7 @@ fn push(batch: &mut DocumentBatch, index: &str, id: &str, json: &str) {
         json: start..batch.json.len(),
         id: Some(DocumentId::Text(id.into())),
         index: index.into(),
+        event_ms: 0,
         op: Op::Create,
         routing: None,
         pipeline: None,
