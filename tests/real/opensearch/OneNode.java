@@ -1,6 +1,9 @@
 import org.codelibs.opensearch.runner.OpenSearchRunner;
 
-/** One OpenSearch node in this process: OneNode FOLDER HTTP_PORT TRANSPORT_PORT. Ends with the process. */
+/**
+ * One OpenSearch node in this process: OneNode FOLDER HTTP_PORT TRANSPORT_PORT. Ends with the process. The environment variable
+ * SEARCH_PROPERTIES has further settings, a line `name: value` each.
+ */
 public final class OneNode {
   public static void main(String[] args) throws Exception {
     String folder = args[0];
@@ -17,6 +20,12 @@ public final class OneNode {
       settings.putList("node.roles", "cluster_manager", "data", "ingest");
       // A machine whose disk is nearly full must not make the indices read-only.
       settings.put("cluster.routing.allocation.disk.threshold_enabled", "false");
+      for (String line : System.getenv().getOrDefault("SEARCH_PROPERTIES", "").split("\n")) {
+        String[] setting = line.split(": ", 2);
+        if (setting.length == 2) {
+          settings.put(setting[0], setting[1]);
+        }
+      }
     });
     runner.build(OpenSearchRunner.newConfigs().basePath(folder).numOfNode(1).baseHttpPort(Integer.parseInt(httpPort) - 1));
     Thread.currentThread().join();
