@@ -192,7 +192,7 @@ impl ValueTemplate {
     pub fn render(&self, document: &Document, escape: Escape) -> Value {
         match self {
             ValueTemplate::Constant(value) => value.clone(),
-            ValueTemplate::Text(template) => Value::String(template.render(document, escape)),
+            ValueTemplate::Text(template) => Value::from(template.render(document, escape)),
             ValueTemplate::List(values) => {
                 Value::List(values.iter().map(|value| value.render(document, escape)).collect())
             }

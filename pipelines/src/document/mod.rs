@@ -1,5 +1,6 @@
 //! The document that a line becomes: a tree of values, and beside it what Elasticsearch calls metadata.
 
+mod map;
 mod path;
 mod read;
 mod value;
@@ -8,9 +9,10 @@ mod write;
 use jiff::Timestamp;
 use std::borrow::Cow;
 
+pub use map::Map;
 pub use path::{FieldError, FieldPath};
 pub use read::{DuplicateKeys, JsonError, NESTING_MAX, read, read_prefix};
-pub use value::{Map, Value};
+pub use value::{Text, Value};
 pub(crate) use write::write_escaped;
 
 use path::{METADATA, Root};
@@ -242,7 +244,7 @@ impl Document {
     }
 
     /// Puts a value at the top, where `_index`, `_id` and the like are metadata.
-    pub(crate) fn put(&mut self, key: Box<str>, value: Value) {
+    pub(crate) fn put(&mut self, key: Text, value: Value) {
         if METADATA.contains(&&*key) {
             self.metadata.insert(key, value);
         } else {

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::value::{Map, Value};
+use super::map::Map;
+use super::value::{Text, Value};
 
 /// A field's path, split once when a pipeline is loaded. A dot always separates: a literal key `a.b` cannot be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub struct FieldPath {
     text: Box<str>,
     root: Root,
     /// Never empty.
-    segments: Vec<Box<str>>,
+    segments: Vec<Text>,
 }
 
 /// Where a path begins.
@@ -70,7 +71,7 @@ impl FieldPath {
         if trimmed.is_empty() {
             return Err(FieldError::Invalid(text.to_owned()));
         }
-        let segments: Vec<Box<str>> = trimmed.split('.').map(Box::from).collect();
+        let segments: Vec<Text> = trimmed.split('.').map(Text::from).collect();
         let root = if root == Root::Source && METADATA.contains(&&*segments[0]) { Root::Metadata } else { root };
         Ok(FieldPath { text: text.into(), root, segments })
     }

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::value::{Map, Value};
+use super::map::Map;
+use super::value::{Text, Value};
 
 /// How deep lists and maps may lie in each other: the limit of Elasticsearch's own reader, which also keeps the
 /// recursion here within a thread's stack.
@@ -208,9 +209,9 @@ impl Reader<'_> {
     }
 
     /// The text of a string; the position is on its opening quote.
-    fn string(&mut self) -> Result<String, JsonError> {
+    fn string(&mut self) -> Result<Text, JsonError> {
         self.position += 1;
-        let mut string = String::new();
+        let mut string = Text::default();
         loop {
             let rest = &self.bytes[self.position..];
             let Some(plain) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) else {

@@ -1,7 +1,11 @@
 //! A value of a document: what JSON can say, with Java's number types where Elasticsearch keeps them apart.
 
-use indexmap::IndexMap;
-use indexmap::map::Entry;
+use compact_str::CompactString;
+
+use super::map::Map;
+
+/// A text of a document, or a key: up to 24 bytes lie in the value itself, as most fields of a log do.
+pub type Text = CompactString;
 
 /// One value of a document's tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,87 +21,9 @@ pub enum Value {
     /// Java's `Float`, made by `convert` and grok only; JSON's numbers are doubles.
     Float(f32),
     Double(f64),
-    String(String),
+    String(Text),
     List(Vec<Value>),
     Map(Map),
-}
-
-/// An object: keys in the order in which they were added.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Map {
-    entries: IndexMap<Box<str>, Value>,
-}
-
-impl Map {
-    pub fn new() -> Map {
-        Map::default()
-    }
-
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.get(key)
-    }
-
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        self.entries.get_mut(key)
-    }
-
-    pub fn contains_key(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
-    /// Puts a value; a key that is there keeps its place.
-    pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Value>) -> Option<Value> {
-        self.entries.insert(key.into(), value.into())
-    }
-
-    /// The value of the key, which is made with `make` when it is not there.
-    pub fn get_or_insert_with(&mut self, key: &str, make: impl FnOnce() -> Value) -> &mut Value {
-        // Two look-ups only on the way that adds: the entry interface would allocate the key on every call.
-        match self.entries.get_index_of(key) {
-            Some(index) => &mut self.entries[index],
-            None => match self.entries.entry(key.into()) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(make()),
-            },
-        }
-    }
-
-    /// Takes a key out; the order of the others stays.
-    pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.entries.shift_remove(key)
-    }
-
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.entries.iter().map(|(key, value)| (&**key, value))
-    }
-
-    /// Keeps the entries for which `keep` says so.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
-        self.entries.retain(|key, value| keep(key, value));
-    }
-}
-
-impl IntoIterator for Map {
-    type Item = (Box<str>, Value);
-    type IntoIter = indexmap::map::IntoIter<Box<str>, Value>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
-    }
-}
-
-impl FromIterator<(Box<str>, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (Box<str>, Value)>>(entries: I) -> Map {
-        Map { entries: entries.into_iter().collect() }
-    }
 }
 
 impl Value {
@@ -203,12 +129,18 @@ fn java_float(number: f64, scientific: &str) -> String {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Value {
-        Value::String(text.to_owned())
+        Value::String(text.into())
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Value {
+        Value::String(text.into())
+    }
+}
+
+impl From<Text> for Value {
+    fn from(text: Text) -> Value {
         Value::String(text)
     }
 }

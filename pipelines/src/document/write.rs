@@ -1,6 +1,7 @@
 //! Writes values as JSON on one line, straight into a buffer.
 
-use super::value::{Map, Value};
+use super::map::Map;
+use super::value::Value;
 
 /// For each byte: 0 when it stands for itself in a JSON string, else the letter of its escape (`u` for six bytes).
 const ESCAPES: [u8; 256] = {

@@ -80,7 +80,7 @@ impl Node {
             Kind::Integer(number) => Value::Integer(*number),
             Kind::BigInteger(digits) => Value::BigInteger(digits.as_str().into()),
             Kind::Double(number) => Value::Double(*number),
-            Kind::String(text) => Value::String(text.clone()),
+            Kind::String(text) => Value::from(text.as_str()),
             Kind::List(nodes) => Value::List(nodes.iter().map(Node::to_value).collect()),
             Kind::Map(entries) => Value::Map(
                 entries.iter().map(|(key, node)| (key.name.as_str().into(), node.to_value())).collect::<Map>(),

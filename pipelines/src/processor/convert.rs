@@ -98,10 +98,10 @@ impl Kind {
                     .ok_or_else(|| Reason(format!("[{text}] is not a boolean value, cannot convert to boolean")));
             }
             Kind::Ip => match text.parse::<IpAddr>() {
-                Ok(_) => return Ok(Value::String(text)),
+                Ok(_) => return Ok(Value::from(text)),
                 Err(_) => return Err(Reason(format!("'{text}' is not an IP string literal."))),
             },
-            Kind::String => return Ok(Value::String(text)),
+            Kind::String => return Ok(Value::from(text)),
             Kind::Auto => return Ok(if let Value::String(text) = value { auto(text) } else { value.clone() }),
         };
         converted.ok_or_else(|| Reason(format!("unable to convert [{text}] to {}", self.name())))

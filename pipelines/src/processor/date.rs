@@ -86,7 +86,7 @@ impl Processor for Date {
         };
         let moment = self.formats.iter().find_map(|format| format.read(&text, &zone, context)).ok_or_else(unable)?;
         let written = self.output.write(moment, &zone);
-        document.set_field(&self.target, Value::String(written))?;
+        document.set_field(&self.target, Value::from(written))?;
         Ok(Flow::Next)
     }
 }

@@ -69,7 +69,7 @@ impl Processor for Grok {
             document.set(name, value)?;
         }
         if let Some(path) = &self.trace_match {
-            document.set_field(path, Value::String(index.to_string()))?;
+            document.set_field(path, Value::from(index.to_string()))?;
         }
         Ok(Flow::Next)
     }

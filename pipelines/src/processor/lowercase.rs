@@ -27,12 +27,12 @@ impl Processor for Lowercase {
         let new = match document.field(&self.field)? {
             Value::Null if self.ignore_missing => return Ok(Flow::Next),
             Value::Null => return Err(Reason(format!("field [{name}] is null, cannot process it."))),
-            Value::String(text) => Value::String(text.to_lowercase()),
+            Value::String(text) => Value::from(text.to_lowercase()),
             Value::List(values) => Value::List(
                 values
                     .iter()
                     .map(|value| match value {
-                        Value::String(text) => Ok(Value::String(text.to_lowercase())),
+                        Value::String(text) => Ok(Value::from(text.to_lowercase())),
                         other => Err(Reason(format!(
                             "value [{}] of type [{}] in list field [{name}] cannot be cast to [java.lang.String]",
                             other.to_java_string(),
