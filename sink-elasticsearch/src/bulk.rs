@@ -1,6 +1,7 @@
 //! The body of a bulk request: an action line and a document line for each item.
 
-use crate::delivery::Entry;
+use crate::delivery::{Run, bulk_bytes};
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pipelines::sink::{Item, Op};
@@ -11,44 +12,46 @@ const GZIP_LEVEL: u32 = 1;
 /// The compressor is fed in pieces of this size, not line by line.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// A body ready to be sent.
+/// A body ready to be sent; clones share the bytes.
+#[derive(Debug, Clone)]
 pub(crate) struct Body {
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// Before compression.
     pub plain_bytes: usize,
 }
 
-/// Renders the body of a request for `entries`.
-pub(crate) fn render(entries: &[Entry], gzip: bool) -> Body {
+/// Renders the body of a request for `runs`.
+pub(crate) fn render(runs: &[Run], gzip: bool) -> Body {
     let mut plain_bytes = 0;
     let bytes = if gzip {
         let encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, encoder);
-        write_items(entries, &mut out, &mut plain_bytes);
+        let mut line = Vec::new();
+        for (item, json) in runs.iter().flat_map(Run::documents) {
+            line.clear();
+            write_action(item, &mut line);
+            out.write_all(&line).expect(MEMORY);
+            out.write_all(json).expect(MEMORY);
+            out.write_all(b"\n").expect(MEMORY);
+            plain_bytes += line.len() + json.len() + 1;
+        }
         let encoder = out.into_inner().map_err(|_| ()).expect(MEMORY);
         encoder.finish().expect(MEMORY)
     } else {
-        let mut out = Vec::with_capacity(entries.iter().map(Entry::bulk_bytes).sum());
-        write_items(entries, &mut out, &mut plain_bytes);
+        let capacity = runs.iter().flat_map(Run::documents).map(|(item, json)| bulk_bytes(item, json)).sum();
+        let mut out = Vec::with_capacity(capacity);
+        for (item, json) in runs.iter().flat_map(Run::documents) {
+            write_action(item, &mut out);
+            out.extend_from_slice(json);
+            out.push(b'\n');
+        }
+        plain_bytes = out.len();
         out
     };
-    Body { bytes, plain_bytes }
+    Body { bytes: bytes.into(), plain_bytes }
 }
 
 const MEMORY: &str = "writing to memory does not fail";
-
-fn write_items(entries: &[Entry], out: &mut impl Write, plain_bytes: &mut usize) {
-    let mut action = Vec::new();
-    for entry in entries {
-        action.clear();
-        write_action(entry.item(), &mut action);
-        let json = entry.json();
-        out.write_all(&action).expect(MEMORY);
-        out.write_all(json).expect(MEMORY);
-        out.write_all(b"\n").expect(MEMORY);
-        *plain_bytes += action.len() + json.len() + 1;
-    }
-}
 
 fn write_action(item: &Item, out: &mut Vec<u8>) {
     out.extend_from_slice(match item.op {
@@ -103,15 +106,16 @@ mod tests {
             "{\"index\":{\"_index\":\"sluice-\\\"a\",\"_id\":\"x\\ny\"}}\n{\"b\":\"\\n\"}\n",
             "{\"create\":{\"_index\":\"sluice-\\\"a\",\"routing\":\"r\",\"pipeline\":\"p\"}}\n{\"a\":1}\n",
         );
-        let (delivery, _caller) = Delivery::new(batch);
-        let entries: Vec<_> = delivery.entries().collect();
-        let plain = render(&entries, false);
+        let (run, _caller) = Delivery::begin(batch);
+        let runs = [run];
+        let plain = render(&runs, false);
         assert_eq!(String::from_utf8_lossy(&plain.bytes), want);
         assert_eq!(plain.plain_bytes, want.len());
-        assert!(entries.iter().map(Entry::bulk_bytes).sum::<usize>() >= want.len());
+        let bound: usize = runs[0].documents().map(|(item, json)| bulk_bytes(item, json)).sum();
+        assert!(bound >= want.len());
 
         let mut text = String::new();
-        let packed = render(&entries, true);
+        let packed = render(&runs, true);
         flate2::read::GzDecoder::new(&packed.bytes[..]).read_to_string(&mut text).expect("the body is gzip");
         assert_eq!(text, want);
     }

@@ -1,126 +1,117 @@
 //! Carries one bulk request to its end: sends it, and sends again, holds or divides what was not done.
 
-use crate::alarm::{Alarm, Alarms, Condition};
+use crate::alarm::{Alarms, Condition};
 use crate::backoff::Backoff;
-use crate::bulk;
-use crate::delivery::Entry;
+use crate::bulk::{self, Body};
 use crate::exchange::{Exchanged, Setback, SetbackKind, exchange};
+use crate::hold::Holds;
 use crate::metrics::Metrics;
-use crate::node::Node;
-use crate::response::ItemAnswer;
-use crate::verdict::{Verdict, judge};
+use crate::nodes::{Failure, Nodes};
+use crate::pace::{Answered, Pace, Slot};
+use crate::part::{Part, Trouble};
+use crate::verdict::above_limit;
 use pipelines::sink::{Outcome, Rejection};
-use reqwest::Client;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Failures in a row after which a busy server is a problem to show, not the daily course of things: with the default
 /// back-off about three seconds.
-const FAILURES_BEFORE_ALARM: u32 = 5;
-/// A request above the server's limit for indexing pressure (a tenth of its heap) is refused for ever, even by an idle
-/// node: refused this often in a row, it is divided.
-const REFUSALS_BEFORE_DIVIDING: u32 = 2;
+pub(crate) const FAILURES_BEFORE_ALARM: u32 = 5;
+/// While no node is up, it is looked so often whether anybody waits for the documents still.
+const NODE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What every bulk request needs.
 pub(crate) struct Carrier {
-    pub client: Client,
-    pub nodes: Vec<Node>,
-    /// Node of the next request.
-    pub turn: AtomicUsize,
+    pub nodes: Arc<Nodes>,
+    pub pace: Arc<Pace>,
+    pub holds: Holds,
     pub gzip: bool,
-    /// Requests in flight; one that backs off keeps its place, so that an overloaded server gets less.
-    pub slots: Semaphore,
     pub backoff: Backoff,
+    /// How long a document is sent again that the server stumbles over while it takes others.
+    pub index_hold: Duration,
     pub alarms: Arc<Alarms>,
     pub metrics: Metrics,
     /// The sink ends: nothing more is sent.
     pub closed: CancellationToken,
 }
 
-/// Documents that are sent in one request.
-pub(crate) struct Part {
-    entries: Vec<Entry>,
-    /// In a row, without anything having been done in between.
-    failures: u32,
-    /// Not to be sent before.
-    due: Option<Instant>,
-    alarms: Vec<Alarm>,
+/// A request that has come back.
+pub(crate) struct Sent {
+    pub exchanged: Exchanged,
+    /// The node that it was sent to.
+    pub place: usize,
+    /// The server worked on nothing else of ours when it answered.
+    pub alone: bool,
+    pub answered: Answered,
 }
 
-impl Part {
-    pub fn new(entries: Vec<Entry>) -> Self {
-        Self { entries, failures: 0, due: None, alarms: Vec::new() }
-    }
-
-    /// Both halves, to be sent at once.
-    fn divide(mut self) -> [Self; 2] {
-        let back = self.entries.split_off(self.entries.len() / 2);
-        [Self::new(back), Self::new(self.entries)]
-    }
-}
-
-/// Starts to carry `part`.
-pub(crate) fn spawn(carrier: Arc<Carrier>, part: Part) {
+/// Starts to carry `part`. One without a slot waits for one when it is due.
+pub(crate) fn spawn(carrier: Arc<Carrier>, part: Part, slot: Option<Slot>) {
     tokio::spawn(async move {
         let closed = carrier.closed.clone();
-        // Entries that go without an outcome tell their callers that the sink is closed.
-        closed.run_until_cancelled(carry(carrier, part)).await;
+        // Documents that go without an outcome tell their callers that the sink is closed.
+        closed.run_until_cancelled(carry(carrier, part, slot)).await;
     });
 }
 
-async fn carry(carrier: Arc<Carrier>, part: Part) {
-    // What is held waits outside: it may stand for hours, while others can be sent.
-    wait_until(part.due).await;
-    let Ok(_slot) = carrier.slots.acquire().await else { return };
+async fn carry(carrier: Arc<Carrier>, part: Part, mut slot: Option<Slot>) {
+    // The last one is sent next.
     let mut parts = vec![part];
     while let Some(mut part) = parts.pop() {
-        wait_until(part.due.take()).await;
-        part.entries.retain(|entry| !entry.is_given_up());
-        if part.entries.is_empty() {
+        part.forget_given_up();
+        if part.is_empty() {
             continue;
         }
-        let (entries, exchanged) = carrier.send(std::mem::take(&mut part.entries)).await;
-        part.entries = entries;
-        match exchanged {
-            Exchanged::Items(answers) => parts.extend(carrier.settle(part, answers)),
-            Exchanged::Again(setback) => {
-                let refusals = setback.kind == SetbackKind::Refused && part.failures + 1 >= REFUSALS_BEFORE_DIVIDING;
-                let part = carrier.postpone(part, setback);
-                match refusals && part.entries.len() > 1 {
-                    true => {
-                        let (due, failures) = (part.due, part.failures);
-                        parts.extend(part.divide().map(|half| Part { due, failures, ..half }));
-                    }
-                    false => parts.push(part),
-                }
-            }
-            Exchanged::Divide(rejection) if part.entries.len() == 1 => carrier.reject(part, rejection),
-            Exchanged::Divide(_) => parts.extend(part.divide()),
+        if let Some(due) = part.due.take() {
+            sleep_until(due).await;
+            parts.push(part);
+            continue;
         }
-    }
-}
-
-async fn wait_until(due: Option<Instant>) {
-    if let Some(due) = due {
-        tokio::time::sleep_until(due).await;
+        if slot.is_none() {
+            slot = Some(carrier.pace.slot().await);
+        }
+        carrier.pace.paused().await;
+        let Some(place) = carrier.nodes.pick(NODE_PATIENCE).await else {
+            parts.push(part);
+            continue;
+        };
+        let sent = carrier.send(&mut part, place).await;
+        parts.extend(carrier.take(part, sent));
     }
 }
 
 impl Carrier {
-    /// Sends one request. The entries come back, since rendering them takes another thread.
-    async fn send(&self, entries: Vec<Entry>) -> (Vec<Entry>, Exchanged) {
-        let node = &self.nodes[self.turn.fetch_add(1, Ordering::Relaxed) % self.nodes.len()];
-        let gzip = self.gzip;
+    async fn send(&self, part: &mut Part, place: usize) -> Sent {
+        let body = match part.body.take() {
+            Some(body) => body,
+            None => self.render(part).await,
+        };
+        part.attempts += 1;
+        self.metrics.sending(body.plain_bytes, body.bytes.len());
+        let plain_bytes = body.plain_bytes;
+        // The bytes are shared, in case that they are to be sent again.
+        part.body = Some(body.clone());
+        let sending = self.pace.send();
+        let started = Instant::now();
+        let client = &self.nodes.connection().client;
+        let (status, exchanged) = exchange(client, self.nodes.node(place), body, self.gzip, part.len()).await;
+        let alone = sending.is_alone();
+        drop(sending);
+        let answered = Answered { sent: started, now: Instant::now(), plain_bytes };
+        self.metrics.answered(status.map(|status| status.as_u16()), started.elapsed());
+        Sent { exchanged, place, alone, answered }
+    }
+
+    /// Renders the request on another thread: it takes milliseconds.
+    async fn render(&self, part: &mut Part) -> Body {
+        let (runs, gzip) = (std::mem::take(&mut part.runs), self.gzip);
         let rendered = tokio::task::spawn_blocking(move || {
-            let body = bulk::render(&entries, gzip);
-            (entries, body)
+            let body = bulk::render(&runs, gzip);
+            (runs, body)
         });
-        let (entries, body) = match rendered.await {
+        let (runs, body) = match rendered.await {
             Ok(rendered) => rendered,
             // The runtime ends and with it this task; a panic of the renderer is passed on.
             Err(error) => match error.try_into_panic() {
@@ -128,80 +119,187 @@ impl Carrier {
                 Err(_) => std::future::pending().await,
             },
         };
-        self.metrics.sending(body.plain_bytes, body.bytes.len());
-        let started = Instant::now();
-        let (status, exchanged) = exchange(&self.client, node, body, gzip, entries.len()).await;
-        self.metrics.answered(status.map(|status| status.as_u16()), started.elapsed());
-        (entries, exchanged)
+        part.runs = runs;
+        body
     }
 
-    /// Takes the items' answers: what is left to be sent again.
-    fn settle(self: &Arc<Self>, part: Part, answers: Vec<ItemAnswer>) -> Option<Part> {
-        let sent = part.entries.len();
-        let mut again = Vec::new();
-        let mut held = BTreeMap::<_, (Condition, Vec<Entry>)>::new();
-        for (entry, answer) in part.entries.into_iter().zip(answers) {
-            match judge(entry.item(), answer) {
-                Verdict::Final(outcome) => {
-                    self.metrics.settled(&outcome);
-                    entry.resolve(outcome);
-                }
-                Verdict::Again => again.push(entry),
-                Verdict::Hold(condition) => {
-                    held.entry(condition.cause.clone()).or_insert((condition, Vec::new())).1.push(entry);
+    /// What is left to be sent in the same slot, the first one last.
+    fn take(self: &Arc<Self>, mut part: Part, sent: Sent) -> Vec<Part> {
+        let Sent { exchanged, place, alone, answered } = sent;
+        match exchanged {
+            Exchanged::Done => {
+                self.nodes.works(place);
+                self.pace.good(answered);
+                let indices = part.runs.iter().flat_map(|run| run.items().iter().map(|item| &item.index));
+                self.holds.passed(part.held_by.as_ref(), indices);
+                self.metrics.done(part.len());
+                part.runs.drain(..).for_each(|run| run.done());
+                Vec::new()
+            }
+            Exchanged::Items(answers) => {
+                self.nodes.works(place);
+                self.settle(part, answers, alone, answered)
+            }
+            Exchanged::Divide(rejection) => {
+                self.nodes.works(place);
+                self.divide(part, rejection, answered)
+            }
+            Exchanged::Again(setback) => {
+                let trouble = match setback.kind {
+                    SetbackKind::Refused => Trouble::Refused,
+                    SetbackKind::Stumbled { .. } => Trouble::Stumbled,
+                    SetbackKind::Unreachable | SetbackKind::Stopped => Trouble::Other,
+                };
+                part.fail(trouble, answered.now);
+                part.failures += 1;
+                self.metrics.postponed(part.len(), 0);
+                match setback.kind {
+                    SetbackKind::Refused => {
+                        self.nodes.works(place);
+                        self.refused(part, setback, alone, answered)
+                    }
+                    SetbackKind::Stumbled { overloaded } => {
+                        if overloaded {
+                            self.pace.refused(answered, false);
+                        }
+                        self.nodes.fails(place, Failure::Stumbled, setback.condition.clone());
+                        self.stumbled(part, setback, place)
+                    }
+                    SetbackKind::Unreachable => {
+                        self.nodes.fails(place, Failure::Unreachable, setback.condition);
+                        // Another node takes it, or it waits for one to come up.
+                        part.failures = 0;
+                        vec![part]
+                    }
+                    SetbackKind::Stopped => {
+                        self.nodes.works(place);
+                        vec![self.wait(part, setback, true)]
+                    }
                 }
             }
         }
-        self.metrics.postponed(again.len(), held.values().map(|held| held.1.len()).sum());
-        // Alarms end with what they were raised for; those that still hold are raised before they are let go.
-        let before = part.alarms;
-        for (condition, entries) in held.into_values() {
-            // Some of the request was done: what is held was refused for a reason of its own, as often as before.
-            let failures = if entries.len() == sent { part.failures + 1 } else { 1 };
-            let alarms = vec![self.alarms.raise(condition)];
-            let due = Some(Instant::now() + self.pause(failures));
-            spawn(self.clone(), Part { entries, failures, due, alarms });
-        }
-        let failures = if again.len() == sent { part.failures + 1 } else { 1 };
-        let mut alarms = Vec::new();
-        if failures >= FAILURES_BEFORE_ALARM {
-            alarms.push(
-                self.alarms.raise(Condition {
-                    cause: ("documents are put off", "Elasticsearch".into()),
-                    text:
-                        "Elasticsearch is overloaded and puts documents off again and again; they are sent more slowly"
-                            .into(),
-                }),
-            );
-        }
-        drop(before);
-        let due = Some(Instant::now() + self.pause(failures));
-        (!again.is_empty()).then_some(Part { entries: again, failures, due, alarms })
     }
 
-    /// Puts a whole request off.
-    fn postpone(&self, part: Part, setback: Setback) -> Part {
-        let Part { entries, failures, mut alarms, .. } = part;
-        let failures = failures + 1;
-        let at_once = setback.kind == SetbackKind::Stopped;
-        if (at_once || failures >= FAILURES_BEFORE_ALARM) && !alarms.iter().any(|alarm| alarm.is(&setback.condition)) {
+    /// 429 for the whole request: it gets less, and slower.
+    fn refused(self: &Arc<Self>, part: Part, setback: Setback, alone: bool, answered: Answered) -> Vec<Part> {
+        if let Some(retry_after) = setback.retry_after {
+            self.pace.pause(answered.now + retry_after);
+        }
+        if let Some((counted, limit)) = above_limit(&setback.rejection.reason) {
+            // What the server counts is not just the bytes that we see.
+            let share = limit as f64 / counted as f64;
+            self.pace.cap((answered.plain_bytes as f64 * share) as usize);
+            return match part.len() {
+                1 => self.reject(part, setback.rejection),
+                _ => part.divide(),
+            };
+        }
+        self.pace.refused(answered, alone);
+        if part.len() > 1 {
+            let part = self.wait(part, setback, false);
+            return if alone { part.divide() } else { vec![part] };
+        }
+        if self.is_hopeless(&part) {
+            return self.reject(part, setback.rejection);
+        }
+        let is_stuck = part.failures >= FAILURES_BEFORE_ALARM;
+        let part = self.wait(part, setback, false);
+        self.leave(part, is_stuck)
+    }
+
+    /// 408, 5xx, or no answer.
+    fn stumbled(self: &Arc<Self>, mut part: Part, setback: Setback, place: usize) -> Vec<Part> {
+        if part.failures == 1 && setback.retry_after.is_none() && self.nodes.has_other(place) {
+            return vec![part];
+        }
+        if let Some(retry_after) = setback.retry_after {
+            self.pace.pause(Instant::now() + retry_after);
+        }
+        // The server takes other requests, and not this one: there may be something in it.
+        let is_stuck = part.failures >= FAILURES_BEFORE_ALARM && self.others_pass(&part);
+        if is_stuck && part.len() == 1 && self.is_hopeless(&part) {
+            return self.reject(part, setback.rejection);
+        }
+        part = self.wait(part, setback, false);
+        match is_stuck && part.len() > 1 {
+            true => part.divide(),
+            false => self.leave(part, is_stuck),
+        }
+    }
+
+    /// The whole request was refused for what is in it: its halves are sent, down to the one document.
+    fn divide(self: &Arc<Self>, mut part: Part, rejection: Rejection, answered: Answered) -> Vec<Part> {
+        let is_too_large = rejection.status == 413;
+        if is_too_large {
+            // A refused request is above the limit, so the half of it is not below the half of the limit.
+            self.pace.cap(if part.len() > 1 { answered.plain_bytes / 2 } else { answered.plain_bytes - 1 });
+        }
+        if part.len() > 1 {
+            return part.divide();
+        }
+        if is_too_large || self.pace.is_answered() {
+            return self.reject(part, rejection);
+        }
+        // No request has ever been taken: this may be about all of them.
+        part.fail(Trouble::Other, answered.now);
+        part.failures += 1;
+        let Rejection { status, kind, reason, .. } = &rejection;
+        let condition = Condition {
+            cause: ("every request is refused", "Elasticsearch".into()),
+            text: format!(
+                "Elasticsearch refuses every bulk request ({status} {kind}: {reason}): is something between that changes \
+                 them? The documents wait until one is taken"
+            ),
+        };
+        let setback = Setback { condition, rejection, retry_after: None, kind: SetbackKind::Stopped };
+        vec![self.wait(part, setback, true)]
+    }
+
+    /// Puts a part off; it keeps its request. With an alarm after a while, or at once.
+    fn wait(&self, mut part: Part, setback: Setback, at_once: bool) -> Part {
+        if at_once || part.failures >= FAILURES_BEFORE_ALARM {
             // With several nodes, each may have its own trouble: none is let go before something was done.
-            alarms.push(self.alarms.raise(setback.condition));
+            part.raise(setback.condition, |condition| self.alarms.raise(condition));
         }
-        let pause = self.pause(failures).max(setback.retry_after.unwrap_or(Duration::ZERO));
-        self.metrics.postponed(entries.len(), 0);
-        Part { entries, failures, due: Some(Instant::now() + pause), alarms }
+        let pause = self.pause(part.failures).max(setback.retry_after.unwrap_or_default());
+        part.due = Some(Instant::now() + pause);
+        part
     }
 
-    fn reject(&self, part: Part, rejection: Rejection) {
-        for entry in part.entries {
-            let outcome = Outcome::Rejected(rejection.clone());
-            self.metrics.settled(&outcome);
-            entry.resolve(outcome);
+    /// Keeps the part in its slot, so that an overloaded server gets less; or lets it wait outside, where others can go on.
+    fn leave(self: &Arc<Self>, part: Part, outside: bool) -> Vec<Part> {
+        match outside {
+            true => {
+                spawn(self.clone(), Part { body: None, ..part }, None);
+                Vec::new()
+            }
+            false => vec![part],
         }
     }
 
-    fn pause(&self, failures: u32) -> Duration {
-        self.backoff.pause(failures, fastrand::f64())
+    /// It has failed in the same way for long, though others pass: it will never be taken.
+    pub fn is_hopeless(&self, part: &Part) -> bool {
+        part.trouble.is_some_and(|(_, since)| since.elapsed() >= self.index_hold) && self.others_pass(part)
+    }
+
+    fn others_pass(&self, part: &Part) -> bool {
+        part.trouble.is_some_and(|(_, since)| self.pace.is_good_since(since))
+    }
+
+    /// All documents of the part are rejected.
+    fn reject(&self, part: Part, rejection: Rejection) -> Vec<Part> {
+        let rejection = Rejection { attempts: part.attempts, ..rejection };
+        for run in &part.runs {
+            let outcomes = (0..run.len()).map(|place| {
+                self.metrics.request_rejected(&rejection);
+                (place, Outcome::Rejected(rejection.clone()))
+            });
+            run.resolve(outcomes.collect());
+        }
+        Vec::new()
+    }
+
+    pub fn pause(&self, failures: u32) -> Duration {
+        self.backoff.pause(failures.max(self.pace.refusals()), fastrand::f64())
     }
 }

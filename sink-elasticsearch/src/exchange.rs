@@ -2,25 +2,23 @@
 
 use crate::alarm::Condition;
 use crate::bulk::Body;
+use crate::connection::{innermost, read};
 use crate::node::Node;
-use crate::response::{BulkAnswer, ErrorAnswer, ItemAnswer, error_of};
+use crate::response::{BulkAnswer, ErrorAnswer, ItemAnswer, error_of, is_all_done};
 use crate::verdict;
 use pipelines::sink::Rejection;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode};
-use std::error::Error as _;
-use std::sync::Arc;
-use std::time::Duration;
+use reqwest::{Client, StatusCode};
+use std::time::{Duration, SystemTime};
 
-/// Bytes of an answer that are read: far more than 10,000 items with long reasons, and a bound for what a stranger on
-/// that port can make us keep.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// A server that asks for a longer pause is asked again after this one.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// What became of a bulk request.
 #[derive(Debug)]
 pub(crate) enum Exchanged {
+    /// All items are done.
+    Done,
     /// The server worked on it; one answer for each item.
     Items(Vec<ItemAnswer>),
     /// Nothing is known; with ids it is safe to send it again.
@@ -33,6 +31,8 @@ pub(crate) enum Exchanged {
 #[derive(Debug)]
 pub(crate) struct Setback {
     pub condition: Condition,
+    /// What a document is rejected with that comes back like this for ever.
+    pub rejection: Rejection,
     pub retry_after: Option<Duration>,
     pub kind: SetbackKind,
 }
@@ -41,9 +41,12 @@ pub(crate) struct Setback {
 pub(crate) enum SetbackKind {
     /// 429: it is too much for now.
     Refused,
-    /// 408 and 5xx: the server stumbled, which passes in most cases without anybody doing something.
-    Stumbled,
-    /// No connection, no answer, or one that holds until somebody does something.
+    /// 408, 5xx, no answer or half of one, which passes in most cases without anybody doing something. `overloaded`: it
+    /// may be too much.
+    Stumbled { overloaded: bool },
+    /// There is no connection.
+    Unreachable,
+    /// An answer that holds until somebody does something.
     Stopped,
 }
 
@@ -71,7 +74,7 @@ pub(crate) async fn exchange(
         Err(error) => return (None, unreachable(node, error)),
     };
     let status = response.status();
-    let retry_after = retry_after(response.headers());
+    let retry_after = retry_after(response.headers(), SystemTime::now());
     let answer = match read(&mut response).await {
         Ok(Some(answer)) => answer,
         // Fewer items have a shorter answer.
@@ -81,19 +84,18 @@ pub(crate) async fn exchange(
     (Some(status), interpret(node, status, retry_after, &answer, items))
 }
 
-async fn read(response: &mut Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut answer = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if answer.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Ok(None);
-        }
-        answer.extend_from_slice(&chunk);
-    }
-    Ok(Some(answer))
-}
-
-fn interpret(node: &Node, status: StatusCode, retry_after: Option<Duration>, answer: &[u8], items: usize) -> Exchanged {
+/// What an answer means for the request as a whole.
+pub(crate) fn interpret(
+    node: &Node,
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    answer: &[u8],
+    items: usize,
+) -> Exchanged {
     if status.is_success() {
+        if is_all_done(answer, items) {
+            return Exchanged::Done;
+        }
         return match serde_json::from_slice::<BulkAnswer>(answer) {
             Ok(answer) if answer.items.len() == items => Exchanged::Items(answer.items),
             Ok(answer) => misunderstood(node, &format!("it answered for {} items; want {items}", answer.items.len())),
@@ -104,37 +106,24 @@ fn interpret(node: &Node, status: StatusCode, retry_after: Option<Duration>, ans
     let in_form = error_of(answer);
     let has_form = in_form.is_some();
     let error = in_form.unwrap_or_default();
-    let subject: Arc<str> = node.name.as_str().into();
-    if let Some(condition) = verdict::hold(code, &error, &subject) {
-        return Exchanged::Again(Setback { condition, retry_after, kind: SetbackKind::Stopped });
+    let again = |kind, cause, way_out| again(node, kind, retry_after, cause, way_out, code, &error);
+    if let Some((condition, _)) = verdict::hold(code, &error, &node.name.as_str().into()) {
+        let rejection = error.clone().rejection(code);
+        return Exchanged::Again(Setback { condition, rejection, retry_after, kind: SetbackKind::Stopped });
     }
     match code {
-        429 => again(node, SetbackKind::Refused, retry_after, "is overloaded", "it gets less and slower", code, &error),
-        408 | 500.. => again(node, SetbackKind::Stumbled, retry_after, "fails", "the documents wait", code, &error),
+        429 => again(SetbackKind::Refused, "is overloaded", "it gets less and slower"),
+        408 | 502..=504 => again(SetbackKind::Stumbled { overloaded: true }, "fails", "the documents wait"),
+        500.. => again(SetbackKind::Stumbled { overloaded: false }, "fails", "the documents wait"),
         // 413 comes without a body, or with a proxy's.
-        413 => Exchanged::Divide(Rejection {
-            status: code,
-            kind: if has_form { error.kind } else { "content_too_large".into() },
-            reason: if has_form {
-                error.reason
-            } else {
-                "larger than the server takes (http.max_content_length)".into()
-            },
-            attempts: 1,
-        }),
-        // Only an Elasticsearch can say that a document is bad; a 400 of something else says nothing about it.
-        400 if has_form => {
-            Exchanged::Divide(Rejection { status: code, kind: error.kind, reason: error.reason, attempts: 1 })
+        413 if has_form => Exchanged::Divide(error.rejection(code)),
+        413 => {
+            let reason = "larger than the server takes (http.max_content_length)";
+            Exchanged::Divide(ErrorAnswer { kind: "content_too_large".into(), reason: reason.into() }.rejection(code))
         }
-        _ => again(
-            node,
-            SetbackKind::Stopped,
-            retry_after,
-            "does not take bulk requests",
-            "is that the address of an Elasticsearch?",
-            code,
-            &error,
-        ),
+        // Only an Elasticsearch can say that a document is bad; a 400 of something else says nothing about it.
+        400 if has_form => Exchanged::Divide(error.rejection(code)),
+        _ => again(SetbackKind::Stopped, "does not take bulk requests", "is that the address of an Elasticsearch?"),
     }
 }
 
@@ -149,43 +138,48 @@ fn again(
 ) -> Exchanged {
     let why = match (error.kind.as_str(), error.reason.as_str()) {
         ("", "") => String::new(),
+        ("", reason) => format!(" {reason}"),
         (kind, reason) => format!(" {kind}: {reason}"),
     };
     let text = format!("Elasticsearch at {} {cause} ({status}{why}): {way_out}", node.name);
     let condition = Condition { cause: (cause, node.name.as_str().into()), text };
-    Exchanged::Again(Setback { condition, retry_after, kind })
+    Exchanged::Again(Setback { condition, rejection: error.clone().rejection(status), retry_after, kind })
 }
 
 fn misunderstood(node: &Node, why: &str) -> Exchanged {
     let cause = "answers in a way that is not understood";
     let text = format!("Elasticsearch at {} {cause}: {why}; the documents are sent again", node.name);
-    let condition = Condition { cause: (cause, node.name.as_str().into()), text };
-    Exchanged::Again(Setback { condition, retry_after: None, kind: SetbackKind::Stumbled })
+    no_answer(node, cause, text, why, SetbackKind::Stumbled { overloaded: false })
 }
 
 fn unreachable(node: &Node, error: reqwest::Error) -> Exchanged {
-    // The URL is in the text already, and the innermost cause says what the operator can act on.
-    let error = error.without_url();
-    let mut why = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        why = inner.to_string();
-        source = inner.source();
-    }
-    let (cause, kind) = match error.is_connect() {
-        true => ("cannot be reached", SetbackKind::Stopped),
+    let (cause, kind) = match (error.is_connect(), error.is_timeout()) {
+        (true, _) => ("cannot be reached", SetbackKind::Unreachable),
+        (false, true) => ("gives no answer", SetbackKind::Stumbled { overloaded: true }),
         // A connection that broke is the beginning of a restart, or nothing.
-        false => ("gives no answer", SetbackKind::Stumbled),
+        (false, false) => ("gives no answer", SetbackKind::Stumbled { overloaded: false }),
     };
+    let why = innermost(error);
     let text = format!("Elasticsearch at {} {cause}: {why}; waiting for it", node.name);
-    let condition = Condition { cause: (cause, node.name.as_str().into()), text };
-    Exchanged::Again(Setback { condition, retry_after: None, kind })
+    no_answer(node, cause, text, &why, kind)
 }
 
-/// The pause that the server asks for, where it says it in seconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+fn no_answer(node: &Node, cause: &'static str, text: String, why: &str, kind: SetbackKind) -> Exchanged {
+    let condition = Condition { cause: (cause, node.name.as_str().into()), text };
+    // No status: there was no answer, or none for the documents.
+    let rejection = ErrorAnswer { kind: "no_answer".into(), reason: why.to_owned() }.rejection(0);
+    Exchanged::Again(Setback { condition, rejection, retry_after: None, kind })
+}
+
+/// The pause that the server asks for: in seconds, or until a date (RFC 9110).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // A date that has passed asks for nothing.
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(pause.min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]
@@ -198,6 +192,7 @@ mod tests {
         let check = |status: u16, body: &str, want: &str| {
             let status = StatusCode::from_u16(status).expect("a status");
             let got = match interpret(&node, status, None, body.as_bytes(), 1) {
+                Exchanged::Done => "done".to_owned(),
                 Exchanged::Items(_) => "items".to_owned(),
                 Exchanged::Again(setback) => format!("{:?}", setback.kind),
                 Exchanged::Divide(rejection) => format!("divide {}", rejection.kind),
@@ -205,10 +200,11 @@ mod tests {
             assert_eq!(got, want, "{status} {body}");
         };
         let error = |kind: &str| format!(r#"{{"error":{{"type":"{kind}","reason":"r"}},"status":1}}"#);
-        check(200, r#"{"errors":false,"items":[{"create":{"status":201}}]}"#, "items");
-        check(200, r#"{"errors":false,"items":[]}"#, "Stumbled");
-        check(200, r#"{"errors":false}"#, "Stumbled");
-        check(200, "<html>", "Stumbled");
+        check(200, r#"{"errors":false,"items":[{"create":{"status":201}}]}"#, "done");
+        check(200, r#"{"errors":false, "items":[{"create":{"status":201}}]}"#, "items");
+        check(200, r#"{"errors":false,"items":[]}"#, "Stumbled { overloaded: false }");
+        check(200, r#"{"errors":false}"#, "Stumbled { overloaded: false }");
+        check(200, "<html>", "Stumbled { overloaded: false }");
         check(413, "", "divide content_too_large");
         check(400, &error("illegal_argument_exception"), "divide illegal_argument_exception");
         check(400, "<html>400 The plain HTTP request was sent to HTTPS port</html>", "Stopped");
@@ -219,20 +215,28 @@ mod tests {
         check(301, "", "Stopped");
         check(405, "", "Stopped");
         check(429, &error("circuit_breaking_exception"), "Refused");
-        check(408, "", "Stumbled");
-        check(503, "", "Stumbled");
+        check(408, "", "Stumbled { overloaded: true }");
+        check(500, &error("null_pointer_exception"), "Stumbled { overloaded: false }");
+        check(503, "", "Stumbled { overloaded: true }");
+        check(504, "", "Stumbled { overloaded: true }");
     }
 
     #[test]
     fn retry_after_is_bounded() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let check = |text: &str, want: Option<u64>| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().expect("a header value"))]);
-            assert_eq!(retry_after(&headers), want.map(Duration::from_secs), "{text}");
+            assert_eq!(retry_after(&headers, now), want.map(Duration::from_secs), "{text}");
         };
         check("3", Some(3));
         check(" 0 ", Some(0));
         check("18446744073709551615", Some(300));
         check("-1", None);
-        check("Wed, 21 Oct 2015 07:28:00 GMT", None);
+        check("Sun, 06 Nov 1994 08:49:42 GMT", Some(5));
+        check("Sunday, 06-Nov-94 08:49:42 GMT", Some(5));
+        check("Sun, 06 Nov 1994 08:49:37 GMT", Some(0));
+        check("Wed, 21 Oct 1992 07:28:00 GMT", Some(0));
+        check("Fri, 01 Jan 2100 00:00:00 GMT", Some(300));
+        check("soon", None);
     }
 }

@@ -1,6 +1,6 @@
 //! One Elasticsearch node: its checked address, and who we are to it.
 
-use crate::config::{Auth, ConfigError};
+use crate::config::{Auth, ConfigError, without_credentials};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
@@ -56,25 +56,18 @@ impl Node {
 
 const WANT: &str = "want http://HOST:PORT or https://HOST:PORT";
 
-/// The text of a URL that could not be parsed may still have a password in it: what stands before `@` is left out.
+/// The text of a URL that could not be parsed may still have a password in it.
 fn refuse(text: &str, reason: String) -> ConfigError {
-    let url = match text.rsplit_once('@') {
-        Some((before, after)) => match before.split_once("://") {
-            Some((scheme, _)) => format!("{scheme}://...@{after}"),
-            None => format!("...@{after}"),
-        },
-        None => text.to_owned(),
-    };
-    ConfigError::Url { url, reason }
+    ConfigError::Url { url: without_credentials(text), reason }
 }
 
 fn header(auth: &Auth) -> Result<HeaderValue, ConfigError> {
+    use base64::Engine as _;
+    let base64 = base64::engine::general_purpose::STANDARD;
     let text = match auth {
-        Auth::Basic { user, password } => {
-            use base64::Engine as _;
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-            format!("Basic {pair}")
-        }
+        Auth::Basic { user, password } => format!("Basic {}", base64.encode(format!("{user}:{password}"))),
+        // No character of base64 is a colon.
+        Auth::ApiKey(pair) if pair.contains(':') => format!("ApiKey {}", base64.encode(pair)),
         Auth::ApiKey(key) => format!("ApiKey {key}"),
         Auth::Bearer(token) => format!("Bearer {token}"),
     };
@@ -86,6 +79,21 @@ fn header(auth: &Auth) -> Result<HeaderValue, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_we_are() {
+        let check = |auth: Auth, want: &str| {
+            let node = Node::parse("http://elastic:overridden@h:9200", Some(&auth)).expect("a valid URL");
+            let value = node.authorization.expect("a header");
+            assert_eq!((value.to_str().ok(), value.is_sensitive()), (Some(want), true));
+        };
+        check(Auth::Basic { user: "u".into(), password: "pä:ss".into() }, "Basic dTpww6Q6c3M=");
+        check(Auth::ApiKey("id:key".into()), "ApiKey aWQ6a2V5");
+        check(Auth::ApiKey("aWQ6a2V5".into()), "ApiKey aWQ6a2V5");
+        check(Auth::Bearer("t.o-k_en".into()), "Bearer t.o-k_en");
+        let broken = Node::parse("http://h", Some(&Auth::Bearer("sec\nret".into()))).expect_err("no header");
+        assert!(!broken.to_string().contains("sec"), "{broken}");
+    }
 
     #[test]
     fn urls() {

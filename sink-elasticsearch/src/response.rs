@@ -1,5 +1,6 @@
 //! Reads the answer to a bulk request, whole or per item.
 
+use pipelines::sink::Rejection;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use std::fmt;
@@ -30,6 +31,30 @@ pub(crate) struct ErrorAnswer {
     pub kind: String,
     /// The reason, and that of its cause.
     pub reason: String,
+}
+
+impl ErrorAnswer {
+    /// As the reason for a rejection; how often the document was sent is known elsewhere.
+    pub fn rejection(self, status: u16) -> Rejection {
+        Rejection { status, kind: self.kind, reason: self.reason, attempts: 0 }
+    }
+}
+
+/// Whether `body` says that all of `items` items are done, in the very words of a server that was asked for no more than
+/// `FILTER_PATH`. Any other form, with spaces or with an error in it, has to be parsed: it may say the same.
+pub(crate) fn is_all_done(body: &[u8], items: usize) -> bool {
+    const ITEMS: [&[u8]; 3] =
+        [br#"{"create":{"status":201}}"#, br#"{"index":{"status":201}}"#, br#"{"index":{"status":200}}"#];
+    let Some(mut rest) = body.strip_prefix(br#"{"errors":false,"items":["#) else { return false };
+    for place in 0..items {
+        if place > 0 {
+            let Some(behind) = rest.strip_prefix(b",") else { return false };
+            rest = behind;
+        }
+        let Some(behind) = ITEMS.iter().find_map(|item| rest.strip_prefix(*item)) else { return false };
+        rest = behind;
+    }
+    rest == b"]}"
 }
 
 /// The error of an answer to a whole request, when it has Elasticsearch's form.
@@ -161,6 +186,28 @@ mod tests {
                 {"create":{"status":500,"error":"boom"}}]}"#,
             &[(Some(201), "", "", true), (Some(201), "", "", false), (Some(500), "", "boom", false)],
         );
+    }
+
+    #[test]
+    fn what_is_done_is_seen_without_parsing() {
+        let check = |body: &str, items: usize, want: bool| {
+            assert_eq!(is_all_done(body.as_bytes(), items), want, "{body}");
+            if want {
+                let answer: BulkAnswer = serde_json::from_str(body).expect("an answer");
+                assert!(answer.items.iter().all(|item| matches!(item.status, Some(200 | 201))));
+                assert_eq!(answer.items.len(), items);
+            }
+        };
+        let two = r#"{"errors":false,"items":[{"create":{"status":201}},{"index":{"status":200}}]}"#;
+        check(two, 2, true);
+        check(two, 1, false);
+        check(two, 3, false);
+        check(&format!("{two} "), 2, false);
+        check(&two[..two.len() - 1], 2, false);
+        check(&two.replace("false", "true"), 2, false);
+        check(&two.replace("201", "200"), 2, false);
+        check(&two.replace("201}", r#"201,"failure_store":"used"}"#), 2, false);
+        check(r#"{"errors":false}"#, 0, false);
     }
 
     #[test]

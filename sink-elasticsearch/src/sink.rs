@@ -3,19 +3,28 @@
 use crate::alarm::Alarms;
 use crate::backoff::Backoff;
 use crate::carry::Carrier;
-use crate::config::{Config, ConfigError};
+use crate::config::{Compression, Config, ConfigError};
+use crate::connection::Connection;
 use crate::delivery::Delivery;
 use crate::gather::{Command, Limits, gather};
+use crate::hold::Holds;
+use crate::limits;
 use crate::metrics::Metrics;
-use crate::node::Node;
+use crate::nodes::Nodes;
+use crate::pace::{Pace, PaceLimits};
 use async_trait::async_trait;
 use pipelines::sink::{Closed, DocumentBatch, Outcome, Sink};
 use prometheus_client::registry::Registry;
-use reqwest::Client;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// What is held is sent again after the longest back-off; a condition that was not met for so many of these is over ...
+const HELD_FORGOTTEN_AFTER: u32 = 4;
+/// ... but not before this time: answers may be slow.
+const HELD_FORGOTTEN_AFTER_MIN: Duration = Duration::from_secs(60);
 
 /// Delivers documents to Elasticsearch or OpenSearch in bulk requests.
 ///
@@ -23,10 +32,10 @@ use tokio_util::sync::CancellationToken;
 /// Dropping the sink ends it at once; every `deliver` that waits answers [`Closed`].
 pub struct ElasticsearchSink {
     commands: mpsc::UnboundedSender<Command>,
-    alarms: Arc<Alarms>,
+    carrier: Arc<Carrier>,
     closed: CancellationToken,
     /// The nodes' URLs without credentials.
-    nodes: String,
+    description: String,
 }
 
 impl ElasticsearchSink {
@@ -39,59 +48,45 @@ impl ElasticsearchSink {
     /// There is no tokio runtime here.
     pub fn new(config: Config, registry: &mut Registry) -> Result<Arc<Self>, ConfigError> {
         config.check()?;
-        let nodes = config
-            .urls
-            .iter()
-            .map(|url| Node::parse(url, config.auth.as_ref()))
-            .collect::<Result<Vec<_>, ConfigError>>()?;
-        let names = nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
-        let client = client(&config, nodes.iter().any(Node::is_https))?;
+        let connection = Connection::new(&config.connection)?;
+        let description = connection.describe();
         let alarms = Arc::new(Alarms::default());
         let closed = CancellationToken::new();
+        let backoff = Backoff { min: config.backoff_min, max: config.backoff_max };
+        let pace = Pace::new(PaceLimits {
+            in_flight_max: config.requests_in_flight_max,
+            bulk_bytes_max: config.bulk_bytes_max,
+        });
+        let forget_after = (config.backoff_max * HELD_FORGOTTEN_AFTER).max(HELD_FORGOTTEN_AFTER_MIN);
         let carrier = Arc::new(Carrier {
-            client,
-            nodes,
-            turn: AtomicUsize::new(0),
-            gzip: config.gzip,
-            slots: Semaphore::new(config.requests_in_flight_max),
-            backoff: Backoff { min: config.backoff_min, max: config.backoff_max },
+            nodes: Nodes::new(connection, backoff, alarms.clone(), pace.clone(), closed.clone()),
+            metrics: Metrics::register(registry, &pace),
+            pace,
+            holds: Holds::new(alarms.clone(), config.index_hold, forget_after),
+            gzip: config.compression == Compression::Gzip,
+            backoff,
+            index_hold: config.index_hold,
             alarms: alarms.clone(),
-            metrics: Metrics::register(registry),
             closed: closed.clone(),
         });
-        let limits = Limits {
-            bytes_max: config.bulk_bytes_max,
-            documents_max: config.bulk_documents_max,
-            linger: config.linger,
-        };
+        let limits = Limits { documents_max: config.bulk_documents_max, linger: config.linger };
         let (commands, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(gather(receiver, limits, carrier));
-        Ok(Arc::new(Self { commands, alarms, closed, nodes: names }))
+        tokio::spawn({
+            let (carrier, closed) = (carrier.clone(), closed.clone());
+            async move {
+                // What servers say about their limits is good to know, and nothing waits for it.
+                let ask = limits::ask(carrier.nodes.connection(), 0, &carrier.pace);
+                closed.run_until_cancelled(ask).await;
+            }
+        });
+        tokio::spawn(gather(receiver, limits, carrier.clone()));
+        Ok(Arc::new(Self { commands, carrier, closed, description }))
     }
 
     /// The nodes' URLs, without credentials, for people.
     pub fn describe(&self) -> &str {
-        &self.nodes
+        &self.description
     }
-}
-
-fn client(config: &Config, https: bool) -> Result<Client, ConfigError> {
-    // The process has one provider of cryptography; that somebody installed it before is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
-        // Documents go where the configuration says, not where a shell's http_proxy says.
-        .no_proxy()
-        // A redirect would carry the documents and the credentials to somewhere else.
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(config.requests_in_flight_max)
-        .connect_timeout(config.connect_timeout)
-        .timeout(config.request_timeout);
-    if !https {
-        // A machine without certificate authorities can still speak HTTP.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(ConfigError::Client)
 }
 
 #[async_trait]
@@ -100,8 +95,8 @@ impl Sink for ElasticsearchSink {
         if batch.items.is_empty() {
             return Ok(Vec::new());
         }
-        let (delivery, mut caller) = Delivery::new(batch);
-        self.commands.send(Command::Deliver(delivery)).map_err(|_| Closed)?;
+        let (run, mut caller) = Delivery::begin(batch);
+        self.commands.send(Command::Deliver(run)).map_err(|_| Closed)?;
         tokio::select! {
             answer = &mut caller.answer => answer.map_err(|_| Closed),
             () = self.closed.cancelled() => Err(Closed),
@@ -109,15 +104,13 @@ impl Sink for ElasticsearchSink {
     }
 
     async fn flush(&self) {
-        let (done, flushed) = oneshot::channel();
-        if self.commands.send(Command::Flush(done)).is_ok() {
-            // An error is a sink that has ended: nothing is left to be flushed.
-            let _ = flushed.await;
-        }
+        // An error is a sink that has ended: nothing is left to be flushed.
+        let _ = self.commands.send(Command::Flush);
     }
 
     fn problems(&self) -> Vec<String> {
-        self.alarms.texts()
+        self.carrier.holds.sweep(Instant::now());
+        self.carrier.alarms.texts()
     }
 }
 

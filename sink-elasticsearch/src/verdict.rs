@@ -1,75 +1,128 @@
 //! What the answer for one item means: judged by status, error type and reason, never by the status alone.
 
 use crate::alarm::Condition;
+use crate::hold::Scope;
 use crate::response::{ErrorAnswer, ItemAnswer};
-use pipelines::sink::{Item, Op, Outcome, Rejection};
+use pipelines::sink::{Item, Op, Rejection};
+use std::sync::Arc;
 
 /// What to do with an item.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Final(Outcome),
-    /// The server is busy or stumbled: the same again, later.
+    Done,
+    AlreadyThere,
+    /// The server is busy: the same again, later.
     Again,
+    /// The server stumbled. Most such faults pass; one that comes back for the same document is the document's.
+    Stumbled(Rejection),
     /// The server will not take it before somebody has done something about the condition.
-    Hold(Condition),
+    Hold(Condition, Scope, Rejection),
+    /// It will never take the document as it is.
+    Reject(u16, ErrorAnswer),
 }
 
 /// Judges the answer for `item`.
 pub(crate) fn judge(item: &Item, answer: ItemAnswer) -> Verdict {
     let Some(status) = answer.status else { return Verdict::Again };
     let error = answer.error.unwrap_or_default();
-    match status {
-        200 | 201 if answer.in_failure_store => reject(
+    match (status, error.kind.as_str()) {
+        (200 | 201, _) if answer.in_failure_store => Verdict::Reject(
             status,
             ErrorAnswer {
                 kind: "failure_store".into(),
                 reason: "the document went to the failure store of its data stream".into(),
             },
         ),
-        200 | 201 => Verdict::Final(Outcome::Done),
-        409 if error.kind == "version_conflict_engine_exception" && item.op == Op::Create && item.id.is_some() => {
-            Verdict::Final(Outcome::AlreadyThere)
+        (200 | 201, _) => Verdict::Done,
+        (409, "version_conflict_engine_exception") if item.op == Op::Create && item.id.is_some() => {
+            Verdict::AlreadyThere
         }
-        409 | 408 | 429 | 500.. => Verdict::Again,
-        400..=499 => match hold(status, &error, &item.index) {
-            Some(condition) => Verdict::Hold(condition),
-            None => reject(status, error),
+        // Elasticsearch 8.15 answers so for a document that is no object.
+        (500, "not_x_content_exception") => Verdict::Reject(status, error),
+        (500, _) => Verdict::Stumbled(error.rejection(status)),
+        (409 | 408 | 429 | 501.., _) => Verdict::Again,
+        (400..=499, _) => match hold(status, &error, &item.index) {
+            Some((condition, scope)) => Verdict::Hold(condition, scope, error.rejection(status)),
+            None => Verdict::Reject(status, error),
         },
         // No server answers an item like that; what it means is not known, so nothing is taken for granted.
         _ => Verdict::Again,
     }
 }
 
-fn reject(status: u16, error: ErrorAnswer) -> Verdict {
-    Verdict::Final(Outcome::Rejected(Rejection { status, kind: error.kind, reason: error.reason, attempts: 1 }))
-}
-
-/// The condition behind an error that says nothing about the document, if it is one. `subject` is the index, or the
-/// server for an answer to a whole request.
-pub(crate) fn hold(status: u16, error: &ErrorAnswer, subject: &std::sync::Arc<str>) -> Option<Condition> {
+/// The condition behind an error that says nothing about the document, if it is one, and whom it concerns. `subject` is
+/// the index, or the server for an answer to a whole request.
+pub(crate) fn hold(status: u16, error: &ErrorAnswer, subject: &Arc<str>) -> Option<(Condition, Scope)> {
     let ErrorAnswer { kind, reason } = error;
-    let (cause, way_out) = match (status, kind.as_str()) {
-        (401, _) => ("credentials are refused", "give a user and password or an API key that Elasticsearch knows"),
-        (403, "cluster_block_exception") => {
-            ("index is blocked", "free disk space, or remove the block (index.blocks.write, index.blocks.read_only)")
+    let cluster = || Arc::from("the cluster");
+    let (cause, scope, subject, way_out) = match (status, kind.as_str()) {
+        (401, _) => (
+            "credentials are refused",
+            Scope::Server,
+            cluster(),
+            "give a user and password, an API key or a token that Elasticsearch knows",
+        ),
+        (403, "cluster_block_exception") if !reason.starts_with("index [") => {
+            ("writing is blocked", Scope::Server, cluster(), "remove the block (cluster.blocks.read_only)")
         }
-        (403, _) => ("writing is forbidden", "give the user the privileges create_doc, index and auto_configure on it"),
-        (404, "index_not_found_exception") => {
-            ("index is missing", "create it, or allow its creation (action.auto_create_index)")
+        (403, "cluster_block_exception") => (
+            "index is blocked",
+            Scope::Index,
+            subject.clone(),
+            "free disk space, or remove the block (index.blocks.write, index.blocks.read_only)",
+        ),
+        (403, _) => (
+            "writing is forbidden",
+            Scope::Unclear,
+            subject.clone(),
+            "give the user the privileges create_doc, index and auto_configure on it",
+        ),
+        (404, "index_not_found_exception") => (
+            "index is missing",
+            Scope::Index,
+            subject.clone(),
+            "create it, or allow its creation (action.auto_create_index)",
+        ),
+        (400, "index_closed_exception") => {
+            ("index is closed", Scope::Index, subject.clone(), "open it (POST /INDEX/_open)")
         }
-        (400, "index_closed_exception") => ("index is closed", "open it (POST /INDEX/_open)"),
+        (400, "illegal_argument_exception") if reason.contains("no write index is defined for alias") => {
+            ("alias has no index to write to", Scope::Index, subject.clone(), "name one (is_write_index)")
+        }
         (400, "illegal_argument_exception")
             if reason.contains("pipeline with id [") && reason.contains("not exist") =>
         {
-            ("ingest pipeline is missing", "create it, or take it out of the index's settings")
+            (
+                "ingest pipeline is missing",
+                Scope::Server,
+                subject.clone(),
+                "create it, or take it out of the index's settings",
+            )
         }
         (400, "validation_exception") if reason.contains("maximum") && reason.contains("shards") => {
-            ("shard limit is reached", "delete indices, or raise cluster.max_shards_per_node")
+            ("shard limit is reached", Scope::Server, cluster(), "delete indices, or raise cluster.max_shards_per_node")
         }
         _ => return None,
     };
-    let text = format!("{cause} for {subject} ({status} {kind}: {reason}): {way_out}; until then its documents wait");
-    Some(Condition { cause: (cause, subject.clone()), text })
+    let then = match scope {
+        Scope::Server => "until then its documents wait",
+        Scope::Index | Scope::Unclear => "until then its documents wait, and become dead letters when that takes long",
+    };
+    let text = format!("{cause} for {subject} ({status} {kind}: {reason}): {way_out}; {then}");
+    Some((Condition { cause: (cause, subject), text }, scope))
+}
+
+/// Whether a refused request is larger than the server ever takes, even when it is idle: what it counted, and its limit.
+/// Both are in the words of indexing pressure (Elasticsearch 7.9 on, OpenSearch).
+pub(crate) fn above_limit(reason: &str) -> Option<(usize, usize)> {
+    let number = |name: &str| -> Option<usize> {
+        let start = reason.find(name)? + name.len();
+        let digits = reason[start..].bytes().take_while(u8::is_ascii_digit).count();
+        reason[start..start + digits].parse().ok()
+    };
+    let counted = number("coordinating_operation_bytes=")?;
+    let limit = number("max_coordinating_bytes=").or_else(|| number("max_coordinating_and_primary_bytes="))?;
+    (counted > limit).then_some((counted, limit))
 }
 
 #[cfg(test)]
@@ -82,7 +135,10 @@ mod tests {
         Done,
         AlreadyThere,
         Again,
-        Hold,
+        Stumbled,
+        HoldServer,
+        HoldIndex,
+        HoldUnclear,
         Rejected,
     }
     use Want::*;
@@ -99,11 +155,14 @@ mod tests {
         };
         let error = (!kind.is_empty()).then(|| ErrorAnswer { kind: kind.into(), reason: reason.into() });
         let got = match judge(&item, ItemAnswer { status, error, in_failure_store: false }) {
-            Verdict::Final(Outcome::Done) => Done,
-            Verdict::Final(Outcome::AlreadyThere) => AlreadyThere,
-            Verdict::Final(Outcome::Rejected(_)) => Rejected,
+            Verdict::Done => Done,
+            Verdict::AlreadyThere => AlreadyThere,
             Verdict::Again => Again,
-            Verdict::Hold(_) => Hold,
+            Verdict::Stumbled(_) => Stumbled,
+            Verdict::Hold(_, Scope::Server, _) => HoldServer,
+            Verdict::Hold(_, Scope::Index, _) => HoldIndex,
+            Verdict::Hold(_, Scope::Unclear, _) => HoldUnclear,
+            Verdict::Reject(..) => Rejected,
         };
         assert_eq!(got, want, "{status:?} {kind} {reason}");
     }
@@ -122,20 +181,23 @@ mod tests {
         create(429, "circuit_breaking_exception", "", Again);
         create(429, "cluster_block_exception", "blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded]", Again);
         create(503, "unavailable_shards_exception", "", Again);
-        create(500, "", "", Again);
+        create(500, "", "", Stumbled);
+        create(500, "not_x_content_exception", "", Rejected);
         create(408, "", "", Again);
         create(302, "", "", Again);
-        create(401, "security_exception", "", Hold);
-        create(403, "security_exception", "", Hold);
-        create(403, "cluster_block_exception", "index [i] blocked by: [FORBIDDEN/8/index write (api)];", Hold);
-        create(404, "index_not_found_exception", "no such index [i]", Hold);
-        create(400, "index_closed_exception", "closed", Hold);
-        create(400, "illegal_argument_exception", "pipeline with id [p] does not exist", Hold);
+        create(401, "security_exception", "", HoldServer);
+        create(403, "security_exception", "", HoldUnclear);
+        create(403, "cluster_block_exception", "blocked by: [FORBIDDEN/6/cluster read-only (api)];", HoldServer);
+        create(403, "cluster_block_exception", "index [i] blocked by: [FORBIDDEN/8/index write (api)];", HoldIndex);
+        create(404, "index_not_found_exception", "no such index [i]", HoldIndex);
+        create(400, "index_closed_exception", "closed", HoldIndex);
+        create(400, "illegal_argument_exception", "no write index is defined for alias [i].", HoldIndex);
+        create(400, "illegal_argument_exception", "pipeline with id [p] does not exist", HoldServer);
         create(
             400,
             "validation_exception",
             "this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;",
-            Hold,
+            HoldServer,
         );
         create(400, "illegal_argument_exception", "Limit of total fields [1000] has been exceeded", Rejected);
         create(400, "document_parsing_exception", "", Rejected);
@@ -157,13 +219,29 @@ mod tests {
             pipeline: None,
         };
         let answer = ItemAnswer { status: Some(201), error: None, in_failure_store: true };
-        assert!(matches!(judge(&item, answer), Verdict::Final(Outcome::Rejected(_))));
+        assert!(matches!(judge(&item, answer), Verdict::Reject(201, _)));
     }
 
     #[test]
     fn a_hold_names_the_way_out() {
         let error = ErrorAnswer { kind: "index_closed_exception".into(), reason: "closed".into() };
-        let condition = hold(400, &error, &"logs".into()).expect("a condition");
+        let (condition, _) = hold(400, &error, &"logs".into()).expect("a condition");
         assert!(condition.text.starts_with("index is closed for logs") && condition.text.contains("_open"));
+    }
+
+    #[test]
+    fn requests_above_the_limit_of_an_idle_server() {
+        let reason = |counted: u32, limit: &str| {
+            format!(
+                "rejected execution of coordinating operation [coordinating_and_primary_bytes=0, replica_bytes=0, \
+                 all_bytes=0, coordinating_operation_bytes={counted}, {limit}=1048576]"
+            )
+        };
+        let old = "max_coordinating_and_primary_bytes";
+        assert_eq!(above_limit(&reason(2_097_393, old)), Some((2_097_393, 1_048_576)));
+        assert_eq!(above_limit(&reason(2_097_393, "max_coordinating_bytes")), Some((2_097_393, 1_048_576)));
+        assert_eq!(above_limit(&reason(1000, old)), None);
+        assert_eq!(above_limit("rejected execution of TimedRunnable"), None);
+        assert_eq!(above_limit("coordinating_operation_bytes=, max_coordinating_bytes="), None);
     }
 }

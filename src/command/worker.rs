@@ -2,7 +2,7 @@
 
 use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
-use super::{DRAIN, TICK, brokers, comma_lists};
+use super::{DRAIN, TICK, brokers, comma_lists, elasticsearch};
 use crate::cli::WorkerArgs;
 use crate::config::{ConfigFile, ElasticsearchSection, WorkerSection};
 use crate::failure::Failure;
@@ -17,10 +17,9 @@ use pipelines::pipeline::Pipeline;
 use pipelines::sink::Sink;
 use pipelines::worker::{Choice, Config, IndexPattern, Progress, Worker};
 use prometheus_client::registry::Registry;
-use sink_elasticsearch::ElasticsearchSink;
+use sink_elasticsearch::{ConfigError, ElasticsearchSink};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -136,13 +135,13 @@ pub fn sink(
         let description = output.describe().to_owned();
         return Ok((output, description));
     }
-    let mut config = sink_elasticsearch::Config::new(section.urls);
-    config.gzip = section.gzip.unwrap_or(config.gzip);
-    config.bulk_bytes_max = section.bulk_bytes_max.unwrap_or(config.bulk_bytes_max);
-    config.bulk_documents_max = section.bulk_documents_max.unwrap_or(config.bulk_documents_max);
-    config.linger = section.linger_ms.map_or(config.linger, Duration::from_millis);
-    let sink = ElasticsearchSink::new(config, registry)
-        .map_err(|error| Failure::new(error.to_string(), "for example: --elasticsearch http://127.0.0.1:9200"))?;
+    let config = elasticsearch::checked(&section)?;
+    let sink = ElasticsearchSink::new(config, registry).map_err(|error| match error {
+        ConfigError::NoUrl | ConfigError::Url { .. } => {
+            Failure::new(error.to_string(), "for example: --elasticsearch http://127.0.0.1:9200").into()
+        }
+        error => anyhow::Error::new(error).context("worker.elasticsearch"),
+    })?;
     let description = sink.describe().to_owned();
     Ok((sink, description))
 }

@@ -3,6 +3,7 @@
 //!
 //! Every key is optional here: flags win over keys, and defaults live where the checked config of a part is made.
 
+use super::secret::Secret;
 use agent::format::{Container, Preset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -220,12 +221,44 @@ pub struct WorkerSection {
 #[serde(deny_unknown_fields, default)]
 pub struct ElasticsearchSection {
     pub urls: Vec<String>,
-    /// Compresses bulk requests.
-    pub gzip: Option<bool>,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub password_file: Option<PathBuf>,
+    pub api_key: Option<Secret>,
+    pub api_key_file: Option<PathBuf>,
+    pub bearer_token: Option<Secret>,
+    pub bearer_token_file: Option<PathBuf>,
+    pub tls: TlsSection,
+    /// Of bulk requests.
+    pub compression: Option<BulkCompression>,
     /// Bytes of one bulk request, before compression.
     pub bulk_bytes_max: Option<usize>,
     /// Documents of one bulk request.
     pub bulk_documents_max: Option<usize>,
+    /// Bulk requests that wait for their answer at a time.
+    pub requests_in_flight_max: Option<usize>,
     /// Longest time that a document waits for others before its bulk request is sent.
     pub linger_ms: Option<u64>,
+    pub request_timeout_s: Option<u64>,
+    /// Seconds that documents wait for one index that takes none, before they become dead letters.
+    pub index_hold_s: Option<u64>,
+}
+
+/// Files of TLS, in PEM.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSection {
+    /// Authorities that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, for servers that ask for it.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key.
+    pub key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BulkCompression {
+    None,
+    Gzip,
 }

@@ -45,7 +45,7 @@ fn explain(name: &str, text: &str, error: &Error) -> Failure {
     };
     let excerpt = line
         .and_then(|line| Some((line, text.lines().nth(line - 1)?)))
-        .map_or_else(String::new, |(line, text)| format!("\n{line:>5} | {text}"));
+        .map_or_else(String::new, |(line, text)| format!("\n{line:>5} | {}", without_secrets(text)));
     let section = line.map_or_else(|| "the file".to_owned(), |line| section_of(text, line));
     match error {
         Error::SerdeUnknownField { field, expected, .. } => Failure::new(
@@ -73,6 +73,16 @@ fn explain(name: &str, text: &str, error: &Error) -> Failure {
                 "the commented docs/sluice.yaml shows the form of every key",
             )
         }
+    }
+}
+
+/// The line as it may be shown: without its value where that may be a secret, also under a misspelt key.
+fn without_secrets(line: &str) -> &str {
+    let lower = line.to_lowercase();
+    let suspicious = ["pas", "key", "token", "bearer", "secret", "auth", "elastic", "://"];
+    match suspicious.iter().any(|word| lower.contains(word)) {
+        true => line.find(':').map_or(line, |end| &line[..=end]),
+        false => line,
     }
 }
 
@@ -142,6 +152,21 @@ mod tests {
             "sluice.yaml:3: key \"data\" stands twice in broker\n    3 |   data: b",
             "remove one of the two",
         );
+    }
+
+    #[test]
+    fn no_error_shows_a_secret() {
+        for text in [
+            "worker:\n  elasticsearch:\n    pasword: s3cret\n",
+            "worker:\n  elasticsearch:\n    password: [s3cret]\n",
+            "worker:\n  elasticsearch: {pword: s3cret}\n",
+            "worker:\n  elasticsearch:\n    url: http://u:s3cret@h\n",
+            "worker:\n  elasticsearch:\n    urls: http://u:s3cret@h\n",
+            "worker:\n  elasticsearch:\n    api_key: {s3cret: 1}\n",
+        ] {
+            let failure = parse("sluice.yaml", text).expect_err("the config is broken");
+            assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
+        }
     }
 
     #[test]

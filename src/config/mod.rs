@@ -2,9 +2,11 @@
 
 mod file;
 mod load;
+mod secret;
 
 pub use file::{
-    AgentSection, BrokerSection, ConfigFile, ElasticsearchSection, Headers, Input, MultilineSection, Start,
-    SyslogProtocol, WorkerSection,
+    AgentSection, BrokerSection, BulkCompression, ConfigFile, ElasticsearchSection, Headers, Input, MultilineSection,
+    Start, SyslogProtocol, WorkerSection,
 };
 pub use load::load;
+pub use secret::{expand, resolve};

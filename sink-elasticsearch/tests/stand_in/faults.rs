@@ -5,13 +5,6 @@ use elasticsearch_stand_in::{Answer, Fault, ItemFault};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 
-fn rejected(outcome: &Outcome) -> Option<(u16, &str)> {
-    match outcome {
-        Outcome::Rejected(rejection) => Some((rejection.status, &rejection.kind)),
-        _ => None,
-    }
-}
-
 #[tokio::test]
 async fn what_is_too_large_is_divided_down_to_the_document() {
     let server = StandIn::start().await;
@@ -82,13 +75,15 @@ async fn lost_answers_are_asked_for_again() {
         Fault::Garbage,
         Fault::MissingItems(1),
         Fault::MissingItems(5),
+        Fault::ExtraItems(1),
         Fault::Hang,
         Fault::Status(Answer::bare(502)),
         Fault::Status(Answer::error(503, "unavailable_shards_exception", "starting")),
     ] {
         let server = StandIn::start().await;
         server.script([fault.clone(), fault.clone()]);
-        let impatient = Config { request_timeout: Duration::from_millis(200), ..config(server.url()) };
+        let mut impatient = config(server.url());
+        impatient.connection.request_timeout = Duration::from_millis(200);
         let outcomes = deliver(&sink(impatient), batch("a", 0..5)).await;
         assert!(outcomes.iter().all(|outcome| rejected(outcome).is_none()), "{fault:?}: {outcomes:?}");
         assert_eq!((server.documents().len(), server.requests().len()), (5, 3), "{fault:?}");
@@ -146,7 +141,11 @@ async fn what_is_held_does_not_stop_the_rest() {
         move |item| {
             let hold = item.index == "blocked" && blocked.load(std::sync::atomic::Ordering::Relaxed);
             hold.then(|| {
-                ItemFault::error(403, "cluster_block_exception", "blocked by: [FORBIDDEN/8/index write (api)]")
+                ItemFault::error(
+                    403,
+                    "cluster_block_exception",
+                    "index [blocked] blocked by: [FORBIDDEN/8/index write (api)]",
+                )
             })
         }
     }));
@@ -182,4 +181,36 @@ async fn refused_credentials_are_a_problem_and_no_dead_letters() {
     assert!(sink.problems()[0].starts_with("credentials are refused"), "{:?}", sink.problems());
     open.store(true, std::sync::atomic::Ordering::Relaxed);
     assert!(waiting.await.expect("delivered").iter().all(|outcome| *outcome == Outcome::Done));
+}
+
+#[tokio::test]
+async fn slow_answers_are_waited_for() {
+    let server = StandIn::start().await;
+    server.script([Fault::Slow(Duration::from_millis(200))]);
+    deliver(&sink(config(server.url())), batch("a", 0..5)).await;
+    assert_eq!((server.documents().len(), server.requests().len()), (5, 1));
+}
+
+#[tokio::test]
+async fn a_field_that_is_refused_moves_once() {
+    let server = StandIn::start().await;
+    server.refuse(Box::new(|item| {
+        let source = item.source.as_ref().ok()?;
+        let field =
+            ["n", "m"].into_iter().find(|field| source.get("user").is_some_and(|user| user.get(field).is_some()))?;
+        let reason = format!("[1:7] failed to parse field [user.{field}] of type [long] in document with id 'a'");
+        Some(ItemFault::error(400, "document_parsing_exception", &reason))
+    }));
+    let mut documents = DocumentBatch::default();
+    push(&mut documents, "a", "good", r#"{"user":{"k":1}}"#);
+    push(&mut documents, "a", "one", r#"{"user":{"n":"many","k":1.50}}"#);
+    push(&mut documents, "a", "two", r#"{"user":{"n":"many","m":"few"}}"#);
+    let outcomes = deliver(&sink(config(server.url())), documents).await;
+    assert_eq!(outcomes[..2], [Outcome::Done, Outcome::Done]);
+    let stored = &server.documents()[&("a".into(), "one".into())];
+    assert_eq!(*stored, serde_json::json!({"user": {"k": 1.5}, "_malformed": {"user.n": "many"}}));
+    let Outcome::Rejected(rejection) = &outcomes[2] else { panic!("{:?}", outcomes[2]) };
+    assert!(rejection.reason.contains("[user.m]") && rejection.reason.contains("[user.n]"), "{}", rejection.reason);
+    assert_eq!((rejection.attempts, server.requests().len()), (2, 2));
+    assert_sound(&server);
 }

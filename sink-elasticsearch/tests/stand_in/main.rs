@@ -1,13 +1,16 @@
 //! The sink against an Elasticsearch stand-in that is strict and fails on purpose.
 
 mod faults;
+mod hold;
 mod mixture;
+mod pace;
 mod requests;
+mod tls;
 
 use elasticsearch_stand_in::StandIn;
 use pipelines::sink::{DocumentBatch, DocumentId, Item, Op, Outcome, Sink};
 use prometheus_client::registry::Registry;
-use sink_elasticsearch::{Config, ElasticsearchSink};
+use sink_elasticsearch::{Compression, Config, ElasticsearchSink};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,4 +74,20 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 
 fn assert_sound(server: &StandIn) {
     assert_eq!(server.violations(), Vec::<String>::new());
+}
+
+/// Status and type of a rejection.
+fn rejected(outcome: &Outcome) -> Option<(u16, &str)> {
+    match outcome {
+        Outcome::Rejected(rejection) => Some((rejection.status, &rejection.kind)),
+        _ => None,
+    }
+}
+
+/// How often a rejected document was sent.
+fn attempts(outcome: &Outcome) -> u32 {
+    match outcome {
+        Outcome::Rejected(rejection) => rejection.attempts,
+        _ => 0,
+    }
 }

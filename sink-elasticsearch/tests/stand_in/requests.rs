@@ -22,7 +22,7 @@ async fn documents_arrive_once_and_repetitions_are_recognised() {
 #[tokio::test]
 async fn a_request_is_full_by_count_and_by_bytes() {
     let server = StandIn::start().await;
-    let by_count = Config { bulk_documents_max: 10, gzip: false, ..config(server.url()) };
+    let by_count = Config { bulk_documents_max: 10, compression: Compression::None, ..config(server.url()) };
     deliver(&sink(by_count), batch("a", 0..95)).await;
     let counts: Vec<_> = server.requests().iter().map(|request| request.items).collect();
     assert_eq!((counts.len(), counts.iter().sum::<usize>(), counts.iter().max()), (10, 95, Some(&10)));

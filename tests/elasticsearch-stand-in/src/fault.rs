@@ -1,6 +1,7 @@
 //! What the stand-in does wrong on purpose.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// One bulk request's treatment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +18,16 @@ pub enum Fault {
     CutAnswer,
     /// Everything is done, and the answer never comes.
     Hang,
+    /// Everything is done, and the answer comes after this time.
+    Slow(Duration),
     /// Everything is done, and the answer is not JSON.
     Garbage,
     /// These items (by their place in the request) are not done; the others are.
     Items(BTreeMap<usize, ItemFault>),
     /// Everything is done, but the answer leaves out this many items at its end.
     MissingItems(usize),
+    /// Everything is done, but the answer has this many items too many.
+    ExtraItems(usize),
 }
 
 /// An answer to a whole request.

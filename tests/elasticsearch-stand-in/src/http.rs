@@ -17,12 +17,13 @@ use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The only parameters that the sink sends; a real server would ignore a misspelt `filter_path`.
 const QUERY: &str = "filter_path=errors,items.*.status,items.*.error,items.*.failure_store";
 
-pub(crate) fn serve(listener: TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
+pub(crate) fn serve(listener: TcpListener, port: u16, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime takes a listener");
@@ -31,7 +32,7 @@ pub(crate) fn serve(listener: TcpListener, shared: &Arc<Shared>, stopped: onesho
                 let Ok((socket, _)) = listener.accept().await else { continue };
                 let shared = shared.clone();
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(request, shared.clone()));
+                    let service = service_fn(move |request| answer(request, port, shared.clone()));
                     // An error is a connection that a fault closed.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(socket), service)
@@ -80,7 +81,11 @@ impl Body for AnswerBody {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<AnswerBody>, ClosedOnPurpose> {
+async fn answer(
+    request: Request<Incoming>,
+    port: u16,
+    shared: Arc<Shared>,
+) -> Result<Response<AnswerBody>, ClosedOnPurpose> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Err(ClosedOnPurpose) };
     let body = body.to_bytes();
@@ -88,12 +93,16 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         let version = json!({"name": "stand-in", "version": {"number": "9.2.0", "build_flavor": "default"}});
         return Ok(respond(&Answer { status: 200, body: version.to_string(), retry_after: None }, false));
     }
+    if head.method == Method::GET && head.uri.path().starts_with("/_nodes/") {
+        let state = shared.state.lock().expect("no test panics inside the stand-in");
+        return Ok(respond(&nodes(head.uri.path(), &state), false));
+    }
     if head.uri.path() != "/_bulk" {
         return Ok(respond(&Answer::error(404, "invalid_path", head.uri.path()), false));
     }
     let action = {
         let mut state = shared.state.lock().expect("no test panics inside the stand-in");
-        let action = take_bulk(&head, &body, &mut state);
+        let action = take_bulk(&head, port, &body, &mut state);
         shared.changed.notify_all();
         action
     };
@@ -101,18 +110,38 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         Action::Respond(answer) => Ok(respond(&answer, false)),
         Action::Cut(answer) => Ok(respond(&answer, true)),
         Action::Close => Err(ClosedOnPurpose),
+        Action::Later(after, answer) => {
+            tokio::time::sleep(after).await;
+            Ok(respond(&answer, false))
+        }
         Action::Hang => match std::future::pending::<Infallible>().await {},
     }
+}
+
+/// What a node says about its limits, if it tells.
+fn nodes(path: &str, state: &State) -> Answer {
+    let section = match path {
+        _ if !state.tells_limits => {
+            return Answer::error(403, "security_exception", "action [monitor] is unauthorized");
+        }
+        "/_nodes/http" => json!({"http": {"max_content_length_in_bytes": state.content_bytes_max}}),
+        "/_nodes/stats/indexing_pressure" => {
+            json!({"indexing_pressure": {"memory": {"limit_in_bytes": state.pressure_bytes_max}}})
+        }
+        _ => return Answer::error(404, "invalid_path", path),
+    };
+    Answer { status: 200, body: json!({"nodes": {"a": section}}).to_string(), retry_after: None }
 }
 
 enum Action {
     Respond(Answer),
     Cut(Answer),
+    Later(Duration, Answer),
     Close,
     Hang,
 }
 
-fn take_bulk(head: &hyper::http::request::Parts, sent: &[u8], state: &mut State) -> Action {
+fn take_bulk(head: &hyper::http::request::Parts, port: u16, sent: &[u8], state: &mut State) -> Action {
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let encoding = text(header::CONTENT_ENCODING);
     let gzip = encoding.as_deref() == Some("gzip");
@@ -142,6 +171,7 @@ fn take_bulk(head: &hyper::http::request::Parts, sent: &[u8], state: &mut State)
         Err(error) => malformed = Some(error),
     }
     state.requests.push(BulkRequest {
+        port,
         items: items.len(),
         plain_bytes: plain.len(),
         sent_bytes: sent.len(),
@@ -158,6 +188,15 @@ fn take_bulk(head: &hyper::http::request::Parts, sent: &[u8], state: &mut State)
     if plain.len() > state.content_bytes_max {
         return Action::Respond(Answer::bare(413));
     }
+    if plain.len() > state.pressure_bytes_max {
+        let reason = format!(
+            "rejected execution of coordinating operation [coordinating_and_primary_bytes=0, replica_bytes=0, \
+             all_bytes=0, coordinating_operation_bytes={}, max_coordinating_bytes={}]",
+            plain.len(),
+            state.pressure_bytes_max
+        );
+        return Action::Respond(Answer::error(429, "es_rejected_execution_exception", &reason));
+    }
     if let Some((kind, reason)) = malformed {
         // An id that is too long is a document's fault, anything else that is malformed the sink's.
         if kind != "action_request_validation_exception" {
@@ -169,6 +208,9 @@ fn take_bulk(head: &hyper::http::request::Parts, sent: &[u8], state: &mut State)
     if let Fault::MissingItems(missing) = fault {
         answers.truncate(answers.len().saturating_sub(missing));
     }
+    if let Fault::ExtraItems(extra) = fault {
+        answers.extend(std::iter::repeat_n(json!({"create": {"status": 201}}), extra));
+    }
     let errors = answers.iter().any(|answer| answer.to_string().contains("error"));
     let body = match fault {
         Fault::Garbage => "<html>it works</html>".to_owned(),
@@ -179,6 +221,7 @@ fn take_bulk(head: &hyper::http::request::Parts, sent: &[u8], state: &mut State)
         Fault::CloseAfter => Action::Close,
         Fault::CutAnswer => Action::Cut(answer),
         Fault::Hang => Action::Hang,
+        Fault::Slow(after) => Action::Later(after, answer),
         _ => Action::Respond(answer),
     }
 }

@@ -30,6 +30,8 @@ pub type Refusal = Box<dyn Fn(&BulkItem) -> Option<ItemFault> + Send>;
 /// What was seen of one bulk request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkRequest {
+    /// Of the node that it came to.
+    pub port: u16,
     pub items: usize,
     pub plain_bytes: usize,
     pub sent_bytes: usize,
@@ -59,6 +61,8 @@ struct State {
     faults: Option<FaultSource>,
     refusal: Option<Refusal>,
     content_bytes_max: usize,
+    pressure_bytes_max: usize,
+    tells_limits: bool,
 }
 
 impl Default for State {
@@ -70,6 +74,8 @@ impl Default for State {
             faults: None,
             refusal: None,
             content_bytes_max: CONTENT_BYTES_MAX,
+            pressure_bytes_max: usize::MAX,
+            tells_limits: false,
         }
     }
 }
@@ -90,16 +96,19 @@ impl StandIn {
     /// # Panics
     /// The address cannot be listened on.
     pub fn start_at(address: SocketAddr) -> Self {
+        Self::start_sharing(address, Arc::default())
+    }
+
+    fn start_sharing(address: SocketAddr, shared: Arc<Shared>) -> Self {
         let listener = TcpListener::bind(address).expect("the stand-in's address can be listened on");
         listener.set_nonblocking(true).expect("a fresh listener can be made non-blocking");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let shared = Arc::new(Shared::default());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("elasticsearch-stand-in".into())
             .spawn({
                 let shared = shared.clone();
-                move || http::serve(listener, &shared, stopped)
+                move || http::serve(listener, address.port(), &shared, stopped)
             })
             .expect("a thread can be started");
         Self { address, shared, stop: Some(stop), thread: Some(thread) }
@@ -147,6 +156,32 @@ impl StandIn {
     /// Answers 413 to bodies above this many decompressed bytes.
     pub fn limit_content(&self, bytes_max: usize) {
         self.state().content_bytes_max = bytes_max;
+    }
+
+    /// Refuses bodies above this many decompressed bytes for ever, as a node does whose indexing pressure is too small.
+    pub fn limit_pressure(&self, bytes_max: usize) {
+        self.state().pressure_bytes_max = bytes_max;
+    }
+
+    /// From now on it says what its limits are when it is asked.
+    pub fn tell_limits(&self) {
+        self.state().tells_limits = true;
+    }
+
+    /// Another node of the same cluster, at a port of its own. Dropping it closes that port.
+    pub fn another_node(&self) -> Self {
+        self.another_node_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// As [`StandIn::another_node`], at `address`.
+    pub fn another_node_at(&self, address: SocketAddr) -> Self {
+        Self::start_sharing(address, self.shared.clone())
+    }
+
+    /// How many of the bulk requests came to this node.
+    pub fn requests_here(&self) -> usize {
+        let port = self.address.port();
+        self.state().requests.iter().filter(|request| request.port == port).count()
     }
 
     /// Puts a document there, as an earlier life of the sink would have.
