@@ -1,5 +1,6 @@
 //! The command line: what can be typed, before it is checked against the config file.
 
+use broker::Listener;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,20 +64,35 @@ pub struct UpArgs {
 
 #[derive(Debug, Args)]
 pub struct BrokerArgs {
-    /// Address to listen on [default: 127.0.0.1:9092].
-    #[arg(long, value_name = "HOST:PORT")]
-    pub listen: Option<SocketAddr>,
+    /// Address to listen on, with SSL, SASL_SSL or SASL_PLAINTEXT before it where it is not in the clear; may be repeated
+    /// [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "[PROTOCOL://]ADDRESS:PORT")]
+    pub listen: Vec<Listener>,
 
     /// Address that clients are told to connect to [default: the one that they connected to].
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "[PROTOCOL://]HOST:PORT")]
     pub advertise: Option<String>,
+
+    /// Listen in the clear on addresses that others reach.
+    #[arg(long)]
+    pub insecure: bool,
 
     /// Directory of topics and offsets [default: ./sluice-data].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 
+    /// A config under its name in Kafka's server.properties, for example num.partitions=4; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub set: Vec<(String, String)>,
+
     #[command(flatten)]
     pub status: StatusArgs,
+}
+
+/// `NAME=VALUE`.
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("want NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Args)]

@@ -14,18 +14,23 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::api;
 use crate::limits;
 use crate::node::Node;
+use crate::security::sasl::Authentication;
+use crate::security::stream;
 use kafka_wire::frame::{self, FrameError};
 
 /// What becomes of a request when its turn comes.
 pub(crate) enum Turn {
     Answer(Answer),
+    /// The connection ends behind this answer; why, for the trace.
+    Last(Answer, String),
     /// Produce with acks=0 has no answer.
     Silent,
     /// The connection ends; why, for the trace.
@@ -84,7 +89,7 @@ impl Buf for Answer {
 enum End {
     #[error("the client closed the connection")]
     Closed,
-    #[error("nothing was asked for {} s", limits::CONNECTION_IDLE.as_secs())]
+    #[error("nothing was asked for too long")]
     Idle,
     #[error("a frame was not finished in time: got {got} bytes")]
     PartialFrame { got: usize },
@@ -94,29 +99,61 @@ enum End {
     Refused(String),
     #[error("the broker stops")]
     Stopping,
+    #[error("no TLS connection: {0}")]
+    Handshake(String),
     #[error("connection lost")]
     Lost(#[source] std::io::Error),
 }
 
 /// Serves one client until it goes, misbehaves, or the broker stops.
-pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr) {
+pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, listener: usize) {
     let Ok(local) = stream.local_addr() else { return };
     // Answers are whole messages: nothing is gained by waiting for more.
     drop(stream.set_nodelay(true));
-    let (reader, writer) = stream.into_split();
+    let protocol = node.config.listen[listener].protocol;
+    let (reader, writer) = match &node.security.acceptor {
+        Some(acceptor) if protocol.has_tls() => match shake_hands(acceptor.current(), stream).await {
+            Ok(stream) => stream::tls(stream),
+            Err(end) => return report(&node, peer, &end),
+        },
+        _ => stream::plain(stream),
+    };
+    let session = api::Session {
+        peers: api::Peers { peer, local, listener },
+        authentication: match protocol.has_sasl() {
+            true => Authentication::Wanted,
+            false => Authentication::NotAsked,
+        },
+    };
     let (turns, queue) = mpsc::channel(limits::REQUESTS_IN_FLIGHT_PER_CONNECTION_MAX);
     let mut writing = Box::pin(write_answers(&node, writer, queue));
     let end = tokio::select! {
-        end = read_requests(&node, reader, turns, api::Peers { peer, local }) => end,
+        end = read_requests(&node, reader, turns, session) => end,
         end = &mut writing => end,
     };
-    match &end {
-        End::Stopping => drop(timeout(limits::STOP_DRAIN, writing).await),
+    if matches!(end, End::Stopping) {
+        drop(timeout(limits::STOP_DRAIN, writing).await);
+    }
+    report(&node, peer, &end);
+}
+
+/// A client that does not speak TLS, or has no certificate that is accepted, ends here.
+async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream) -> Result<TlsStream<TcpStream>, End> {
+    match timeout(limits::FRAME_TIME, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(End::Handshake(error.to_string())),
+        Err(_) => Err(End::Handshake("it was not finished in time".to_owned())),
+    }
+}
+
+fn report(node: &Node, peer: SocketAddr, end: &End) {
+    match end {
+        End::Stopping => {}
         End::Closed | End::Idle | End::Lost(_) => tracing::debug!(%peer, "connection ended: {end}"),
-        End::PartialFrame { .. } | End::Frame(_) | End::Refused(_) => {
+        End::PartialFrame { .. } | End::Frame(_) | End::Refused(_) | End::Handshake(_) => {
             node.counters.requests_refused.inc();
             node.warnings.warn(|more| {
-                let source = std::error::Error::source(&end).map(|source| format!(": {source}")).unwrap_or_default();
+                let source = std::error::Error::source(end).map(|source| format!(": {source}")).unwrap_or_default();
                 tracing::warn!(%peer, more_since_the_last_warning = more, "connection closed: {end}{source}");
             });
         }
@@ -125,15 +162,17 @@ pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr) 
 
 async fn read_requests(
     node: &Arc<Node>,
-    mut reader: OwnedReadHalf,
+    mut reader: stream::Reader,
     turns: mpsc::Sender<Pending>,
-    peers: api::Peers,
+    mut session: api::Session,
 ) -> End {
     let mut buffer = BytesMut::new();
     let mut frame_began = Instant::now();
     loop {
         loop {
-            match frame::take(&mut buffer, node.config.request_bytes_max) {
+            let is_known = session.is_known();
+            let bytes_max = if is_known { node.config.request_bytes_max } else { limits::UNKNOWN_REQUEST_BYTES_MAX };
+            match frame::take(&mut buffer, bytes_max) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
                     // The place in the queue first: a produce request must not be appended before there is room for
@@ -144,7 +183,7 @@ async fn read_requests(
                     };
                     let Ok(place) = place else { return End::Closed };
                     frame_began = Instant::now();
-                    match api::begin(node, peers, frame) {
+                    match api::begin(node, &mut session, frame) {
                         Ok(pending) => place.send(pending),
                         Err(reason) => return End::Refused(reason),
                     }
@@ -156,7 +195,8 @@ async fn read_requests(
             frame_began = Instant::now();
         }
         let patience = match buffer.len() {
-            0 => limits::CONNECTION_IDLE,
+            0 if session.is_known() => node.config.connection_idle,
+            0 => limits::FRAME_TIME,
             got => limits::FRAME_TIME + Duration::from_secs(got as u64 / limits::FRAME_BYTES_PER_SECOND_MIN),
         };
         buffer.reserve(limits::READ_STEP_BYTES.min(4096 + buffer.len()));
@@ -179,18 +219,25 @@ async fn read_requests(
     }
 }
 
-async fn write_answers(node: &Arc<Node>, mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Pending>) -> End {
+async fn write_answers(node: &Arc<Node>, mut writer: stream::Writer, mut queue: mpsc::Receiver<Pending>) -> End {
     while let Some(pending) = queue.recv().await {
         match pending.await {
             Turn::Silent => {}
             Turn::Close(reason) => return End::Refused(reason.to_owned()),
+            Turn::Last(mut answer, reason) => {
+                // A moment for the client to read why, and no more attempts than one in that time.
+                tokio::time::sleep(limits::FAILED_AUTHENTICATION_DELAY).await;
+                drop(timeout(limits::STOP_DRAIN, writer.write_all_buf(&mut answer)).await);
+                drop(writer.shutdown().await);
+                return End::Refused(reason);
+            }
             Turn::Answer(mut answer) => {
                 node.counters.bytes_out.inc_by(answer.remaining() as u64);
                 // A client that does not take its answers holds one of them in memory, and not for ever.
-                match timeout(limits::CONNECTION_IDLE, writer.write_all_buf(&mut answer)).await {
+                match timeout(node.config.connection_idle, writer.write_all_buf(&mut answer)).await {
                     Err(_) => return End::Idle,
                     Ok(Err(error)) => return End::Lost(error),
-                    Ok(Ok(())) => {}
+                    Ok(Ok(())) => drop(writer.flush().await),
                 }
             }
         }

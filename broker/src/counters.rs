@@ -39,6 +39,7 @@ pub struct Counters {
     pub connections_accepted: Counter,
     pub connections_refused: Counter,
     pub requests_refused: Counter,
+    pub authentications_failed: Counter,
     pub batches_appended: Counter,
     pub batches_repeated: Counter,
     pub batches_refused: Counter,
@@ -60,6 +61,7 @@ impl Counters {
             "Connections closed because their bytes were no request that is known",
             &counters.requests_refused,
         );
+        add("authentications_failed", "Users or passwords that were wrong", &counters.authentications_failed);
         add("batches_appended", "Record batches that producers appended", &counters.batches_appended);
         add("batches_repeated", "Record batches that had been appended before", &counters.batches_repeated);
         add("batches_refused", "Record batches that were refused", &counters.batches_refused);

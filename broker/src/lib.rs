@@ -3,9 +3,11 @@
 //! A request goes from `connection` (frames) to `api` (a file for each Kafka API) and from there to `log` (partitions
 //! on disk) or `group` (the coordinator). [`Broker`] starts and stops them.
 
+mod addresses;
 mod api;
 mod clock;
 mod config;
+mod configs;
 mod connection;
 mod counters;
 mod group;
@@ -13,6 +15,7 @@ mod limits;
 pub mod log;
 mod node;
 mod producer_ids;
+mod security;
 mod server;
 mod warnings;
 
@@ -24,14 +27,16 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use config::Config;
+pub use config::{Config, ConfigError, Durability};
 pub use group::OpenError as GroupsError;
+pub use security::{Listener, ListenerError, SecurityError, SecurityProtocol, TlsFiles};
 
 use counters::{Counters, LogCounters};
 use group::Coordinator;
 use log::{DataDirectory, DirectoryConfig, OpenError};
 use node::Node;
 use producer_ids::ProducerIds;
+use security::Security;
 use warnings::Warnings;
 
 /// A running broker. Dropped without [`Broker::stop`], it leaves no clean marker, as after a crash.
@@ -54,6 +59,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     #[error("data directory {0:?} is in use by another process")]
     Locked(PathBuf),
     /// The operator has to look: nothing was changed.
@@ -76,19 +83,21 @@ pub enum StartError {
 impl Broker {
     /// Opens the data directory, listens, and serves until [`Broker::stop`].
     pub async fn start(config: Config, registry: &mut Registry) -> Result<Self, StartError> {
+        let security = Security::open(&config)?;
         let listeners = server::bind(&config.listen).await?;
         let mut addresses = Vec::new();
-        for (listener, address) in listeners.iter().zip(&config.listen) {
-            addresses.push(listener.local_addr().map_err(|source| StartError::Listen { address: *address, source })?);
+        for (listener, asked) in listeners.iter().zip(&config.listen) {
+            let address = asked.address;
+            addresses.push(listener.local_addr().map_err(|source| StartError::Listen { address, source })?);
         }
         let counters = Counters::register(registry);
-        let node = open(config, counters).await?;
+        let node = open(config, security, counters).await?;
         registry.register_collector(Box::new(LogCounters(Arc::downgrade(&node.log))));
         let tasks = TaskTracker::new();
         let connections = TaskTracker::new();
         tasks.spawn(Arc::clone(&node.groups).keep_time(node.stop.clone()));
-        for listener in listeners {
-            tasks.spawn(server::accept(Arc::clone(&node), listener, connections.clone()));
+        for (number, listener) in listeners.into_iter().enumerate() {
+            tasks.spawn(server::accept(Arc::clone(&node), listener, number, connections.clone()));
         }
         Ok(Self { node, addresses, tasks, connections })
     }
@@ -123,17 +132,23 @@ impl Broker {
 }
 
 /// Opens the data directory and reads the groups back; blocks, so not on a thread that serves.
-async fn open(config: Config, counters: Counters) -> Result<Arc<Node>, StartError> {
-    let opened = tokio::task::spawn_blocking(move || open_blocking(config, counters)).await;
+async fn open(config: Config, security: Security, counters: Counters) -> Result<Arc<Node>, StartError> {
+    let opened = tokio::task::spawn_blocking(move || open_blocking(config, security, counters)).await;
     match opened {
         Ok(node) => node,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
-fn open_blocking(config: Config, counters: Counters) -> Result<Arc<Node>, StartError> {
+fn open_blocking(config: Config, security: Security, counters: Counters) -> Result<Arc<Node>, StartError> {
     let path = config.data.clone();
-    let log = DataDirectory::open(&path, DirectoryConfig::new(config.node_id)).map_err(|error| match error {
+    let directory = DirectoryConfig {
+        durability: config.durability,
+        retention_check_interval: config.retention_check_interval,
+        topic_defaults: config.topic_defaults.clone(),
+        ..DirectoryConfig::new(config.node_id)
+    };
+    let log = DataDirectory::open(&path, directory).map_err(|error| match error {
         OpenError::Locked(path) => StartError::Locked(path),
         OpenError::Corrupt { path, reason } => StartError::Corrupt { path, reason },
         OpenError::Disk { path, source } => StartError::Io { path, source },
@@ -144,10 +159,13 @@ fn open_blocking(config: Config, counters: Counters) -> Result<Arc<Node>, StartE
     let producer_ids = ProducerIds::open(&path).map_err(|source| StartError::Io { path, source })?;
     Ok(Arc::new(Node {
         config,
+        security,
         log,
         groups: Arc::new(groups),
         producer_ids,
+        fetch_sessions: api::FetchSessions::default(),
         counters,
+        addresses: addresses::Addresses::default(),
         warnings: Warnings::default(),
         stop: CancellationToken::new(),
     }))

@@ -9,6 +9,9 @@ pub const READ_STEP_BYTES: usize = 64 * 1024;
 /// Open connections in all: each holds a file descriptor and a few kilobytes.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
+/// Open connections of one address: Kafka has no bound, but one host must not take all of them.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 10_000;
+
 /// Requests of one connection that may wait for their turn or their answer. Java producers send 5, librdkafka up to
 /// 1,000,000 by its default; what is beyond waits in the socket.
 pub const REQUESTS_IN_FLIGHT_PER_CONNECTION_MAX: usize = 32;
@@ -21,6 +24,12 @@ pub const FRAME_TIME: Duration = Duration::from_secs(30);
 
 /// A slow but live client gets this much more frame time: one second for so many bytes.
 pub const FRAME_BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
+
+/// Largest request of a client that has not said who it is.
+pub const UNKNOWN_REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Kafka's `connection.failed.authentication.delay.ms`.
+pub const FAILED_AUTHENTICATION_DELAY: Duration = Duration::from_millis(100);
 
 /// After [`crate::Broker::stop`] clients get this long to take the answers that are due.
 pub const STOP_DRAIN: Duration = Duration::from_secs(5);
@@ -40,6 +49,12 @@ pub const FETCH_INLINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Partitions that one fetch or produce request may name: a forged request must not cost more than a real one.
 pub const PARTITIONS_PER_REQUEST_MAX: usize = 20_000;
+
+/// Fetch sessions: Kafka's `max.incremental.fetch.session.cache.slots`.
+pub const FETCH_SESSIONS_MAX: usize = 1_000;
+
+/// Partitions of all fetch sessions: each takes about 200 bytes.
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 100_000;
 
 /// Topics in a request that creates or deletes some.
 pub const TOPICS_PER_REQUEST_MAX: usize = 10_000;
@@ -83,6 +98,9 @@ pub const SESSION_TIMEOUT_MS: std::ops::RangeInclusive<i32> = 6_000..=1_800_000;
 /// Wait for more members before the first generation of an empty group. Kafka's 3 s serve large clusters; one node
 /// answers sooner.
 pub const INITIAL_REBALANCE_DELAY: Duration = Duration::from_millis(50);
+
+/// Kafka's `log.retention.check.interval.ms`.
+pub const RETENTION_CHECK_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Producer ids that are taken from the persisted counter at once: a flush for each would be slow, and lost ids at a
 /// restart do not matter (there are 2^63).

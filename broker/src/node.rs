@@ -1,43 +1,77 @@
 //! What all connections of a broker share.
 
 use kafka_wire::protocol::ResponseError;
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+use crate::addresses::Addresses;
+use crate::api::{FetchSessions, Peers};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::group::{Coordinator, OFFSETS_TOPIC};
 use crate::limits;
 use crate::log::{CreateTopicError, DataDirectory, DeleteTopicError, Partition, PartitionError, Topic, TopicConfig};
 use crate::producer_ids::ProducerIds;
+use crate::security::Security;
 use crate::warnings::Warnings;
 
 pub(crate) struct Node {
     pub config: Config,
+    pub security: Security,
     pub log: Arc<DataDirectory>,
     pub groups: Arc<Coordinator>,
     pub producer_ids: ProducerIds,
+    pub fetch_sessions: FetchSessions,
     pub counters: Counters,
+    pub addresses: Addresses,
     pub warnings: Warnings,
     /// Cancelled when the broker stops: no more requests are read, parked ones are answered.
     pub stop: CancellationToken,
 }
 
 impl Node {
-    /// Host and port that a client is told, which reached this broker at `local`.
-    pub fn advertised(&self, local: SocketAddr) -> (String, u16) {
-        match &self.config.advertise {
-            Some((host, port)) => (host.clone(), *port),
-            None => (local.ip().to_canonical().to_string(), local.port()),
+    /// Host and port that a client is told: where it finds this broker in the way that it came.
+    pub fn advertised(&self, peers: &Peers) -> (String, u16) {
+        match self.config.listen.get(peers.listener).and_then(|listener| listener.advertise.clone()) {
+            Some(advertised) => advertised,
+            None => (peers.local.ip().to_canonical().to_string(), peers.local.port()),
         }
     }
 
     pub fn advertised_listeners(&self) -> String {
-        match &self.config.advertise {
-            Some((host, port)) => format!("PLAINTEXT://{host}:{port}"),
-            None => self.config.listen.iter().map(|one| format!("PLAINTEXT://{one}")).collect::<Vec<_>>().join(","),
+        let advertised = self.config.listen.iter().map(|one| match &one.advertise {
+            Some((host, port)) => format!("{}://{host}:{port}", one.protocol.name()),
+            None => one.to_string(),
+        });
+        advertised.collect::<Vec<_>>().join(",")
+    }
+
+    pub fn listeners(&self) -> String {
+        self.config.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    /// Replaces what is set of a topic's configs, or only checks it.
+    pub async fn set_topic_config(
+        self: &Arc<Self>,
+        name: &str,
+        overrides: BTreeMap<String, String>,
+        validate_only: bool,
+    ) -> Result<(), (ResponseError, String)> {
+        let config = (self.log.topic_defaults().with(overrides))
+            .map_err(|error| (ResponseError::InvalidConfig, error.to_string()))?;
+        if is_internal(name) {
+            // What groups have committed must not be retained by time or size, nor told another way.
+            let message = format!("The configs of {name} are the broker's own.");
+            return Err((ResponseError::PolicyViolation, message));
         }
+        if validate_only {
+            return Ok(());
+        }
+        let (node, topic) = (Arc::clone(self), name.to_owned());
+        blocking(move || node.log.set_topic_config(&topic, config).map_err(|error| not_deleted(&error)))
+            .await
+            .map_err(|error| (error, format!("The configs of {name} cannot be changed: {error}")))
     }
 
     /// Makes a topic.

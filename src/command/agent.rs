@@ -6,6 +6,7 @@ mod status;
 use super::format::format;
 use super::{DRAIN, TICK, brokers};
 use crate::cli::{self, AgentArgs, AgentCommand};
+use crate::config::security;
 use crate::config::{AgentSection, ConfigFile, Headers, Start, SyslogProtocol};
 use crate::failure::Failure;
 use crate::files::{count, size};
@@ -155,7 +156,9 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     let topic = flags.topic.or_else(|| section.topic.clone()).unwrap_or_else(|| TOPIC_DEFAULT.to_owned());
     let checkpoints =
         flags.checkpoints.or_else(|| section.checkpoints.clone()).unwrap_or_else(|| CHECKPOINTS_DEFAULT.into());
-    let mut config = Config::new(ClientConfig::new(brokers), topic, checkpoints);
+    let mut client = ClientConfig::new(brokers);
+    client.security = security::checked("agent", section.broker_tls.as_ref(), section.sasl.as_ref())?;
+    let mut config = Config::new(client, topic, checkpoints);
     config.host_name = host_name.unwrap_or(config.host_name);
     config.once = flags.once;
     config.labels = section.labels.clone();

@@ -4,6 +4,7 @@ use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
 use super::{DRAIN, TICK, brokers, comma_lists, elasticsearch};
 use crate::cli::WorkerArgs;
+use crate::config::security;
 use crate::config::{ConfigFile, ElasticsearchSection, WorkerSection};
 use crate::failure::Failure;
 use crate::files;
@@ -96,7 +97,9 @@ pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<
         Some(_) => None,
         None => instance::take(&host, group, &brokers),
     };
-    let mut config = Config::new(Client::new(ClientConfig::new(brokers)), TOPIC_DEFAULT, group);
+    let mut client = ClientConfig::new(brokers);
+    client.security = security::checked("worker", section.broker_tls.as_ref(), section.sasl.as_ref())?;
+    let mut config = Config::new(Client::new(client), TOPIC_DEFAULT, group);
     config.topics = section.topics.clone().unwrap_or(config.topics);
     config.instance_id = section.instance_id.clone().or_else(|| instance.as_ref().map(|taken| taken.name.clone()));
     if let Some(pipelines) = &section.pipelines {

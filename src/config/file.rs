@@ -3,7 +3,9 @@
 //!
 //! Every key is optional here: flags win over keys, and defaults live where the checked config of a part is made.
 
+use super::broker::BrokerSection;
 use super::secret::Secret;
+use super::security::{BrokerTlsSection, SaslSection};
 use agent::format::{Container, Preset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +29,10 @@ pub struct ConfigFile {
 pub struct AgentSection {
     /// Brokers to start from, HOST:PORT, separated by commas.
     pub broker: Option<String>,
+    /// TLS of the connections to them [none].
+    pub broker_tls: Option<BrokerTlsSection>,
+    /// User and password at the brokers [none].
+    pub sasl: Option<SaslSection>,
     /// Topic of inputs that name none.
     pub topic: Option<String>,
     /// Fields that every document gets, under `labels`.
@@ -186,24 +192,16 @@ pub enum Start {
     End,
 }
 
-/// Records to segments and back.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BrokerSection {
-    pub listen: Option<Vec<SocketAddr>>,
-    /// HOST:PORT that clients are told to connect to.
-    pub advertise: Option<String>,
-    /// Directory of topics and offsets.
-    pub data: Option<PathBuf>,
-    pub status_listen: Option<SocketAddr>,
-}
-
 /// Records to documents.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerSection {
     /// Brokers to start from, HOST:PORT, separated by commas.
     pub broker: Option<String>,
+    /// TLS of the connections to them [none].
+    pub broker_tls: Option<BrokerTlsSection>,
+    /// User and password at the brokers [none].
+    pub sasl: Option<SaslSection>,
     pub topics: Option<Vec<String>>,
     pub group: Option<String>,
     /// Name of this worker in its group; one that comes back under it gets its partitions back at once (KIP-345).

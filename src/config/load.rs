@@ -197,8 +197,19 @@ mod tests {
         let written: serde_json::Value = serde_saphyr::from_str(text).expect("the commented file is YAML");
         serde_saphyr::from_str::<ConfigFile>(text).expect("the commented file is a config");
         let full = ConfigFile {
-            agent: super::super::AgentSection { inputs: vec![super::super::Input::default()], ..Default::default() },
-            worker: super::super::WorkerSection { elasticsearch: Some(Default::default()), ..Default::default() },
+            agent: super::super::AgentSection {
+                inputs: vec![super::super::Input::default()],
+                broker_tls: Some(Default::default()),
+                sasl: Some(Default::default()),
+                ..Default::default()
+            },
+            broker: super::super::BrokerSection { tls: Some(super::super::BrokerTls::default()), ..Default::default() },
+            worker: super::super::WorkerSection {
+                elasticsearch: Some(Default::default()),
+                broker_tls: Some(Default::default()),
+                sasl: Some(Default::default()),
+                ..Default::default()
+            },
             ..Default::default()
         };
         let known = serde_json::to_value(full).expect("a config can be written");

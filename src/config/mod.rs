@@ -1,12 +1,17 @@
 //! `sluice.yaml`: what was written (`file`), how it is found and read (`load`). The commands merge it with their flags.
 
+mod broker;
 mod file;
 mod load;
 mod secret;
+pub mod security;
 
+#[cfg(test)]
+pub use broker::BrokerTls;
+pub use broker::{BrokerSection, Durability};
 pub use file::{
-    AgentSection, BrokerSection, BulkCompression, ConfigFile, ElasticsearchSection, Headers, Input, MultilineSection,
-    Start, SyslogProtocol, WorkerSection,
+    AgentSection, BulkCompression, ConfigFile, ElasticsearchSection, Headers, Input, MultilineSection, Start,
+    SyslogProtocol, WorkerSection,
 };
 pub use load::load;
 pub use secret::{expand, resolve};

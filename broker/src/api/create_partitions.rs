@@ -13,10 +13,10 @@ use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 0..=3;
 
-pub async fn handle(node: &Arc<Node>, _call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+pub async fn handle(node: &Arc<Node>, call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut results = Vec::new();
     for topic in request.topics.into_iter().take(limits::TOPICS_PER_REQUEST_MAX) {
-        let outcome = match checked(node, &topic) {
+        let outcome = match checked(node, call, &topic) {
             Ok(()) if request.validate_only => Ok(()),
             Ok(()) => (node.add_partitions(&topic.name, topic.count).await)
                 .map_err(|error| (error, format!("partitions cannot be added: {error}"))),
@@ -31,18 +31,19 @@ pub async fn handle(node: &Arc<Node>, _call: &Call, request: CreatePartitionsReq
     CreatePartitionsResponse::default().with_results(results)
 }
 
-fn checked(node: &Node, asked: &CreatePartitionsTopic) -> Result<(), (ResponseError, String)> {
-    let Some(topic) = node.log.topic(&asked.name) else {
-        return Err((ResponseError::UnknownTopicOrPartition, "This server does not host this topic-partition.".into()));
-    };
+fn checked(node: &Node, call: &Call, asked: &CreatePartitionsTopic) -> Result<(), (ResponseError, String)> {
+    let topic = call.administered(node, &asked.name).map_err(|error| (error, error.to_string()))?;
     let has = usize::try_from(topic.partition_count()).unwrap_or(0);
     let wants = usize::try_from(asked.count).unwrap_or(0);
-    if wants <= has || asked.count > limits::PARTITIONS_PER_TOPIC_MAX {
+    if asked.count > limits::PARTITIONS_PER_TOPIC_MAX {
+        let message = format!("A topic has at most {} partitions.", limits::PARTITIONS_PER_TOPIC_MAX);
+        return Err((ResponseError::InvalidPartitions, message));
+    }
+    if wants <= has {
         let message = format!(
-            "The topic {} currently has {has} partition(s); {} would not be an increase within {}.",
+            "The topic {} currently has {has} partition(s); {} would not be an increase.",
             asked.name.as_str(),
-            asked.count,
-            limits::PARTITIONS_PER_TOPIC_MAX
+            asked.count
         );
         return Err((ResponseError::InvalidPartitions, message));
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::topic_configs::TOPIC_CONFIGS;
+use super::describe_configs::topic_settings;
 use super::{Call, text};
 use crate::limits;
 use crate::log::TopicConfig;
@@ -18,9 +18,6 @@ pub const VERSIONS: RangeInclusive<i16> = 2..=7;
 
 /// Partitions or replicas: the broker's default (KIP-464).
 const DEFAULT: i32 = -1;
-/// Kafka's `ConfigSource`.
-const TOPIC_CONFIG: i8 = 1;
-const DEFAULT_CONFIG: i8 = 5;
 
 type Refused = (ResponseError, String);
 
@@ -41,6 +38,10 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: CreateTopicsRequest)
                 Err((ResponseError::InvalidRequest, "the topic is named twice in this request".to_owned()))
             }
             () if too_many => Err((ResponseError::PolicyViolation, "too many topics in one request".to_owned())),
+            () if !call.rights.may_write(&topic.name) => {
+                let error = ResponseError::TopicAuthorizationFailed;
+                Err((error, error.to_string()))
+            }
             () => create(node, &topic, request.validate_only).await,
         };
         results.push(match outcome {
@@ -51,7 +52,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: CreateTopicsRequest)
                     _ => result
                         .with_num_partitions(partitions)
                         .with_replication_factor(1)
-                        .with_configs(Some(configs(&config))),
+                        .with_configs(Some(configs(node, &config))),
                 }
             }
             Err((error, message)) => {
@@ -73,7 +74,7 @@ async fn create(
     validate_only: bool,
 ) -> Result<(i32, TopicConfig, uuid::Uuid), Refused> {
     let partitions = checked(node, topic)?;
-    let config = configured(topic)?;
+    let config = configured(node, topic)?;
     if validate_only {
         return Ok((partitions, config, uuid::Uuid::nil()));
     }
@@ -91,7 +92,10 @@ fn checked(node: &Node, topic: &CreatableTopic) -> Result<i32, Refused> {
     }
     if topic.assignments.is_empty() {
         if !matches!(topic.replication_factor, -1 | 1) {
-            let message = format!("replication factor {} is not possible on one broker", topic.replication_factor);
+            let message = format!(
+                "Unable to replicate the partition {0} time(s): The target replication factor of {0} cannot be reached because only 1 broker(s) are registered.",
+                topic.replication_factor
+            );
             return Err((ResponseError::InvalidReplicationFactor, message));
         }
         return match topic.num_partitions {
@@ -99,7 +103,7 @@ fn checked(node: &Node, topic: &CreatableTopic) -> Result<i32, Refused> {
             count @ 1..=limits::PARTITIONS_PER_TOPIC_MAX => Ok(count),
             count => Err((
                 ResponseError::InvalidPartitions,
-                format!("{count} partitions are not possible: want 1 to {}", limits::PARTITIONS_PER_TOPIC_MAX),
+                format!("Number of partitions was set to {count}; want 1 to {}.", limits::PARTITIONS_PER_TOPIC_MAX),
             )),
         };
     }
@@ -119,9 +123,8 @@ fn checked(node: &Node, topic: &CreatableTopic) -> Result<i32, Refused> {
     }
 }
 
-/// The topic's own settings; a setting that says what is so anyway is accepted, as tools name some always.
-fn configured(topic: &CreatableTopic) -> Result<TopicConfig, Refused> {
-    let is_default = |name: &str, value: &str| TOPIC_CONFIGS.iter().any(|one| one.name == name && one.default == value);
+/// The topic's own settings.
+fn configured(node: &Node, topic: &CreatableTopic) -> Result<TopicConfig, Refused> {
     let mut overrides = BTreeMap::new();
     for one in &topic.configs {
         let Some(value) = &one.value else {
@@ -130,19 +133,16 @@ fn configured(topic: &CreatableTopic) -> Result<TopicConfig, Refused> {
         };
         overrides.insert(one.name.to_string(), value.to_string());
     }
-    TopicConfig::new(overrides.clone())
-        .or_else(|_| TopicConfig::new(overrides.into_iter().filter(|(name, value)| !is_default(name, value)).collect()))
-        .map_err(|error| (ResponseError::InvalidConfig, error.to_string()))
+    node.log.topic_defaults().with(overrides).map_err(|error| (ResponseError::InvalidConfig, error.to_string()))
 }
 
-fn configs(config: &TopicConfig) -> Vec<CreatableTopicConfigs> {
-    (TOPIC_CONFIGS.iter())
+fn configs(node: &Node, config: &TopicConfig) -> Vec<CreatableTopicConfigs> {
+    (topic_settings(node, config).into_iter())
         .map(|one| {
-            let set = config.overrides().get(one.name);
             CreatableTopicConfigs::default()
-                .with_name(text(one.name))
-                .with_value(Some(text(set.map_or(one.default, String::as_str))))
-                .with_config_source(if set.is_some() { TOPIC_CONFIG } else { DEFAULT_CONFIG })
+                .with_name(text(one.key.name))
+                .with_config_source(one.source())
+                .with_value(one.value.map(text))
         })
         .collect()
 }

@@ -18,8 +18,9 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: DeleteTopicsRequest)
     let mut responses = Vec::new();
     for asked in request.topics.into_iter().chain(named).take(limits::TOPICS_PER_REQUEST_MAX) {
         let topic = match &asked.name {
-            Some(name) => node.log.topic(name).ok_or(ResponseError::UnknownTopicOrPartition),
-            None => node.log.topic_by_id(asked.topic_id).ok_or(ResponseError::UnknownTopicId),
+            Some(name) => call.administered(node, name),
+            None => (node.log.topic_by_id(asked.topic_id).ok_or(ResponseError::UnknownTopicId))
+                .and_then(|topic| call.administered(node, &topic.name)),
         };
         let response = DeletableTopicResult::default().with_name(asked.name);
         let response = match &topic {
@@ -32,6 +33,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: DeleteTopicsRequest)
             (_, Err(_)) => response.with_topic_id(asked.topic_id),
         };
         let deleted = match topic {
+            Ok(_) if !node.config.delete_topics => Err(ResponseError::TopicDeletionDisabled),
             Ok(topic) => node.delete_topic(&topic.name).await,
             Err(error) => Err(error),
         };

@@ -22,7 +22,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: DescribeClusterReque
             .with_error_code(ResponseError::MismatchedEndpointType.code())
             .with_error_message(Some(text("the request was sent to a broker")));
     }
-    let (host, port) = node.advertised(call.peers.local);
+    let (host, port) = node.advertised(&call.peers);
     let node_id = BrokerId(node.config.node_id);
     let broker =
         DescribeClusterBroker::default().with_broker_id(node_id).with_host(text(host)).with_port(i32::from(port));

@@ -14,6 +14,9 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=6;
 pub async fn handle(node: &Arc<Node>, call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let groups = (request.groups.into_iter())
         .map(|id| {
+            if let Err(error) = call.check_groups() {
+                return DescribedGroup::default().with_group_id(id).with_error_code(error.code());
+            }
             let Some(group) = node.groups.describe(&id) else {
                 // Version 6 says that there is none; before, it was a group in state Dead (KIP-1043).
                 let described = DescribedGroup::default().with_group_state(text("Dead"));

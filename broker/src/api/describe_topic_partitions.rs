@@ -16,11 +16,14 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=0;
 
 pub async fn handle(
     node: &Arc<Node>,
-    _call: &Call,
+    call: &Call,
     request: DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
     let mut names: Vec<String> = match request.topics.is_empty() {
-        true => node.log.topics().keys().map(ToString::to_string).collect(),
+        true => {
+            let topics = node.log.topics();
+            topics.keys().filter(|name| call.rights.may_see(name)).map(ToString::to_string).collect()
+        }
         false => request.topics.iter().map(|topic| topic.name.to_string()).collect(),
     };
     names.sort();
@@ -36,13 +39,16 @@ pub async fn handle(
             break;
         }
         let described = DescribeTopicPartitionsResponseTopic::default().with_name(Some(topic_name(name)));
-        let Some(topic) = node.log.topic(name) else {
-            let error = match crate::log::check_topic_name(name).is_ok() {
-                true => ResponseError::UnknownTopicOrPartition,
-                false => ResponseError::InvalidTopicException,
-            };
-            topics.push(described.with_error_code(error.code()));
-            continue;
+        let topic = match call.visible(node, name) {
+            Ok(topic) => topic,
+            Err(error) => {
+                let error = match crate::log::check_topic_name(name).is_ok() {
+                    true => error,
+                    false => ResponseError::InvalidTopicException,
+                };
+                topics.push(described.with_error_code(error.code()));
+                continue;
+            }
         };
         let first = from.filter(|(topic, _)| topic == name).map_or(0, |(_, partition)| partition);
         let mut partitions = Vec::new();

@@ -1,13 +1,12 @@
 //! Fetch (key 1): record batches from given offsets on, waiting for enough of them (KIP-74, long poll).
-//!
-//! Sessions (KIP-227) are declined by answering session 0, which every client takes.
 
 mod encode;
+mod session;
 
 use bytes::Bytes;
 use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::FetchRequest;
-use kafka_wire::protocol::messages::fetch_request::FetchPartition;
+use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::fetch_response::PartitionData;
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -22,6 +21,7 @@ use crate::limits;
 use crate::log::{Partition, ReadError, ReadRange, Topic};
 use crate::node::{Node, check_leader_epoch, unusable};
 use encode::{FetchedPartition, FetchedTopic, response_pieces};
+pub(crate) use session::FetchSessions;
 
 pub const VERSIONS: RangeInclusive<i16> = 4..=18;
 
@@ -31,16 +31,19 @@ const TOPIC_IDS: i16 = 13;
 const READ_COMMITTED: i8 = 1;
 
 /// The response frame in pieces. `None`: the request asks for more than a request may.
-pub async fn handle(node: &Arc<Node>, call: &Call, request: FetchRequest) -> Option<Vec<Bytes>> {
+pub async fn handle(node: &Arc<Node>, call: &Call, mut request: FetchRequest) -> Option<Vec<Bytes>> {
     if request.topics.iter().map(|topic| topic.partitions.len()).sum::<usize>() > limits::PARTITIONS_PER_REQUEST_MAX {
         return None;
     }
-    if request.session_id != 0 && request.session_epoch > 0 {
-        return response_pieces(call, ResponseError::FetchSessionIdNotFound.code(), &[]);
-    }
+    let fresh_id = uuid::Uuid::new_v4().as_fields().0;
+    let uses_ids = call.version >= TOPIC_IDS;
+    let context = match node.fetch_sessions.begin(&mut request, uses_ids, fresh_id, std::time::Instant::now()) {
+        Ok(context) => context,
+        Err(error) => return response_pieces(call, error.code(), session::NO_SESSION, &[]),
+    };
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(limits::FETCH_WAIT_MAX);
     let deadline = Instant::now() + wait;
-    let wanted = resolve(node, call, &request);
+    let wanted = resolve(node, call, &context.topics);
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
     loop {
         // Registered before the log is looked at, so that nothing that is flushed in between is missed.
@@ -48,7 +51,18 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: FetchRequest) -> Opt
         let found = find_all(&wanted, &request);
         let final_answer = found.has_error || found.bytes >= min_bytes;
         if final_answer || Instant::now() >= deadline || node.stop.is_cancelled() {
-            return response_pieces(call, super::NONE, &found.read().await?);
+            let mut topics = found.read().await?;
+            if context.session_id != session::NO_SESSION {
+                for topic in &mut topics {
+                    let place = (topic.name.as_str(), topic.id);
+                    let is_news = |one: &FetchedPartition| {
+                        node.fetch_sessions.is_news(&context, place, &one.head, one.records.len())
+                    };
+                    topic.partitions.retain(is_news);
+                }
+                topics.retain(|topic| !topic.partitions.is_empty());
+            }
+            return response_pieces(call, super::NONE, context.session_id, &topics);
         }
         tokio::select! {
             () = grown => {}
@@ -65,11 +79,12 @@ struct Wanted {
     partitions: Vec<(FetchPartition, Result<Arc<Partition>, ResponseError>)>,
 }
 
-fn resolve(node: &Node, call: &Call, request: &FetchRequest) -> Vec<Wanted> {
-    let resolve = |asked: &kafka_wire::protocol::messages::fetch_request::FetchTopic| {
+fn resolve(node: &Node, call: &Call, topics: &[FetchTopic]) -> Vec<Wanted> {
+    let resolve = |asked: &FetchTopic| {
         let topic: Result<Arc<Topic>, ResponseError> = match call.version {
-            ..TOPIC_IDS => node.log.topic(&asked.topic).ok_or(ResponseError::UnknownTopicOrPartition),
-            _ => node.log.topic_by_id(asked.topic_id).ok_or(ResponseError::UnknownTopicId),
+            ..TOPIC_IDS => call.readable(node, &asked.topic),
+            _ => (node.log.topic_by_id(asked.topic_id).ok_or(ResponseError::UnknownTopicId))
+                .and_then(|topic| call.readable(node, &topic.name)),
         };
         let find = |one: &FetchPartition| {
             let topic = topic.as_ref().map_err(|error| *error)?;
@@ -80,7 +95,7 @@ fn resolve(node: &Node, call: &Call, request: &FetchRequest) -> Vec<Wanted> {
         let partitions = asked.partitions.iter().map(|one| (one.clone(), find(one))).collect();
         Wanted { name: asked.topic.to_string(), id: asked.topic_id, partitions }
     };
-    request.topics.iter().map(resolve).collect()
+    topics.iter().map(resolve).collect()
 }
 
 /// Where the answer's records lie. Nothing has been read of them.

@@ -1,4 +1,4 @@
-//! FindCoordinator (key 10): who coordinates a group; always this node. Version 4 and later ask for many (KIP-699).
+//! FindCoordinator (key 10): who coordinates a group or a transaction; always this node, which then says that it has none. Version 4 and later ask for many (KIP-699).
 
 use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::find_coordinator_response::Coordinator;
@@ -7,7 +7,7 @@ use kafka_wire::protocol::protocol::StrBytes;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Call, NONE, text};
+use super::{Call, NONE, code, text};
 use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 0..=6;
@@ -16,17 +16,17 @@ const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-    let known = request.key_type == GROUP;
-    let (host, port) = node.advertised(call.peers.local);
+    let permitted = call.check_groups();
+    let known = matches!(request.key_type, GROUP if permitted.is_ok()) || request.key_type == TRANSACTION;
+    let (host, port) = node.advertised(&call.peers);
     let (node_id, host, port) =
         if known { (node.config.node_id, host, i32::from(port)) } else { (-1, String::new(), -1) };
     let error_code = match request.key_type {
-        GROUP => NONE,
-        // Not retriable, so that a client says at once that there are no transactions here.
-        TRANSACTION => ResponseError::TransactionalIdAuthorizationFailed.code(),
+        GROUP => code(&permitted),
+        TRANSACTION => NONE,
         _ => ResponseError::InvalidRequest.code(),
     };
-    let message = (!known).then(|| StrBytes::from_static_str("only consumer groups have a coordinator here"));
+    let message = (!known).then(|| StrBytes::from_static_str("only groups and transactions have a coordinator"));
     if call.version >= 4 {
         let coordinators = (request.coordinator_keys.into_iter())
             .map(|key| {

@@ -10,11 +10,12 @@ use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 0..=4;
 
-pub async fn handle(node: &Arc<Node>, _call: &Call, request: HeartbeatRequest) -> HeartbeatResponse {
+pub async fn handle(node: &Arc<Node>, call: &Call, request: HeartbeatRequest) -> HeartbeatResponse {
     let caller = Caller {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    HeartbeatResponse::default().with_error_code(code(&node.groups.heartbeat(&request.group_id, caller)))
+    let heard = call.check_groups().and_then(|()| node.groups.heartbeat(&request.group_id, caller));
+    HeartbeatResponse::default().with_error_code(code(&heard))
 }

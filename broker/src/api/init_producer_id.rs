@@ -10,7 +10,7 @@ use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 0..=5;
 
-pub async fn handle(node: &Arc<Node>, _call: &Call, request: InitProducerIdRequest) -> InitProducerIdResponse {
+pub async fn handle(node: &Arc<Node>, call: &Call, request: InitProducerIdRequest) -> InitProducerIdResponse {
     let refused = |error: ResponseError| {
         InitProducerIdResponse::default()
             .with_error_code(error.code())
@@ -20,6 +20,9 @@ pub async fn handle(node: &Arc<Node>, _call: &Call, request: InitProducerIdReque
     if request.transactional_id.is_some() {
         // Not retriable, so that a client says at once that there are no transactions here.
         return refused(ResponseError::TransactionalIdAuthorizationFailed);
+    }
+    if !call.rights.may_write_something() {
+        return refused(ResponseError::ClusterAuthorizationFailed);
     }
     let ids = Arc::clone(node);
     // A fresh block is flushed to the disk, which blocks.

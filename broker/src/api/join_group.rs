@@ -15,7 +15,7 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=9;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: JoinGroupRequest) -> JoinGroupResponse {
-    let answer = match checked(call, &request) {
+    let answer = match call.check_groups().and_then(|()| checked(node, call, &request)) {
         Ok(join) => tokio::select! {
             answer = node.groups.join(&request.group_id, join) => answer,
             // The client asks again, and finds the broker when it is back.
@@ -51,8 +51,8 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: JoinGroupRequest) ->
     if call.version >= 9 { response.with_skip_assignment(joined.skip_assignment) } else { response }
 }
 
-fn checked(call: &Call, request: &JoinGroupRequest) -> Result<Join, ResponseError> {
-    if !limits::SESSION_TIMEOUT_MS.contains(&request.session_timeout_ms) {
+fn checked(node: &Node, call: &Call, request: &JoinGroupRequest) -> Result<Join, ResponseError> {
+    if !node.config.session_timeout_ms.contains(&request.session_timeout_ms) {
         return Err(ResponseError::InvalidSessionTimeout);
     }
     let too_long = |name: &str| name.len() > limits::GROUP_NAME_BYTES_MAX;

@@ -11,6 +11,9 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=5;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: LeaveGroupRequest) -> LeaveGroupResponse {
+    if let Err(error) = call.check_groups() {
+        return LeaveGroupResponse::default().with_error_code(error.code());
+    }
     if call.version < 3 {
         let left = node.groups.leave(&request.group_id, &[(&request.member_id, None)]);
         let result = left.and_then(|mut members| members.pop().unwrap_or(Ok(())));

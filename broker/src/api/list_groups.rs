@@ -17,6 +17,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: ListGroupsRequest) -
         filter.is_empty() || filter.iter().any(|one| one.eq_ignore_ascii_case(value))
     };
     let groups = (node.groups.list().into_iter())
+        .filter(|_| call.rights.may_use_groups())
         .filter(|group| wanted(&request.states_filter, group.state) && wanted(&request.types_filter, CLASSIC))
         .map(|group| {
             let listed = ListedGroup::default()

@@ -29,13 +29,13 @@ const UNKNOWN: i64 = -1;
 pub async fn handle(node: &Arc<Node>, call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let mut topics = Vec::new();
     for asked in request.topics {
-        let topic = node.log.topic(&asked.name);
+        let topic = call.visible(node, &asked.name);
         let mut partitions = Vec::new();
         for one in &asked.partitions {
             let found = match topic.as_ref().map(|topic| topic.partition(one.partition_index)) {
-                None => Err(ResponseError::UnknownTopicOrPartition),
-                Some(Err(error)) => Err(unusable(&error)),
-                Some(Ok(partition)) => find(partition, call, one).await,
+                Err(error) => Err(*error),
+                Ok(Err(error)) => Err(unusable(&error)),
+                Ok(Ok(partition)) => find(partition, call, one).await,
             };
             let response = ListOffsetsPartitionResponse::default().with_partition_index(one.partition_index);
             partitions.push(match found {

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::{Call, NONE, text, topic_name};
-use crate::log::{Topic, TopicConfig};
+use crate::log::Topic;
 use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 0..=13;
@@ -19,7 +19,11 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: MetadataRequest) -> 
     let create = node.config.auto_create_topics && (call.version < 4 || request.allow_auto_topic_creation);
     let asked = request.topics.filter(|topics| call.version > 0 || !topics.is_empty());
     let topics = match asked {
-        None => node.log.topics().values().map(|topic| described(node, call, topic)).collect(),
+        None => {
+            let topics = node.log.topics();
+            let visible = topics.values().filter(|topic| call.rights.may_see(&topic.name));
+            visible.map(|topic| described(node, call, topic)).collect()
+        }
         Some(asked) => {
             let mut topics = Vec::with_capacity(asked.len());
             for one in asked {
@@ -31,7 +35,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: MetadataRequest) -> 
             topics
         }
     };
-    let (host, port) = node.advertised(call.peers.local);
+    let (host, port) = node.advertised(&call.peers);
     let node_id = BrokerId(node.config.node_id);
     let broker =
         MetadataResponseBroker::default().with_node_id(node_id).with_host(text(host)).with_port(i32::from(port));
@@ -43,16 +47,18 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: MetadataRequest) -> 
 }
 
 async fn named(node: &Arc<Node>, call: &Call, name: &str, create: bool) -> MetadataResponseTopic {
-    if let Some(topic) = node.log.topic(name) {
-        return described(node, call, &topic);
+    let found = call.visible(node, name);
+    if let Ok(topic) = &found {
+        return described(node, call, topic);
     }
-    let error = match create {
+    let error = match create && call.rights.may_write(name) {
+        _ if matches!(found, Err(ResponseError::TopicAuthorizationFailed)) => ResponseError::TopicAuthorizationFailed,
         false => match crate::log::check_topic_name(name).is_ok() {
             true => ResponseError::UnknownTopicOrPartition,
             false => ResponseError::InvalidTopicException,
         },
         // The topic is there when the answer goes out; in Kafka the client has to ask again.
-        true => match node.create_topic(name, node.config.num_partitions, TopicConfig::default()).await {
+        true => match node.create_topic(name, node.config.num_partitions, node.log.topic_defaults().clone()).await {
             Ok(topic) => return described(node, call, &topic),
             // Somebody else was faster.
             Err(ResponseError::TopicAlreadyExists) if node.log.topic(name).is_some() => {
@@ -65,7 +71,7 @@ async fn named(node: &Arc<Node>, call: &Call, name: &str, create: bool) -> Metad
 }
 
 fn by_id(node: &Node, call: &Call, id: uuid::Uuid) -> MetadataResponseTopic {
-    match node.log.topic_by_id(id) {
+    match node.log.topic_by_id(id).filter(|topic| call.rights.may_see(&topic.name)) {
         Some(topic) => described(node, call, &topic),
         None => {
             let topic = MetadataResponseTopic::default()

@@ -2,30 +2,46 @@
 //!
 //! A frame is walked by `kafka_wire::check` before `kafka-protocol` decodes it, since that allocates what a count says.
 
+mod alter_configs;
+mod alter_partition_reassignments;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
+mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod permit;
 mod produce;
+mod resource;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
-mod topic_configs;
 
 use bytes::{Bytes, BytesMut};
 use kafka_wire::check;
@@ -36,8 +52,12 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+pub(crate) use fetch::FetchSessions;
+
 use crate::connection::{Answer, Pending, Turn};
 use crate::node::Node;
+use crate::security::rights::Rights;
+use crate::security::sasl::Authentication;
 
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +65,22 @@ pub(crate) struct Peers {
     pub peer: SocketAddr,
     /// The address that the client used: what it is told to connect to, unless another one is configured.
     pub local: SocketAddr,
+    /// Number of the listener that it came to.
+    pub listener: usize,
+}
+
+/// What is known of a connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub peers: Peers,
+    pub authentication: Authentication,
+}
+
+impl Session {
+    /// Nobody is asked, or has to say any more, who is at the other end.
+    pub fn is_known(&self) -> bool {
+        matches!(self.authentication, Authentication::NotAsked | Authentication::Done(_))
+    }
 }
 
 /// What a handler knows of a request besides its body.
@@ -55,6 +91,8 @@ pub(crate) struct Call {
     pub correlation_id: i32,
     pub client_id: Option<String>,
     pub peers: Peers,
+    /// What the client may do.
+    pub rights: Arc<Rights>,
 }
 
 /// The response code of success.
@@ -80,6 +118,8 @@ macro_rules! apis {
         pub(crate) const ADVERTISED: &[(ApiKey, RangeInclusive<i16>)] = &[
             (ApiKey::Produce, produce::VERSIONS),
             (ApiKey::Fetch, fetch::VERSIONS),
+            (ApiKey::SaslHandshake, sasl_handshake::VERSIONS),
+            (ApiKey::SaslAuthenticate, sasl_authenticate::VERSIONS),
             $((ApiKey::$key, $module::VERSIONS),)*
         ];
 
@@ -130,21 +170,35 @@ apis! {
     ApiVersions => api_versions,
     CreateTopics => create_topics,
     DeleteTopics => delete_topics,
+    DeleteRecords => delete_records,
     InitProducerId => init_producer_id,
     OffsetForLeaderEpoch => offset_for_leader_epoch,
     DescribeConfigs => describe_configs,
+    AlterConfigs => alter_configs,
+    DescribeLogDirs => describe_log_dirs,
     CreatePartitions => create_partitions,
     DeleteGroups => delete_groups,
+    ElectLeaders => elect_leaders,
+    IncrementalAlterConfigs => incremental_alter_configs,
+    AlterPartitionReassignments => alter_partition_reassignments,
+    ListPartitionReassignments => list_partition_reassignments,
+    OffsetDelete => offset_delete,
+    DescribeQuorum => describe_quorum,
     DescribeCluster => describe_cluster,
+    DescribeProducers => describe_producers,
+    DescribeTransactions => describe_transactions,
+    ListTransactions => list_transactions,
+    ListConfigResources => list_config_resources,
     DescribeTopicPartitions => describe_topic_partitions,
 }
 
 /// Starts the request in `frame`. An error says what is wrong with it; the connection is then closed, as Kafka does.
-pub(crate) fn begin(node: &Arc<Node>, peers: Peers, frame: Bytes) -> Result<Pending, String> {
+pub(crate) fn begin(node: &Arc<Node>, session: &mut Session, frame: Bytes) -> Result<Pending, String> {
     if let Some(correlation_id) = api_versions::asked_in_unknown_version(&frame) {
         node.counters.count_request(ApiKey::ApiVersions);
         let response = api_versions::unknown_version();
-        let call = Call { key: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None, peers };
+        let (peers, rights) = (session.peers, Arc::default());
+        let call = Call { key: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None, peers, rights };
         return Ok(Box::pin(async move { answer(&call, &response) }));
     }
     let head = check::request_header(&frame).map_err(|error| error.to_string())?;
@@ -161,9 +215,21 @@ pub(crate) fn begin(node: &Arc<Node>, peers: Peers, frame: Bytes) -> Result<Pend
         version: head.api_version,
         correlation_id: head.correlation_id,
         client_id: head.client_id.map(str::to_owned),
-        peers,
+        peers: session.peers,
+        rights: session.authentication.rights(&node.security.anonymous).unwrap_or_default(),
     };
-    dispatch(node, call, body)
+    match key {
+        ApiKey::SaslHandshake => Ok(ready(sasl_handshake::handle(node, &call, session, decode(&call, body)?))),
+        ApiKey::SaslAuthenticate => Ok(ready(sasl_authenticate::handle(node, &call, session, decode(&call, body)?))),
+        ApiKey::ApiVersions => dispatch(node, call, body),
+        _ if session.is_known() => dispatch(node, call, body),
+        _ => Err(format!("it asked for {key:?} before it said who it is")),
+    }
+}
+
+/// What is carried out at once, in the order of the requests: the next one depends on it.
+fn ready(turn: Turn) -> Pending {
+    Box::pin(std::future::ready(turn))
 }
 
 fn decode<T: Decodable>(call: &Call, mut body: Bytes) -> Result<T, String> {
@@ -184,6 +250,14 @@ fn answer<T: Encodable>(call: &Call, response: &T) -> Turn {
         return Turn::Close("its request cannot be answered in this version");
     }
     framed([buffer.freeze()])
+}
+
+/// The connection ends behind this answer.
+fn last_answer<T: Encodable>(call: &Call, response: &T, reason: String) -> Turn {
+    match answer(call, response) {
+        Turn::Answer(answer) => Turn::Last(answer, reason),
+        other => other,
+    }
 }
 
 fn framed(pieces: impl IntoIterator<Item = Bytes>) -> Turn {

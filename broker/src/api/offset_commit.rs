@@ -15,7 +15,7 @@ use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 2..=9;
 
-pub async fn handle(node: &Arc<Node>, _call: &Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
+pub async fn handle(node: &Arc<Node>, call: &Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let caller = Caller {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),
@@ -24,12 +24,14 @@ pub async fn handle(node: &Arc<Node>, _call: &Call, request: OffsetCommitRequest
     let mut commits = Vec::new();
     let mut topics = Vec::new();
     for topic in &request.topics {
-        let known = node.log.topic(&topic.name);
+        let known = call.readable(node, &topic.name);
         let mut partitions = Vec::new();
         for partition in &topic.partitions {
             let index = partition.partition_index;
             let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
-            let error = if known.as_ref().is_none_or(|topic| !(0..topic.partition_count()).contains(&index)) {
+            let error = if let Err(error) = &known {
+                error.code()
+            } else if known.as_ref().is_ok_and(|topic| !(0..topic.partition_count()).contains(&index)) {
                 ResponseError::UnknownTopicOrPartition.code()
             } else if metadata.len() > limits::OFFSET_METADATA_BYTES_MAX {
                 ResponseError::OffsetMetadataTooLarge.code()
@@ -48,7 +50,11 @@ pub async fn handle(node: &Arc<Node>, _call: &Call, request: OffsetCommitRequest
         }
         topics.push(OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions));
     }
-    if let Err(error) = node.groups.commit(&request.group_id, caller, commits).await {
+    let committed = match call.check_groups() {
+        Ok(()) => node.groups.commit(&request.group_id, caller, commits).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = committed {
         for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             if partition.error_code == NONE {
                 partition.error_code = error.code();

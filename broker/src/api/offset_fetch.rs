@@ -23,7 +23,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: OffsetFetchRequest) 
         let groups = (request.groups.into_iter())
             .map(|group| {
                 let response = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-                match offsets(node, &group.group_id, group.topics.as_deref()) {
+                match offsets(node, call, &group.group_id, group.topics.as_deref()) {
                     Ok(topics) => response.with_topics(topics),
                     Err(error) => response.with_error_code(error.code()),
                 }
@@ -40,7 +40,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: OffsetFetchRequest) 
             })
             .collect::<Vec<_>>()
     });
-    let topics = match offsets(node, &request.group_id, asked.as_deref()) {
+    let topics = match offsets(node, call, &request.group_id, asked.as_deref()) {
         Ok(topics) => topics,
         Err(error) if call.version >= 2 => return OffsetFetchResponse::default().with_error_code(error.code()),
         Err(_) => Vec::new(),
@@ -68,9 +68,11 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: OffsetFetchRequest) 
 /// `None`: all that the group has committed.
 fn offsets(
     node: &Node,
+    call: &Call,
     group: &str,
     asked: Option<&[OffsetFetchRequestTopics]>,
 ) -> Result<Vec<OffsetFetchResponseTopics>, ResponseError> {
+    call.check_groups()?;
     let Some(asked) = asked else {
         let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
         for (name, index, committed) in node.groups.all_committed(group)? {

@@ -1,7 +1,6 @@
 //! OffsetForLeaderEpoch (key 23): where a leader epoch ended; librdkafka from 2.1 on and Java consumers find out with
 //! it whether records that they read have been lost (KIP-320).
 
-use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 use kafka_wire::protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 use std::ops::RangeInclusive;
@@ -17,18 +16,18 @@ const UNKNOWN: i64 = -1;
 
 pub async fn handle(
     node: &Arc<Node>,
-    _call: &Call,
+    call: &Call,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
     let topics = (request.topics.into_iter())
         .map(|asked| {
-            let topic = node.log.topic(&asked.topic);
+            let topic = call.visible(node, &asked.topic);
             let partitions = (asked.partitions.iter())
                 .map(|one| {
                     let ended = match topic.as_ref().map(|topic| topic.partition(one.partition)) {
-                        None => Err(ResponseError::UnknownTopicOrPartition),
-                        Some(Err(error)) => Err(unusable(&error)),
-                        Some(Ok(partition)) => check_leader_epoch(partition, one.current_leader_epoch).map(|()| {
+                        Err(error) => Err(*error),
+                        Ok(Err(error)) => Err(unusable(&error)),
+                        Ok(Ok(partition)) => check_leader_epoch(partition, one.current_leader_epoch).map(|()| {
                             partition.leader_epochs().end_offset(one.leader_epoch, partition.high_watermark())
                         }),
                     };

@@ -24,6 +24,8 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=13;
 
 /// Topics have ids instead of names from here on (KIP-516).
 const TOPIC_IDS: i16 = 13;
+/// `acks`: answered when all replicas have the records.
+const ALL: i16 = -1;
 /// zstd is allowed from here on (KIP-110).
 const ZSTD: i16 = 7;
 
@@ -46,7 +48,7 @@ pub fn handle(node: &Arc<Node>, call: &Call, request: ProduceRequest) -> impl Fu
         match acks {
             0 if outcomes.has_error() => Produced::Close("a record batch sent with acks=0 was refused"),
             0 => Produced::Silent,
-            -1 => Produced::Answer(outcomes.flushed().await.response(version)),
+            ALL => Produced::Answer(outcomes.flushed().await.response(version)),
             _ => Produced::Answer(outcomes.response(version)),
         }
     }
@@ -89,12 +91,13 @@ impl Outcomes {
         let mut outcomes = Vec::with_capacity(request.topic_data.len());
         for topic in request.topic_data {
             let found = match call.version {
-                ..TOPIC_IDS => node.log.topic(&topic.name).ok_or(ResponseError::UnknownTopicOrPartition),
-                _ => node.log.topic_by_id(topic.topic_id).ok_or(ResponseError::UnknownTopicId),
+                ..TOPIC_IDS => call.writable(node, &topic.name),
+                _ => (node.log.topic_by_id(topic.topic_id).ok_or(ResponseError::UnknownTopicId))
+                    .and_then(|topic| call.writable(node, &topic.name)),
             };
             let partitions = (topic.partition_data.into_iter())
                 .map(|one| {
-                    let outcome = append(call, &found, one.index, one.records);
+                    let outcome = append(call, request.acks, &found, one.index, one.records);
                     match &outcome {
                         Ok((_, appended)) if appended.duplicate => node.counters.batches_repeated.inc(),
                         Ok(_) => node.counters.batches_appended.inc(),
@@ -135,9 +138,19 @@ impl Outcomes {
 }
 
 /// One partition of a request: exactly one sound record batch.
-fn append(call: &Call, topic: &Result<Arc<Topic>, ResponseError>, index: i32, records: Option<Bytes>) -> Outcome {
+fn append(
+    call: &Call,
+    acks: i16,
+    topic: &Result<Arc<Topic>, ResponseError>,
+    index: i32,
+    records: Option<Bytes>,
+) -> Outcome {
     let topic = topic.as_ref().map_err(|error| (*error, error.to_string()))?;
     let partition = topic.partition(index).map_err(|error| (unusable(&error), error.to_string()))?;
+    if acks == ALL && topic.config().min_insync_replicas > 1 {
+        let error = ResponseError::NotEnoughReplicas;
+        return Err((error, error.to_string()));
+    }
     // Apache Kafka never answers null records; its client would wait for ever.
     let records = records.ok_or((ResponseError::InvalidRequest, "records are null".to_owned()))?;
     if call.version < ZSTD && is_zstd(&records) {
@@ -155,7 +168,7 @@ fn refused(error: &AppendError) -> ResponseError {
     match error {
         AppendError::Corrupt(_) => ResponseError::CorruptMessage,
         AppendError::Invalid(_) => ResponseError::InvalidRecord,
-        AppendError::Codec(_) => ResponseError::UnknownServerError,
+        AppendError::Codec(_) | AppendError::Undecodable(_) => ResponseError::UnknownServerError,
         AppendError::TooLarge { .. } => ResponseError::MessageTooLarge,
         AppendError::Timestamp { .. } => ResponseError::InvalidTimestamp,
         AppendError::OutOfOrder { .. } => ResponseError::OutOfOrderSequenceNumber,

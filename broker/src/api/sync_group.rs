@@ -17,6 +17,9 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: SyncGroupRequest) ->
     if request.assignments.iter().any(|one| one.assignment.len() > limits::MEMBER_ASSIGNMENT_BYTES_MAX) {
         return SyncGroupResponse::default().with_error_code(ResponseError::InvalidRequest.code());
     }
+    if let Err(error) = call.check_groups() {
+        return SyncGroupResponse::default().with_error_code(error.code());
+    }
     let caller = Caller {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),

@@ -10,11 +10,12 @@ mod rebalance;
 mod records;
 mod snapshot;
 mod state;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
 use kafka_wire::protocol::ResponseError;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
@@ -276,6 +277,39 @@ impl Coordinator {
             let records: Vec<_> = offsets.chain([Key::Group(id.to_owned())]).map(|key| (key.encode(), None)).collect();
             let written = self.journal.append(id, &records)?;
             groups.remove(id);
+            written
+        };
+        self.journal.flushed(&written).await
+    }
+
+    /// The topics that members of a group read; empty for a group without members.
+    ///
+    /// # Errors
+    /// There is no such group, or its members are no consumers, so that nobody knows what they read.
+    pub fn subscribed_topics(&self, id: &str) -> Result<BTreeSet<String>, ResponseError> {
+        check_id(id)?;
+        let groups = self.lock();
+        let entry = groups.get(id).ok_or(ResponseError::GroupIdNotFound)?;
+        entry.group.subscribed_topics().ok_or(ResponseError::NonEmptyGroup)
+    }
+
+    /// Forgets committed offsets of a group; done when that is on disk.
+    pub async fn forget_offsets(&self, id: &str, gone: &[(String, i32)]) -> Result<(), ResponseError> {
+        let written = {
+            let mut groups = self.lock();
+            let entry = groups.get_mut(id).ok_or(ResponseError::GroupIdNotFound)?;
+            let there: Vec<_> = gone.iter().filter(|at| entry.offsets.contains_key(*at)).collect();
+            if there.is_empty() {
+                return Ok(());
+            }
+            let key = |(topic, partition): &(String, i32)| {
+                let key = Key::Offset { group: id.to_owned(), topic: topic.clone(), partition: *partition };
+                (key.encode(), None)
+            };
+            let written = self.journal.append(id, &there.iter().map(|at| key(at)).collect::<Vec<_>>())?;
+            for at in there {
+                entry.offsets.remove(at);
+            }
             written
         };
         self.journal.flushed(&written).await

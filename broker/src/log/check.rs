@@ -18,6 +18,9 @@ pub enum AppendError {
     /// UNKNOWN_SERVER_ERROR (-1), as Kafka answers.
     #[error("batch has unknown codec {0}")]
     Codec(u8),
+    /// UNKNOWN_SERVER_ERROR (-1), as Kafka answers.
+    #[error("records cannot be decompressed: {0}")]
+    Undecodable(String),
     /// MESSAGE_TOO_LARGE (10).
     #[error("batch of {bytes} bytes is too large: at most {max}")]
     TooLarge { bytes: usize, max: usize },
@@ -110,7 +113,7 @@ fn check_timestamps(header: &BatchHeader, config: &TopicConfig, now_ms: i64) -> 
 }
 
 /// Steps over the lengths of uncompressed records: a walk that costs nothing beside the checksum, and no decoding.
-fn lengths_fit(mut records: &[u8], record_count: i32) -> bool {
+pub(super) fn lengths_fit(mut records: &[u8], record_count: i32) -> bool {
     for _ in 0..record_count {
         let Ok(length) = take_varint(&mut records) else { return false };
         let Some(rest) = usize::try_from(length).ok().and_then(|length| records.get(length..)) else { return false };

@@ -5,6 +5,7 @@
 
 use super::partition::Partition;
 use super::segment::Segment;
+use crate::config::Durability;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,11 +34,20 @@ impl Flushed {
         self.end
     }
 
+    /// For an operator who takes the page cache for enough, as Apache Kafka does (`durability: page-cache`).
+    pub(super) fn by_page_cache(end: LogEnd, _: &PageCacheIsEnough) -> Self {
+        Self { end }
+    }
+
     /// What a log that was stopped cleanly ends with.
     pub(super) fn by_clean_stop(end: LogEnd, _: &CleanStop) -> Self {
         Self { end }
     }
 }
+
+/// Proof that the operator asked for `durability: page-cache`.
+#[derive(Debug)]
+pub(super) struct PageCacheIsEnough(());
 
 /// Proof that the marker of a clean stop lay in the data directory.
 #[derive(Debug)]
@@ -110,6 +120,7 @@ pub(super) struct Committer {
     finished: Condvar,
     failed: AtomicBool,
     on_failure: FlushFailureHook,
+    page_cache: Option<PageCacheIsEnough>,
     rounds: AtomicU64,
     flushed_batches: AtomicU64,
 }
@@ -123,13 +134,14 @@ struct Queue {
 }
 
 impl Committer {
-    pub fn new(on_failure: FlushFailureHook) -> Self {
+    pub fn new(on_failure: FlushFailureHook, durability: Durability) -> Self {
         Self {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             finished: Condvar::new(),
             failed: AtomicBool::new(false),
             on_failure,
+            page_cache: (durability == Durability::PageCache).then_some(PageCacheIsEnough(())),
             rounds: AtomicU64::new(0),
             flushed_batches: AtomicU64::new(0),
         }
@@ -148,6 +160,11 @@ impl Committer {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("nothing panics while it holds the committer's lock")
+    }
+
+    /// Where nobody waits for a flush.
+    pub fn page_cache(&self) -> Option<&PageCacheIsEnough> {
+        self.page_cache.as_ref()
     }
 
     /// Includes a partition in the next round.
@@ -187,6 +204,11 @@ impl Committer {
 
     /// Returns when everything that `partition` had appended is on disk. For threads of our own, not for tasks.
     pub fn flush_and_wait(&self, partition: &Arc<Partition>) -> Result<(), LogStopped> {
+        if self.page_cache.is_some() {
+            // The high watermark is ahead of the disk here, and says nothing.
+            self.flush_round(std::slice::from_ref(partition));
+            return if self.has_failed() { Err(LogStopped) } else { Ok(()) };
+        }
         let target = partition.log_end_offset();
         let mut queue = self.queue();
         while partition.high_watermark() < target {

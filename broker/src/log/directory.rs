@@ -9,11 +9,14 @@ use super::names::{self, CLEAN_SHUTDOWN, LOCK, TopicNameError};
 use super::partition::Partition;
 use super::topic::{Slot, Topic, TopicProperties};
 use super::upkeep::{self, StopSignal};
+use crate::config::Durability;
+use crate::limits;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Partitions of one topic; each holds an open file.
@@ -27,12 +30,25 @@ pub struct DirectoryConfig {
     pub on_flush_failure: FlushFailureHook,
     /// Run the committer and the upkeep on threads of their own. Off only in tests that decide every step.
     pub threads: bool,
+    pub durability: Durability,
+    /// Time between two sweeps of retention.
+    pub retention_check_interval: Duration,
+    /// What a topic has that sets nothing.
+    pub topic_defaults: TopicConfig,
 }
 
 impl DirectoryConfig {
     /// On the system's disk; a failed flush ends the process.
     pub fn new(node_id: i32) -> Self {
-        Self { node_id, disk: Arc::new(SystemDisk), on_flush_failure: abort_on_flush_failure(), threads: true }
+        Self {
+            node_id,
+            disk: Arc::new(SystemDisk),
+            on_flush_failure: abort_on_flush_failure(),
+            threads: true,
+            durability: Durability::Disk,
+            retention_check_interval: limits::RETENTION_CHECK_INTERVAL,
+            topic_defaults: TopicConfig::default(),
+        }
     }
 }
 
@@ -85,6 +101,7 @@ pub struct DataDirectory {
     pub(super) root: PathBuf,
     pub(super) disk: Arc<dyn Disk>,
     meta: Meta,
+    pub(super) defaults: TopicConfig,
     topics: RwLock<Topics>,
     /// Held over every change of topics, and every write of the checkpoint files.
     writer: Mutex<()>,
@@ -93,6 +110,8 @@ pub struct DataDirectory {
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<DirectoryLock>>,
     problem: Mutex<Option<String>>,
+    /// Files of segments that retention has given up, and when they go (milliseconds since the epoch).
+    doomed: Mutex<Vec<(i64, PathBuf)>>,
 }
 
 impl DataDirectory {
@@ -110,11 +129,12 @@ impl DataDirectory {
         })?;
         let checkpoints = Checkpoints::take(&*disk, root).map_err(failed)?;
 
-        let committer = Arc::new(Committer::new(config.on_flush_failure));
+        let committer = Arc::new(Committer::new(config.on_flush_failure, config.durability));
         let directory = Self {
             root: root.to_owned(),
             disk,
             meta,
+            defaults: config.topic_defaults,
             topics: RwLock::default(),
             writer: Mutex::new(()),
             committer,
@@ -122,6 +142,7 @@ impl DataDirectory {
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             problem: Mutex::default(),
+            doomed: Mutex::default(),
         };
         let topics = directory.load_topics(&checkpoints).map_err(failed)?;
         *directory.topics.write().expect(POISON) = Arc::new(topics);
@@ -129,7 +150,9 @@ impl DataDirectory {
         let directory = Arc::new(directory);
         if config.threads {
             let committing = directory.committer.start().map_err(failed)?;
-            let upkeep = upkeep::start(Arc::downgrade(&directory), Arc::clone(&directory.stop)).map_err(failed)?;
+            let upkeep =
+                upkeep::start(Arc::downgrade(&directory), Arc::clone(&directory.stop), config.retention_check_interval)
+                    .map_err(failed)?;
             *directory.threads.lock().expect(POISON) = vec![committing, upkeep];
         } else {
             directory.committer.set_manual();
@@ -148,6 +171,11 @@ impl DataDirectory {
     /// The directory's own id (KIP-858).
     pub fn directory_id(&self) -> &str {
         &self.meta.directory_id
+    }
+
+    /// The config of a topic that sets nothing.
+    pub fn topic_defaults(&self) -> &TopicConfig {
+        &self.defaults
     }
 
     pub fn root(&self) -> &Path {
@@ -261,11 +289,15 @@ impl DataDirectory {
 
     /// Removes what retention no longer keeps.
     pub fn sweep(&self, now_ms: i64) {
+        self.remove_doomed(now_ms);
         let mut expired = Vec::new();
         for topic in self.topics().values() {
             for partition in topic.live_partitions() {
                 match partition.take_expired(now_ms) {
-                    Ok(segments) => expired.extend(segments),
+                    Ok(segments) => {
+                        let delay = i64::try_from(partition.config().file_delete_delay.as_millis()).unwrap_or(i64::MAX);
+                        expired.extend(segments.into_iter().map(|segment| (segment, now_ms.saturating_add(delay))));
+                    }
                     Err(error) => tracing::error!(topic = %topic.name, "cannot seal an expired segment: {error}"),
                 }
             }
@@ -276,11 +308,34 @@ impl DataDirectory {
         // The new log start first: after a crash in between, files are left over instead of a start that is not there.
         let removed = {
             let _writer = self.writer.lock().expect(POISON);
-            self.write_offsets().and_then(|()| expired.iter().try_for_each(|segment| segment.remove()))
+            self.write_offsets().and_then(|()| {
+                let mut doomed = self.doomed.lock().expect(POISON);
+                for (segment, due_ms) in &expired {
+                    doomed.extend(segment.doom()?.into_iter().map(|path| (*due_ms, path)));
+                }
+                Ok(())
+            })
         };
+        self.remove_doomed(now_ms);
         match removed {
             Ok(()) => tracing::info!(segments = expired.len(), "retention removed segments"),
             Err(error) => tracing::error!("retention cannot remove segments: {error}"),
+        }
+    }
+
+    /// Removes the files whose `file.delete.delay.ms` is over. A crash before that leaves it to the next start.
+    pub(super) fn remove_doomed(&self, now_ms: i64) {
+        let mut doomed = self.doomed.lock().expect(POISON);
+        let due: Vec<PathBuf> = doomed.extract_if(.., |(due_ms, _)| *due_ms <= now_ms).map(|(_, path)| path).collect();
+        drop(doomed);
+        for path in due {
+            match self.disk.remove_file(&path) {
+                // Gone with its topic.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::error!("cannot remove {}: {error}", path.display());
+                }
+                _ => {}
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! How topics lie in the data directory: reading all of them at the start, making and removing their folders.
 
 use super::committer::CleanStop;
-use super::config::TopicConfig;
 use super::directory::DataDirectory;
 use super::disk::{Disk, read_file, replace_file};
 use super::names::{self, CLEAN_SHUTDOWN, DELETED_ENDING, LOG_STARTS, RECOVERY_POINTS};
@@ -98,9 +97,9 @@ impl DataDirectory {
             self.remove_folders(name, numbers)?;
             return Ok(None);
         }
-        let config = TopicConfig::new(properties.overrides).unwrap_or_else(|error| {
+        let config = self.defaults.with(properties.overrides).unwrap_or_else(|error| {
             tracing::error!(topic = name, "using the default configs: {error}");
-            TopicConfig::default()
+            self.defaults.clone()
         });
         let config: SharedConfig = Arc::new(RwLock::new(Arc::new(config)));
         let count = properties.partitions.unwrap_or(numbers.last().map_or(0, |last| last + 1));

@@ -25,6 +25,7 @@ mod names;
 mod partition;
 mod producers;
 mod read;
+mod recompress;
 mod recovery;
 mod retention;
 mod segment;

@@ -25,6 +25,9 @@ pub const DELETED_ENDING: &str = "-delete";
 /// Ending of a file that is being written and has not got its name yet.
 pub const TEMPORARY_ENDING: &str = ".tmp";
 
+/// Ending of a segment's files between retention and removal, as in Kafka.
+pub const DOOMED_ENDING: &str = ".deleted";
+
 pub const LOG_ENDING: &str = ".log";
 pub const OFFSET_INDEX_ENDING: &str = ".index";
 pub const TIME_INDEX_ENDING: &str = ".timeindex";
@@ -38,16 +41,19 @@ pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 /// Longest file name of the usual file systems.
 const FILE_NAME_BYTES_MAX: usize = 255;
 
-/// Why a name cannot be a topic's.
+/// Why a name cannot be a topic's, in Kafka's words: its tools show them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopicNameError {
-    #[error("topic name is empty")]
+    #[error("Topic name is invalid: the empty string is not allowed")]
     Empty,
-    #[error("topic name {0:?} is not allowed")]
+    #[error("Topic name is invalid: '{0}' is not allowed")]
     Dots(String),
-    #[error("topic name of {0} bytes is too long: at most {TOPIC_NAME_BYTES_MAX}")]
+    #[error("Topic name is invalid: its length of {0} is longer than the max allowed length {TOPIC_NAME_BYTES_MAX}")]
     TooLong(usize),
-    #[error("topic name {0:?} has a character other than ASCII letters, digits, '.', '_' and '-'")]
+    #[error(
+        "Topic name is invalid: '{}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
+        .0.escape_default()
+    )]
     Character(String),
 }
 

@@ -6,6 +6,7 @@ use super::config::{TimestampType, TopicConfig};
 use super::disk::Disk;
 use super::epochs::LeaderEpochs;
 use super::producers::{Producers, Verdict};
+use super::recompress::recompress;
 use super::segment::Segment;
 use super::snapshot;
 use kafka_wire::batch::{BatchHeader, HEADER_BYTES, assign_offset};
@@ -184,7 +185,17 @@ impl Partition {
             return Err(AppendError::Stopped);
         }
         let config = self.config();
-        let header = check(batch, &config, origin, now_ms)?;
+        let mut header = check(batch, &config, origin, now_ms)?;
+        let recompressed;
+        let mut batch = batch;
+        if let Some(codec) = config.compression
+            && origin == Origin::Client
+            && header.compression() != Ok(codec)
+        {
+            recompressed = recompress(&header, batch, codec)?;
+            batch = &recompressed;
+            header = BatchHeader::read(batch).expect("a sound batch stays one with another codec");
+        }
 
         let mut tail = self.tail();
         if header.producer_id >= 0 {
@@ -217,7 +228,7 @@ impl Partition {
             .filter(|&last| last < i64::MAX)
             .ok_or_else(|| AppendError::Invalid("offsets are used up".to_owned()))?;
         let append_ms = now_ms.max(tail.last_append_ms);
-        if tail.active.is_full(last_offset, batch.len() as u64, config.segment_bytes, config.segment_ms, append_ms) {
+        if tail.active.is_full(last_offset, batch.len() as u64, &config, append_ms) {
             self.roll(&mut tail).map_err(AppendError::Disk)?;
         }
 
@@ -244,9 +255,15 @@ impl Partition {
             tail.unflushed.push(active);
         }
         self.log_end.store(tail.next_offset, Ordering::Release);
+        if let Some(enough) = self.committer.page_cache() {
+            // The segment stays among the unflushed ones until the next checkpoint.
+            let end =
+                LogEnd { offset: tail.next_offset, segment: tail.active.base_offset, position: tail.active.bytes() };
+            self.publish(Flushed::by_page_cache(end, enough));
+        }
         drop(tail);
 
-        if !self.queued.swap(true, Ordering::AcqRel) {
+        if self.committer.page_cache().is_none() && !self.queued.swap(true, Ordering::AcqRel) {
             self.committer.add(Arc::clone(self));
         }
         Ok(Appended { base_offset, next_offset: last_offset + 1, log_append_time, duplicate: false })
@@ -312,6 +329,23 @@ impl Partition {
     #[cfg(test)]
     pub(super) fn committer_for_tests(&self) -> &Committer {
         &self.committer
+    }
+
+    /// Idempotent producers that are remembered: id, epoch, last sequence, and timestamp of the last batch.
+    pub fn producers(&self) -> Vec<(i64, i16, i32, i64)> {
+        let tail = self.tail();
+        let entries = tail.producers.sorted().into_iter();
+        entries
+            .filter_map(|(id, entry)| {
+                let last = entry.batches.last()?;
+                Some((id, entry.epoch, last.last_sequence, last.timestamp))
+            })
+            .collect()
+    }
+
+    /// Bytes of all segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments().iter().map(|segment| segment.bytes()).sum()
     }
 
     pub(super) fn mark_deleted(&self) {

@@ -29,12 +29,12 @@ impl Partition {
             -1 => 0,
             kept => segments.iter().map(|segment| segment.bytes()).sum::<u64>().saturating_sub(kept as u64),
         };
-        let high_watermark = self.high_watermark();
+        let (high_watermark, log_start) = (self.high_watermark(), self.log_start_offset());
         let mut count = 0;
         for pair in segments.windows(2) {
             let (segment, next) = (&pair[0], &pair[1]);
             let is_surplus = surplus > 0 && segment.bytes() <= surplus;
-            if next.base_offset > high_watermark || !(is_surplus || is_old(segment)) {
+            if next.base_offset > high_watermark || !(is_surplus || is_old(segment) || next.base_offset <= log_start) {
                 break;
             }
             surplus = surplus.saturating_sub(segment.bytes());

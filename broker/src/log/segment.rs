@@ -1,15 +1,15 @@
 //! One segment: a run of record batches in a file, with its two indexes.
 
+use super::config::TopicConfig;
 use super::disk::{Disk, DiskFile, read_exact_at};
 use super::index::{OffsetEntry, SparseIndex, TimeEntry};
-use super::names::{self, LOG_ENDING, OFFSET_INDEX_ENDING, TIME_INDEX_ENDING};
+use super::names::{self, DOOMED_ENDING, LOG_ENDING, OFFSET_INDEX_ENDING, TIME_INDEX_ENDING};
 use kafka_wire::batch::{BatchHeader, HEADER_BYTES, NO_TIMESTAMP};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Kafka's `segment.index.bytes`: a segment whose index is as large as this is full.
-const INDEX_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// What a walk over batch headers reads at once: a header, and the small batches behind it.
 const WALK_BYTES: usize = 4096;
 
@@ -117,14 +117,25 @@ impl Segment {
     }
 
     /// Must the next batch, whose last offset and size these are, go into a new segment?
-    pub fn is_full(&self, last_offset: i64, batch_bytes: u64, bytes_max: u64, age_max_ms: i64, now_ms: i64) -> bool {
+    pub fn is_full(&self, last_offset: i64, batch_bytes: u64, config: &TopicConfig, now_ms: i64) -> bool {
         let inner = self.inner();
+        let age_max_ms = config.segment_ms - self.jitter_ms(config.segment_jitter_ms.min(config.segment_ms));
         inner.bytes > 0
-            && (inner.bytes + batch_bytes > bytes_max
+            && (inner.bytes + batch_bytes > config.segment_bytes
                 || inner.bytes > u64::from(u32::MAX)
                 || last_offset - self.base_offset > i64::from(i32::MAX)
-                || inner.offsets.bytes() >= INDEX_BYTES_MAX
+                || inner.offsets.bytes() >= config.segment_index_bytes
                 || inner.first_append_ms.is_some_and(|first| now_ms.saturating_sub(first) > age_max_ms))
+    }
+
+    /// A time below `bound` that is this segment's for good, and another one for its neighbours.
+    fn jitter_ms(&self, bound: i64) -> i64 {
+        if bound <= 0 {
+            return 0;
+        }
+        let mut hasher = std::hash::DefaultHasher::new();
+        (&self.directory, self.base_offset).hash(&mut hasher);
+        (hasher.finish() % bound.unsigned_abs()) as i64
     }
 
     /// Writes a batch behind the last one; `parts` are its bytes and `header` is what they say, offset included.
@@ -247,15 +258,20 @@ impl Segment {
         self.directory.join(names::offset_file(self.base_offset, LOG_ENDING))
     }
 
-    /// Removes the files; those who read them go on with the open descriptor.
-    pub fn remove(&self) -> io::Result<()> {
+    /// Renames the files out of the way, as Kafka does before it removes them; those who read them go on with the open
+    /// descriptor. Gives the new paths.
+    pub fn doom(&self) -> io::Result<Vec<PathBuf>> {
+        let mut doomed = Vec::new();
         for ending in [LOG_ENDING, OFFSET_INDEX_ENDING, TIME_INDEX_ENDING] {
-            match self.disk.remove_file(&self.directory.join(names::offset_file(self.base_offset, ending))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            let name = names::offset_file(self.base_offset, ending);
+            let to = self.directory.join(format!("{name}{DOOMED_ENDING}"));
+            match self.disk.rename(&self.directory.join(name), &to) {
+                Ok(()) => doomed.push(to),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(doomed)
     }
 }
 

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two checkpoints: at most this much time of appends is scanned after a crash.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
-/// Kafka's `log.retention.check.interval.ms`.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Tells the thread to end.
 #[derive(Default)]
@@ -34,15 +32,20 @@ impl StopSignal {
 const LOCK: &str = "nothing panics while it holds this lock";
 
 /// Starts the thread; it holds the directory only while it works.
-pub(super) fn start(directory: Weak<DataDirectory>, stop: Arc<StopSignal>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(
+    directory: Weak<DataDirectory>,
+    stop: Arc<StopSignal>,
+    retention_check_interval: Duration,
+) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("log-upkeep".to_owned()).spawn(move || {
         let mut swept = Instant::now();
-        while !stop.wait(CHECKPOINT_INTERVAL) {
+        while !stop.wait(CHECKPOINT_INTERVAL.min(retention_check_interval)) {
             let Some(directory) = directory.upgrade() else { return };
-            if swept.elapsed() >= RETENTION_INTERVAL {
+            if swept.elapsed() >= retention_check_interval {
                 directory.sweep(now_ms());
                 swept = Instant::now();
             }
+            directory.remove_doomed(now_ms());
             directory.checkpoint();
         }
     })

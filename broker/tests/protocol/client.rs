@@ -61,7 +61,7 @@ impl Served {
 /// A free port on loopback.
 pub fn config(directory: &Path) -> Config {
     let mut config = Config::new(directory);
-    config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+    config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()];
     config
 }
 

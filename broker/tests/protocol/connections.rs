@@ -91,7 +91,7 @@ fn an_address_and_a_directory_have_one_broker() {
     }
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     let mut taken = config(elsewhere.path());
-    taken.listen = vec![served.address];
+    taken.listen = vec![served.address.into()];
     match start(taken) {
         Some(StartError::AddressInUse(address)) => assert_eq!(address, served.address),
         other => panic!("{other:?}"),
@@ -101,7 +101,7 @@ fn an_address_and_a_directory_have_one_broker() {
     // Both are free again.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut again = config(directory.path());
-    again.listen = vec![address];
+    again.listen = vec![address.into()];
     let broker = runtime.block_on(Broker::start(again, &mut Registry::default())).expect("a broker");
     runtime.block_on(broker.stop());
 }

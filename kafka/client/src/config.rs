@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::security::Security;
+
 /// How to reach the brokers. [`ClientConfig::new`] has defaults for everything but the addresses.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -9,7 +11,9 @@ pub struct ClientConfig {
     pub bootstrap: Vec<String>,
     /// What brokers show in their logs and quotas.
     pub client_id: String,
-    /// For the TCP connection and the first exchange of versions.
+    /// TLS, user and password.
+    pub security: Security,
+    /// For the connection, the first exchange of versions and the authentication.
     pub connect_timeout: Duration,
     /// From sending a request to the whole response; a connection that misses it is closed.
     pub request_timeout: Duration,
@@ -36,6 +40,7 @@ impl ClientConfig {
         Self {
             bootstrap,
             client_id: "sluice".to_owned(),
+            security: Security::default(),
             connect_timeout: CONNECT_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,
             retry_backoff_min: RETRY_BACKOFF_MIN,

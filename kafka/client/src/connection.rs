@@ -9,6 +9,7 @@ use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_wire::protocol::protocol::{Request, StrBytes};
 
+use crate::authenticate::{CORRELATION_IDS, authenticate};
 use crate::call::{self, Call, api_name};
 use crate::code::ErrorCode;
 use crate::config::ClientConfig;
@@ -23,6 +24,9 @@ const SOFTWARE_NAME: &str = "sluice";
 const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Above it stand versions that change the request again.
 const API_VERSIONS_MAX: i16 = 4;
+
+/// Correlation ids 0 and 1 are used to negotiate.
+const NEGOTIATION_IDS: i32 = 2;
 
 /// A connection that is ready for calls. Clones share it.
 #[derive(Clone)]
@@ -41,15 +45,19 @@ struct Shared {
 }
 
 impl Connection {
-    /// Connects and asks for the versions. Authentication (SASL) belongs between the two and the first call.
+    /// Connects, asks for the versions, and says who it is where brokers want to know.
     pub async fn open(
         address: Arc<str>,
         config: &ClientConfig,
         counters: Arc<Counters>,
     ) -> Result<Self, ConnectionError> {
         let open = async {
-            let pipe = Pipe::new(Transport::connect(&address).await?, config.response_bytes_max);
+            let transport = Transport::connect(&address, config.security.tls.as_ref()).await?;
+            let pipe = Pipe::new(transport, config.response_bytes_max);
             let versions = negotiate(&pipe, config).await?;
+            if let Some(sasl) = &config.security.sasl {
+                authenticate(&pipe, config, sasl, &versions, NEGOTIATION_IDS).await?;
+            }
             Ok((pipe, versions))
         };
         let (pipe, versions) = tokio::time::timeout(config.connect_timeout, open)
@@ -63,8 +71,7 @@ impl Connection {
                 request_timeout: config.request_timeout,
                 pipe,
                 versions,
-                // 0 and 1 were used to negotiate.
-                correlation_id: AtomicI32::new(2),
+                correlation_id: AtomicI32::new(NEGOTIATION_IDS + CORRELATION_IDS),
                 counters,
             }),
         })

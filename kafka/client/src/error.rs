@@ -29,6 +29,12 @@ pub enum ConnectionError {
     Unasked,
     #[error("malformed {api} response: {reason}")]
     Malformed { api: &'static str, reason: String },
+    #[error("no TLS connection: {0}")]
+    Tls(String),
+    #[error("broker did not let us in: {0}")]
+    Authentication(String),
+    #[error("broker does not ask for a user; hint: leave sasl out, or name a port that does")]
+    NoAuthentication,
     #[error("broker refused to tell its versions: {0}")]
     Versions(ErrorCode),
 }

@@ -5,6 +5,7 @@
 //! back after it was lost), `cluster` (the links by node id), [`Client`] (typed calls, metadata, topics, offsets, fetch),
 //! [`Producer`] (lanes of batches on top of it).
 
+mod authenticate;
 mod backoff;
 mod call;
 mod client;
@@ -24,6 +25,7 @@ mod outage;
 mod pipe;
 mod producer;
 mod retry;
+pub mod security;
 mod topic_partition;
 mod topics;
 mod transport;

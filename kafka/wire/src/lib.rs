@@ -9,6 +9,7 @@ pub mod check;
 pub mod compression;
 pub mod frame;
 mod lz4;
+pub mod sasl;
 #[cfg(test)]
 mod testing;
 pub mod varint;

@@ -25,11 +25,9 @@ struct Place {
 
 async fn place() -> Place {
     let data = tempfile::tempdir().expect("a temporary directory");
-    let config = broker::Config {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        num_partitions: PARTITIONS,
-        ..broker::Config::new(data.path())
-    };
+    let mut config = broker::Config::new(data.path());
+    config.listen = vec![std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()];
+    config.num_partitions = PARTITIONS;
     let broker = Broker::start(config, &mut Registry::default()).await.expect("the broker starts");
     let address = broker.addresses()[0];
     let client = Client::new(ClientConfig::new(vec![address.to_string()]));

@@ -18,7 +18,7 @@ use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
 use crate::status::StatusListener;
 use ::agent::{Agent, FileState};
-use ::broker::Broker;
+use ::broker::{Broker, SecurityProtocol};
 use anyhow::Context;
 use first_screen::FirstScreen;
 use pipelines::sink::Sink;
@@ -67,7 +67,7 @@ struct Parts {
 impl Parts {
     async fn start(
         args: UpArgs,
-        config: ConfigFile,
+        mut config: ConfigFile,
         screen: &Screen,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -80,9 +80,24 @@ impl Parts {
         let mut registry = Registry::default();
         let status = StatusListener::bind(args.status.status_listen, STATUS_PORT).await?;
 
-        let broker_config = broker::checked(&config.broker, args.listen, None, data.join("broker"))?;
+        let broker_config = broker::checked(
+            &config.broker,
+            args.listen.map(Into::into).into_iter().collect(),
+            None,
+            data.join("broker"),
+        )?;
+        // Agent and worker of this process come over a listener in the clear.
+        let plain = broker_config.listen.iter().position(|one| one.protocol == SecurityProtocol::Plaintext);
+        let plain = plain.ok_or_else(|| {
+            let hint = "add \"127.0.0.1:9092\" to broker.listen";
+            Failure::new("`sluice up` needs a listener in the clear for its own agent and worker", hint)
+        })?;
+        config.agent.broker_tls = None;
+        config.agent.sasl = None;
+        config.worker.broker_tls = None;
+        config.worker.sasl = None;
         let broker = broker::start(broker_config, &mut registry).await?;
-        let address = *broker.addresses().first().context("the broker listens nowhere")?;
+        let address = *broker.addresses().get(plain).context("the broker listens nowhere")?;
         let bootstrap = vec![reachable(address).to_string()];
 
         let flags = AgentFlags {

@@ -2,11 +2,13 @@
 
 mod kafka;
 mod kafka_node;
+mod kafka_tools;
 mod kcat;
 mod search;
 
 pub use kafka::{kafka, kafka_tool};
 pub use kafka_node::KafkaNode;
+pub use kafka_tools::KafkaTools;
 pub use kcat::kcat;
 pub use search::{SearchServer, elasticsearch, opensearch};
 

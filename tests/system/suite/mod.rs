@@ -6,6 +6,7 @@ mod bad_input;
 mod clients;
 mod kafka_tools;
 mod kill;
+mod tool_calls;
 mod up;
 mod yardstick;
 
@@ -39,6 +40,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
         tests!(kafka_tools: console, apache_kafka_console, dump_log_segments),
+        tests!(tool_calls: our_broker, apache_kafka),
         tests!(yardstick: oracle, clf_times, writing, real_servers_answer),
     ]
     .concat()

@@ -26,7 +26,12 @@ pub(super) struct FetchedPartition {
 }
 
 /// The frame's pieces, without its length. `None`: a field does not fit the version, which is a bug.
-pub(super) fn response_pieces(call: &Call, error_code: i16, topics: &[FetchedTopic]) -> Option<Vec<Bytes>> {
+pub(super) fn response_pieces(
+    call: &Call,
+    error_code: i16,
+    session_id: i32,
+    topics: &[FetchedTopic],
+) -> Option<Vec<Bytes>> {
     let version = call.version;
     let flexible = version >= FLEXIBLE;
     let mut pieces = Vec::new();
@@ -35,7 +40,7 @@ pub(super) fn response_pieces(call: &Call, error_code: i16, topics: &[FetchedTop
     out.put_i32(0); // throttle time
     if version >= 7 {
         out.put_i16(error_code);
-        out.put_i32(0); // session id: declined
+        out.put_i32(session_id);
     }
     put_count(&mut out, topics.len(), flexible)?;
     for topic in topics {
@@ -107,8 +112,9 @@ mod tests {
         let at = std::net::SocketAddr::from(([127, 0, 0, 1], 9092));
         for version in super::super::VERSIONS {
             let key = ApiKey::Fetch;
-            let peers = Peers { peer: at, local: at };
-            let call = Call { key, version, correlation_id: 7, client_id: None, peers };
+            let peers = Peers { peer: at, local: at, listener: 0 };
+            let call =
+                Call { key, version, correlation_id: 7, client_id: None, peers, rights: std::sync::Arc::default() };
             let partition = |index, records: &'static [u8]| FetchedPartition {
                 head: PartitionData::default()
                     .with_partition_index(index)
@@ -127,7 +133,7 @@ mod tests {
                 topic("a", vec![partition(0, b"one"), partition(1, b""), partition(2, long)]),
                 topic("b", vec![partition(0, b"last")]),
             ];
-            let expect = FetchResponse::default().with_responses(
+            let expect = FetchResponse::default().with_session_id(if version >= 7 { 7 } else { 0 }).with_responses(
                 topics
                     .iter()
                     .map(|topic| {
@@ -147,7 +153,7 @@ mod tests {
             let mut whole = BytesMut::new();
             header(&call, &mut whole).expect("a header");
             expect.encode(&mut whole, version).expect("a response");
-            let pieces = response_pieces(&call, 0, &topics).expect("a response");
+            let pieces = response_pieces(&call, 0, 7, &topics).expect("a response");
             assert_eq!(pieces.concat(), whole, "version {version}");
         }
     }

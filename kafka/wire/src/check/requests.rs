@@ -1,6 +1,9 @@
-//! The shapes of the requests that the broker serves.
+//! The shapes of the requests that the broker serves: all of them, and here those that producers and consumers send.
 
-use super::shape::{BYTES, I8, I16, I32, I64, Message, Shape, TEXT, UUID, array, field, nullable_record, record};
+mod administration;
+
+use super::shape::{BYTES, I8, I16, I32, I64, Message, Shape, TEXT, UUID, array, field, record};
+use administration::*;
 
 pub(super) const ALL: &[&Message] = &[
     &PRODUCE,
@@ -16,15 +19,30 @@ pub(super) const ALL: &[&Message] = &[
     &SYNC_GROUP,
     &DESCRIBE_GROUPS,
     &LIST_GROUPS,
+    &SASL_HANDSHAKE,
     &API_VERSIONS,
     &CREATE_TOPICS,
     &DELETE_TOPICS,
+    &DELETE_RECORDS,
     &INIT_PRODUCER_ID,
     &OFFSET_FOR_LEADER_EPOCH,
     &DESCRIBE_CONFIGS,
+    &ALTER_CONFIGS,
+    &DESCRIBE_LOG_DIRS,
+    &SASL_AUTHENTICATE,
     &CREATE_PARTITIONS,
     &DELETE_GROUPS,
+    &ELECT_LEADERS,
+    &INCREMENTAL_ALTER_CONFIGS,
+    &ALTER_PARTITION_REASSIGNMENTS,
+    &LIST_PARTITION_REASSIGNMENTS,
+    &OFFSET_DELETE,
+    &DESCRIBE_QUORUM,
     &DESCRIBE_CLUSTER,
+    &DESCRIBE_PRODUCERS,
+    &DESCRIBE_TRANSACTIONS,
+    &LIST_TRANSACTIONS,
+    &LIST_CONFIG_RESOURCES,
     &DESCRIBE_TOPIC_PARTITIONS,
 ];
 
@@ -233,20 +251,12 @@ const SYNC_GROUP: Message = Message {
     ],
 };
 
-const DESCRIBE_GROUPS: Message = Message {
-    api_key: 15,
+const SASL_HANDSHAKE: Message = Message {
+    api_key: 17,
     version_min: 0,
-    version_max: 6,
-    flexible_since: 5,
-    fields: &[field("groups", 0, Shape::List(&TEXT)), field("include_authorized_operations", 3, I8)],
-};
-
-const LIST_GROUPS: Message = Message {
-    api_key: 16,
-    version_min: 0,
-    version_max: 5,
-    flexible_since: 3,
-    fields: &[field("states_filter", 4, Shape::List(&TEXT)), field("types_filter", 5, Shape::List(&TEXT))],
+    version_max: 1,
+    flexible_since: i16::MAX,
+    fields: &[field("mechanism", 0, TEXT)],
 };
 
 const API_VERSIONS: Message = Message {
@@ -255,36 +265,6 @@ const API_VERSIONS: Message = Message {
     version_max: 4,
     flexible_since: 3,
     fields: &[field("client_software_name", 3, TEXT), field("client_software_version", 3, TEXT)],
-};
-
-const CREATE_TOPICS: Message = Message {
-    api_key: 19,
-    version_min: 2,
-    version_max: 7,
-    flexible_since: 5,
-    fields: &[
-        array("topics", 0).of(&[
-            field("name", 0, TEXT),
-            field("num_partitions", 0, I32),
-            field("replication_factor", 0, I16),
-            array("assignments", 0).of(&[field("partition_index", 0, I32), field("broker_ids", 0, Shape::List(&I32))]),
-            array("configs", 0).of(&[field("name", 0, TEXT), field("value", 0, TEXT)]),
-        ]),
-        field("timeout_ms", 0, I32),
-        field("validate_only", 0, I8),
-    ],
-};
-
-const DELETE_TOPICS: Message = Message {
-    api_key: 20,
-    version_min: 1,
-    version_max: 6,
-    flexible_since: 4,
-    fields: &[
-        array("topics", 6).of(&[field("name", 6, TEXT), field("topic_id", 6, UUID)]),
-        field("topic_names", 0, Shape::List(&TEXT)).until(5),
-        field("timeout_ms", 0, I32),
-    ],
 };
 
 const INIT_PRODUCER_ID: Message = Message {
@@ -318,66 +298,10 @@ const OFFSET_FOR_LEADER_EPOCH: Message = Message {
     ],
 };
 
-const DESCRIBE_CONFIGS: Message = Message {
-    api_key: 32,
-    version_min: 1,
-    version_max: 4,
-    flexible_since: 4,
-    fields: &[
-        array("resources", 0).of(&[
-            field("resource_type", 0, I8),
-            field("resource_name", 0, TEXT),
-            field("configuration_keys", 0, Shape::List(&TEXT)),
-        ]),
-        field("include_synonyms", 0, I8),
-        field("include_documentation", 3, I8),
-    ],
-};
-
-const CREATE_PARTITIONS: Message = Message {
-    api_key: 37,
-    version_min: 0,
-    version_max: 3,
-    flexible_since: 2,
-    fields: &[
-        array("topics", 0).of(&[
-            field("name", 0, TEXT),
-            field("count", 0, I32),
-            array("assignments", 0).of(&[field("broker_ids", 0, Shape::List(&I32))]),
-        ]),
-        field("timeout_ms", 0, I32),
-        field("validate_only", 0, I8),
-    ],
-};
-
-const DELETE_GROUPS: Message = Message {
-    api_key: 42,
+const SASL_AUTHENTICATE: Message = Message {
+    api_key: 36,
     version_min: 0,
     version_max: 2,
     flexible_since: 2,
-    fields: &[field("groups_names", 0, Shape::List(&TEXT))],
-};
-
-const DESCRIBE_CLUSTER: Message = Message {
-    api_key: 60,
-    version_min: 0,
-    version_max: 2,
-    flexible_since: 0,
-    fields: &[
-        field("include_cluster_authorized_operations", 0, I8),
-        field("endpoint_type", 1, I8),
-        field("include_fenced_brokers", 2, I8),
-    ],
-};
-
-const DESCRIBE_TOPIC_PARTITIONS: Message = Message {
-    api_key: 75,
-    version_min: 0,
-    version_max: 0,
-    flexible_since: 0,
-    fields: &[
-        array("topics", 0).of(&[field("name", 0, TEXT)]),
-        field("response_partition_limit", 0, I32),
-        nullable_record("cursor", 0).of(&[field("topic_name", 0, TEXT), field("partition_index", 0, I32)]),
-    ],
+    fields: &[field("auth_bytes", 0, BYTES)],
 };

@@ -14,9 +14,11 @@ pub(super) const ALL: &[&Message] = &[
     &HEARTBEAT,
     &LEAVE_GROUP,
     &SYNC_GROUP,
+    &SASL_HANDSHAKE,
     &API_VERSIONS,
     &CREATE_TOPICS,
     &INIT_PRODUCER_ID,
+    &SASL_AUTHENTICATE,
 ];
 
 const PRODUCE: Message = Message {
@@ -337,5 +339,26 @@ const INIT_PRODUCER_ID: Message = Message {
         field("error_code", 0, I16),
         field("producer_id", 0, I64),
         field("producer_epoch", 0, I16),
+    ],
+};
+
+const SASL_HANDSHAKE: Message = Message {
+    api_key: 17,
+    version_min: 0,
+    version_max: 1,
+    flexible_since: i16::MAX,
+    fields: &[field("error_code", 0, I16), field("mechanisms", 0, Shape::List(&TEXT))],
+};
+
+const SASL_AUTHENTICATE: Message = Message {
+    api_key: 36,
+    version_min: 0,
+    version_max: 2,
+    flexible_since: 2,
+    fields: &[
+        field("error_code", 0, I16),
+        field("error_message", 0, TEXT),
+        field("auth_bytes", 0, BYTES),
+        field("session_lifetime_ms", 1, I64),
     ],
 };

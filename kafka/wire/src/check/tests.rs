@@ -4,11 +4,15 @@
 use super::shape::{Field, Message, Shape};
 use super::*;
 use crate::protocol::messages::{
-    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeTopicPartitionsRequest,
-    FetchRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader, SyncGroupRequest,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest, ElectLeadersRequest,
+    FetchRequest, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, ListTransactionsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
+    ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest,
 };
 use crate::protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use crate::testing::Random;
@@ -26,7 +30,7 @@ macro_rules! for_each_request {
             LeaveGroupRequest, SyncGroupRequest, DescribeGroupsRequest, ListGroupsRequest, ApiVersionsRequest,
             CreateTopicsRequest, DeleteTopicsRequest, InitProducerIdRequest, DescribeConfigsRequest,
             DescribeClusterRequest, DescribeTopicPartitionsRequest, OffsetForLeaderEpochRequest,
-            CreatePartitionsRequest, DeleteGroupsRequest)
+            CreatePartitionsRequest, DeleteGroupsRequest, SaslHandshakeRequest, DeleteRecordsRequest, AlterConfigsRequest, DescribeLogDirsRequest, SaslAuthenticateRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest, AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest, OffsetDeleteRequest, DescribeQuorumRequest, DescribeProducersRequest, DescribeTransactionsRequest, ListTransactionsRequest, ListConfigResourcesRequest)
     };
     (@ $test:ident, $random:expr, $($request:ty),*) => { $($test::<$request>($random);)* };
 }
@@ -35,7 +39,8 @@ macro_rules! for_each_response {
     ($test:ident, $random:expr) => {
         for_each_response!(@ $test, $random, ProduceRequest, FetchRequest, ListOffsetsRequest, MetadataRequest,
             OffsetCommitRequest, OffsetFetchRequest, FindCoordinatorRequest, JoinGroupRequest, HeartbeatRequest,
-            LeaveGroupRequest, SyncGroupRequest, ApiVersionsRequest, CreateTopicsRequest, InitProducerIdRequest)
+            LeaveGroupRequest, SyncGroupRequest, ApiVersionsRequest, CreateTopicsRequest, InitProducerIdRequest,
+            SaslHandshakeRequest, SaslAuthenticateRequest)
     };
     (@ $test:ident, $random:expr, $($request:ty),*) => {
         $($test::<<$request as Request>::Response>(<$request>::KEY, $random);)*

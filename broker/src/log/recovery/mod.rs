@@ -5,16 +5,18 @@
 //! that is not whole, and what remains is written again and flushed before anybody reads it, since the page cache may
 //! hold bytes whose flush failed.
 
+mod scan;
+mod sealed;
+
 use super::committer::{CleanStop, FlushError, Flushed, LogEnd, Unflushed};
-use super::disk::{Disk, read_exact_at};
+use super::disk::Disk;
 use super::epochs::LeaderEpochs;
-use super::index::{OffsetEntry, SparseIndex, TimeEntry};
-use super::names::{self, LOG_ENDING, OFFSET_INDEX_ENDING, TEMPORARY_ENDING, TIME_INDEX_ENDING};
+use super::names::{self, DOOMED_ENDING, LOG_ENDING, OFFSET_INDEX_ENDING, TEMPORARY_ENDING, TIME_INDEX_ENDING};
 use super::partition::OpenedLog;
 use super::producers::Producers;
-use super::segment::{Indexes, Segment};
+use super::segment::Segment;
 use super::snapshot;
-use kafka_wire::batch::{BatchHeader, HEADER_BYTES};
+use scan::Scan;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -208,178 +210,15 @@ impl Recovery<'_> {
         Ok((OpenedLog { segments, producers, epochs, log_start, recovery_point: next_offset, flushed }, report))
     }
 
-    /// A segment that was sealed, or closed cleanly. Its indexes are rebuilt when they are missing or do not fit.
-    fn open_segment(&self, base: i64, report: &mut RecoveryReport) -> Result<Arc<Segment>, RecoverError> {
-        let log = self.disk.open(&self.path(base, LOG_ENDING))?;
-        let (bytes, modified_ms) = (log.bytes()?, log.modified_ms()?);
-        let assemble = |bytes, indexes| {
-            Segment::assemble(
-                Arc::clone(self.disk),
-                self.directory,
-                base,
-                Arc::clone(&log),
-                bytes,
-                indexes,
-                modified_ms,
-            )
-        };
-        let offsets = SparseIndex::<OffsetEntry>::open(&**self.disk, self.path(base, OFFSET_INDEX_ENDING))?;
-        let times = SparseIndex::open(&**self.disk, self.path(base, TIME_INDEX_ENDING))?;
-        let segment = match (offsets, times) {
-            (Some(offsets), Some(times))
-                if offsets.last().is_none_or(|last| u64::from(last.position) < bytes)
-                    && (offsets.last().is_some() || bytes <= self.index_interval_bytes * 2 + 65_536) =>
-            {
-                assemble(bytes, Indexes { offsets, times })
-            }
-            _ => {
-                report.indexes_rebuilt += 1;
-                tracing::warn!(segment = %self.path(base, LOG_ENDING).display(), "rebuilding the indexes");
-                let source = assemble(bytes, Indexes::empty(self.directory, base));
-                let segment = assemble(0, Indexes::empty(self.directory, base));
-                let mut walk = source.walk(0, bytes);
-                while let Some(header) = walk.peek().map_err(|error| self.corrupt(error.to_string()))? {
-                    segment.adopt(&header, self.index_interval_bytes, modified_ms);
-                    walk.skip(&header);
-                }
-                segment.sync_indexes(true)?;
-                segment
-            }
-        };
-        if let Ok(Some(first)) = segment.walk(0, bytes).peek() {
-            segment.set_first_append(first.max_timestamp);
-        }
-        Ok(Arc::new(segment))
-    }
-
-    /// Feeds the headers from `from` to `until` to the producer state; all in sealed segments.
-    fn replay(
-        &self,
-        segments: &[Arc<Segment>],
-        producers: &mut Producers,
-        from: i64,
-        until: i64,
-    ) -> Result<(), RecoverError> {
-        let first = segments.partition_point(|segment| segment.base_offset <= from).max(1) - 1;
-        for segment in segments.get(first..).unwrap_or_default() {
-            if from >= until {
-                break;
-            }
-            let invalid = |error: io::Error| match error.kind() {
-                io::ErrorKind::InvalidData => self.corrupt(error.to_string()),
-                _ => error.into(),
-            };
-            let mut walk = segment.walk_from(from, segment.bytes()).map_err(invalid)?;
-            while let Some(header) = walk.peek().map_err(invalid)? {
-                producers.record(&header, self.now_ms);
-                walk.skip(&header);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a segment that reaches behind the recovery point, and cuts it at the first batch that is not sound.
-    fn scan_segment(&self, base: i64, scan: &mut Scan<'_>) -> Result<Scanned, RecoverError> {
-        let log = self.disk.open(&self.path(base, LOG_ENDING))?;
-        let (bytes, modified_ms) = (log.bytes()?, log.modified_ms()?);
-        let assemble = |bytes, indexes| {
-            Segment::assemble(
-                Arc::clone(self.disk),
-                self.directory,
-                base,
-                Arc::clone(&log),
-                bytes,
-                indexes,
-                modified_ms,
-            )
-        };
-        // Entries up to the recovery point were synced with it; those behind may tell of batches that were lost.
-        let keep = scan.point - base;
-        let offsets =
-            SparseIndex::open_checked(&**self.disk, self.path(base, OFFSET_INDEX_ENDING), |entry: OffsetEntry| {
-                i64::from(entry.relative_offset) < keep && u64::from(entry.position) < bytes
-            })?;
-        let last = offsets.as_ref().and_then(SparseIndex::last);
-        let times = SparseIndex::open_checked(&**self.disk, self.path(base, TIME_INDEX_ENDING), |entry: TimeEntry| {
-            last.is_some_and(|last| entry.relative_offset <= last.relative_offset)
-        })?;
-        let trusted = match (offsets, last, times) {
-            (Some(offsets), Some(last), Some(times)) => {
-                let start = u64::from(last.position);
-                let source = assemble(bytes, Indexes::empty(self.directory, base));
-                let fits = source
-                    .walk(start, bytes)
-                    .peek()
-                    .ok()
-                    .flatten()
-                    .is_some_and(|header| header.last_offset() - base == i64::from(last.relative_offset));
-                fits.then(|| (start, assemble(start, Indexes { offsets, times })))
-            }
-            _ => None,
-        };
-        let (start, segment) = trusted.unwrap_or_else(|| (0, assemble(0, Indexes::empty(self.directory, base))));
-        // Producer state before the trusted entry: headers only.
-        let source = assemble(bytes, Indexes::empty(self.directory, base));
-        let mut walk = source.walk(0, start);
-        if scan.replay_from < scan.point {
-            while let Some(header) = walk.peek().map_err(|error| self.corrupt(error.to_string()))? {
-                if header.base_offset >= scan.replay_from {
-                    scan.producers.record(&header, self.now_ms);
-                }
-                walk.skip(&header);
-            }
-        }
-        if let Ok(Some(first)) = source.walk(0, bytes).peek() {
-            segment.set_first_append(first.max_timestamp);
-        }
-
-        let mut position = start;
-        let mut batch = Vec::new();
-        let mut fault = None;
-        while position < bytes {
-            match read_batch(&source, position, bytes, scan, &mut batch) {
-                Ok(header) => {
-                    if header.last_offset() >= scan.point {
-                        log.write_at([&batch, &[]], position)?;
-                    }
-                    if header.base_offset >= scan.replay_from {
-                        scan.producers.record(&header, self.now_ms);
-                    }
-                    segment.adopt(&header, self.index_interval_bytes, modified_ms);
-                    scan.next_offset = header.last_offset() + 1;
-                    scan.report.scanned_bytes += header.batch_bytes as u64;
-                    position += header.batch_bytes as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    fault = Some(error);
-                    break;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if let Some(error) = &fault {
-            if scan.next_offset < scan.point {
-                return Err(self.corrupt(error.to_string()));
-            }
-            tracing::warn!(
-                offset = scan.next_offset,
-                lost_bytes = bytes - position,
-                "cutting the log at its first batch that is not whole, which nobody was told to be there: {error}"
-            );
-            log.truncate(position)?;
-        }
-        Ok(Scanned { segment: Arc::new(segment), torn: fault.is_some() })
-    }
-
     fn path(&self, base: i64, ending: &str) -> PathBuf {
         self.directory.join(names::offset_file(base, ending))
     }
 
-    /// Base offsets in order. Files that never got their name are removed.
+    /// Base offsets in order. Files that never got their name, and those that retention has given up, are removed.
     fn segment_bases(&self) -> io::Result<Vec<i64>> {
         let mut bases = Vec::new();
         for entry in self.disk.entries(self.directory)? {
-            if entry.name.ends_with(TEMPORARY_ENDING) {
+            if entry.name.ends_with(TEMPORARY_ENDING) || entry.name.ends_with(DOOMED_ENDING) {
                 self.disk.remove_file(&self.directory.join(&entry.name))?;
             } else if let Some(base) = names::parse_offset_file(&entry.name, LOG_ENDING) {
                 bases.push(base);
@@ -398,44 +237,4 @@ impl Recovery<'_> {
         }
         Ok(())
     }
-}
-
-/// The state of a scan, carried from segment to segment.
-struct Scan<'a> {
-    point: i64,
-    /// Producer state is known before this offset.
-    replay_from: i64,
-    next_offset: i64,
-    producers: &'a mut Producers,
-    report: &'a mut RecoveryReport,
-}
-
-struct Scanned {
-    segment: Arc<Segment>,
-    torn: bool,
-}
-
-/// Reads and checks one batch whole.
-fn read_batch(
-    segment: &Segment,
-    position: u64,
-    bytes: u64,
-    scan: &Scan<'_>,
-    batch: &mut Vec<u8>,
-) -> io::Result<BatchHeader> {
-    let invalid = |reason: String| {
-        let message = format!("segment {} at position {position}: {reason}", segment.path().display());
-        io::Error::new(io::ErrorKind::InvalidData, message)
-    };
-    let header = segment.walk(position, bytes).peek()?.ok_or_else(|| invalid("no batch".to_owned()))?;
-    // Below the recovery point Kafka's compaction may have left gaps; behind it a gap is a batch that got lost.
-    let want = scan.next_offset;
-    if header.base_offset < want || header.base_offset > want.max(scan.point) {
-        return Err(invalid(format!("base offset {}, want {want}", header.base_offset)));
-    }
-    debug_assert!(header.batch_bytes >= HEADER_BYTES);
-    batch.resize(header.batch_bytes, 0);
-    read_exact_at(&*segment.log, batch, position)?;
-    header.verify_crc(batch).map_err(|error| invalid(error.to_string()))?;
-    Ok(header)
 }
