@@ -27,6 +27,9 @@ pub enum Command {
     Agent(AgentArgs),
     /// The worker alone: consumes lines, parses them into documents and delivers these.
     Worker(WorkerArgs),
+    /// Prepare Elasticsearch or OpenSearch for the worker: index template, lifecycle policy, and objects for Kibana. Doing it
+    /// again is without harm, and what somebody has changed there is left alone.
+    Setup(SetupArgs),
     /// Try ingest pipelines without a broker.
     #[command(subcommand)]
     Pipeline(PipelineCommand),
@@ -193,6 +196,37 @@ pub struct WorkerArgs {
 
     #[command(flatten)]
     pub status: StatusArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// Elasticsearch or OpenSearch to prepare; credentials and TLS are those of worker.elasticsearch in the config file.
+    #[arg(long, value_name = "URL")]
+    pub elasticsearch: Vec<String>,
+
+    /// Index that the worker writes to; by default worker.index of the config file, or `sluice-<dataset>-<yyyy.MM>`.
+    #[arg(long, value_name = "NAME")]
+    pub index: Option<String>,
+
+    /// The indices are data streams, which begin a new index after 30 days or with shards of 50 GB.
+    #[arg(long)]
+    pub data_stream: bool,
+
+    /// Delete indices when their last line is so old, such as 30d [default: nothing is ever deleted].
+    #[arg(long, value_name = "DAYS")]
+    pub retention: Option<String>,
+
+    /// Print what would be written; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Replace also what somebody else has made or changed under the same name.
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// Write a data view, a saved search and a dashboard to this file, for Kibana or OpenSearch Dashboards to import.
+    #[arg(long, value_name = "FILE")]
+    pub kibana: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,7 @@ mod part;
 mod rescue;
 mod response;
 mod settle;
+pub mod setup;
 mod sink;
 mod verdict;
 

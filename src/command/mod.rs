@@ -6,6 +6,7 @@ pub mod elasticsearch;
 mod format;
 mod instance;
 pub mod pipeline;
+pub mod setup;
 pub mod up;
 pub mod worker;
 

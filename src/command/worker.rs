@@ -2,7 +2,7 @@
 
 use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
-use super::{DRAIN, TICK, brokers, comma_lists, elasticsearch};
+use super::{DRAIN, TICK, brokers, comma_lists, elasticsearch, setup};
 use crate::cli::WorkerArgs;
 use crate::config::security;
 use crate::config::{ConfigFile, ElasticsearchSection, WorkerSection};
@@ -47,7 +47,8 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
     let checked = checked(&section, config.host_name, brokers)?;
 
     let mut registry = Registry::default();
-    let (sink, description) = sink(section.elasticsearch, args.elasticsearch, screen, &stop, &mut registry)?;
+    let index = section.index.as_deref();
+    let (sink, description) = sink(section.elasticsearch, args.elasticsearch, index, screen, &stop, &mut registry)?;
     let worker = Worker::start(checked.config, sink.clone(), &mut registry);
     tracing::info!("documents go to {description}");
     tracing::info!("health and metrics are on http://{}", status.address());
@@ -125,6 +126,7 @@ fn choice(name: &str) -> anyhow::Result<Choice> {
 pub fn sink(
     section: Option<ElasticsearchSection>,
     urls: Vec<String>,
+    index: Option<&str>,
     screen: &Screen,
     stop: &CancellationToken,
     registry: &mut Registry,
@@ -146,5 +148,8 @@ pub fn sink(
         error => anyhow::Error::new(error).context("worker.elasticsearch"),
     })?;
     let description = sink.describe().to_owned();
-    Ok((sink, description))
+    match section.setup {
+        Some(true) => Ok((setup::first(sink, &section, index)?, description)),
+        _ => Ok((sink, description)),
+    }
 }

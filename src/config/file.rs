@@ -227,6 +227,8 @@ pub struct ElasticsearchSection {
     pub bearer_token: Option<Secret>,
     pub bearer_token_file: Option<PathBuf>,
     pub tls: TlsSection,
+    /// Whether a missing index template is made before the first document is delivered.
+    pub setup: Option<bool>,
     /// Of bulk requests.
     pub compression: Option<BulkCompression>,
     /// Bytes of one bulk request, before compression.

@@ -119,8 +119,9 @@ impl Parts {
         let mut section = config.worker;
         section.topics = Some(topics.clone());
         let worker_checked = worker::checked(&section, config.host_name, bootstrap)?;
+        let index = section.index.as_deref();
         let (sink, sink_description) =
-            worker::sink(section.elasticsearch, args.elasticsearch, screen, stop, &mut registry)?;
+            worker::sink(section.elasticsearch, args.elasticsearch, index, screen, stop, &mut registry)?;
         let worker = Worker::start(worker_checked.config, sink.clone(), &mut registry);
 
         let first_screen = FirstScreen {
