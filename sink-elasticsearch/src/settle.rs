@@ -18,8 +18,12 @@ use tokio::time::Instant;
 /// Documents by what is to be done with them.
 #[derive(Default)]
 struct Sorted {
+    /// Documents of the request.
+    whole: usize,
     /// The server was too busy for them.
     again: Vec<Run>,
+    /// Together they are more than the server ever takes.
+    too_much: Vec<Run>,
     /// The server could not cope with them.
     stumbled: Vec<Run>,
     held: BTreeMap<Cause, Vec<Run>>,
@@ -40,7 +44,7 @@ impl Carrier {
         let whole = part.len();
         let runs = std::mem::take(&mut part.runs);
         part.body = None;
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted { whole, ..Sorted::default() };
         let mut answers = answers.into_iter();
         for run in runs {
             let mut outcomes = Vec::new();
@@ -60,7 +64,8 @@ impl Carrier {
         }
         let length = |runs: &[Run]| runs.iter().map(Run::len).sum::<usize>();
         let held = sorted.held.values().map(|runs| length(runs)).sum();
-        self.metrics.postponed(length(&sorted.again) + length(&sorted.stumbled), held);
+        let postponed = length(&sorted.again) + length(&sorted.too_much) + length(&sorted.stumbled);
+        self.metrics.postponed(postponed, held);
         // Some of the request was done: what was not was refused for a reason of its own, as often as before.
         let failures = |runs: &[Run]| if length(runs) == whole { part.failures + 1 } else { 1 };
 
@@ -92,6 +97,9 @@ impl Carrier {
                 true => parts.push(again),
                 false => spawn(self.clone(), again, None),
             }
+        }
+        if !sorted.too_much.is_empty() {
+            parts.extend(part.rest(sorted.too_much, part.failures + 1, None).divide());
         }
         if !sorted.rescued.is_empty() {
             parts.push(part.rest(sorted.rescued, 0, None));
@@ -137,6 +145,12 @@ impl Carrier {
             }
             Verdict::Again => {
                 append(&mut sorted.again, run.pick(place..place + 1));
+                None
+            }
+            // Nothing was beside it.
+            Verdict::TooMuch(rejection) if sorted.whole == 1 => self.rejected(run, part, rejection),
+            Verdict::TooMuch(_) => {
+                append(&mut sorted.too_much, run.pick(place..place + 1));
                 None
             }
             Verdict::Stumbled(rejection) if has_stumbled(part) && self.is_hopeless(part) => {

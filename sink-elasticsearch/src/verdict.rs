@@ -13,6 +13,8 @@ pub(crate) enum Verdict {
     AlreadyThere,
     /// The server is busy: the same again, later.
     Again,
+    /// With what was sent beside it, it is more than the server takes even when it is idle.
+    TooMuch(Rejection),
     /// The server stumbled. Most such faults pass; one that comes back for the same document is the document's.
     Stumbled(Rejection),
     /// The server will not take it before somebody has done something about the condition.
@@ -40,6 +42,7 @@ pub(crate) fn judge(item: &Item, answer: ItemAnswer) -> Verdict {
         // Elasticsearch 8.15 answers so for a document that is no object.
         (500, "not_x_content_exception") => Verdict::Reject(status, error),
         (500, _) => Verdict::Stumbled(error.rejection(status)),
+        (429, _) if above_limit(&error.reason).is_some() => Verdict::TooMuch(error.rejection(status)),
         (409 | 408 | 429 | 501.., _) => Verdict::Again,
         (400..=499, _) => match hold(status, &error, &item.index) {
             Some((condition, scope)) => Verdict::Hold(condition, scope, error.rejection(status)),
@@ -120,8 +123,14 @@ pub(crate) fn above_limit(reason: &str) -> Option<(usize, usize)> {
         let digits = reason[start..].bytes().take_while(u8::is_ascii_digit).count();
         reason[start..start + digits].parse().ok()
     };
-    let counted = number("coordinating_operation_bytes=")?;
-    let limit = number("max_coordinating_bytes=").or_else(|| number("max_coordinating_and_primary_bytes="))?;
+    // Elasticsearch 9 counts what a shard has to do for an item, four times its bytes.
+    let (counted, limit) = match number("primary_operation_bytes=").zip(number("max_primary_bytes=")) {
+        Some(primary) => primary,
+        None => {
+            let limit = number("max_coordinating_bytes=").or_else(|| number("max_coordinating_and_primary_bytes="))?;
+            (number("coordinating_operation_bytes=")?, limit)
+        }
+    };
     (counted > limit).then_some((counted, limit))
 }
 
@@ -135,6 +144,7 @@ mod tests {
         Done,
         AlreadyThere,
         Again,
+        TooMuch,
         Stumbled,
         HoldServer,
         HoldIndex,
@@ -158,6 +168,7 @@ mod tests {
             Verdict::Done => Done,
             Verdict::AlreadyThere => AlreadyThere,
             Verdict::Again => Again,
+            Verdict::TooMuch(_) => TooMuch,
             Verdict::Stumbled(_) => Stumbled,
             Verdict::Hold(_, Scope::Server, _) => HoldServer,
             Verdict::Hold(_, Scope::Index, _) => HoldIndex,
@@ -242,6 +253,16 @@ mod tests {
         assert_eq!(above_limit(&reason(2_097_393, "max_coordinating_bytes")), Some((2_097_393, 1_048_576)));
         assert_eq!(above_limit(&reason(1000, old)), None);
         assert_eq!(above_limit("rejected execution of TimedRunnable"), None);
+        let primary = |counted: u32| {
+            format!(
+                "rejected execution of primary operation [coordinating_and_primary_bytes=20000156, replica_bytes=0, \
+                 all_bytes=20000156, primary_operation_bytes={counted}, max_primary_bytes=53687091]"
+            )
+        };
+        assert_eq!(above_limit(&primary(80_000_048)), Some((80_000_048, 53_687_091)));
+        assert_eq!(above_limit(&primary(40_000)), None);
+        check(Op::Create, Some(429), "es_rejected_execution_exception", &primary(80_000_048), TooMuch);
+        check(Op::Create, Some(429), "es_rejected_execution_exception", &primary(40_000), Again);
         assert_eq!(above_limit("coordinating_operation_bytes=, max_coordinating_bytes="), None);
     }
 }

@@ -5,12 +5,14 @@ mod kafka_node;
 mod kafka_tools;
 mod kcat;
 mod search;
+mod search_node;
 
 pub use kafka::{kafka, kafka_tool};
 pub use kafka_node::KafkaNode;
 pub use kafka_tools::KafkaTools;
 pub use kcat::kcat;
 pub use search::{SearchServer, elasticsearch, opensearch};
+pub use search_node::SearchNode;
 
 use crate::harness::process::{self, Process};
 use crate::harness::scene::Skipped;

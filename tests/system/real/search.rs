@@ -1,4 +1,4 @@
-//! OpenSearch and Elasticsearch.
+//! OpenSearch and Elasticsearch, shared by all tests.
 
 use super::{Shared, need_java, start};
 use crate::harness::{http, ports};

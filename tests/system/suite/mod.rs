@@ -4,8 +4,10 @@ mod agent;
 mod apart;
 mod bad_input;
 mod clients;
+mod crash;
 mod kafka_tools;
 mod kill;
+mod setup;
 mod tool_calls;
 mod up;
 mod yardstick;
@@ -23,6 +25,7 @@ macro_rules! tests {
 pub fn all() -> Vec<(String, Test)> {
     // The longest first: the others fill the second thread beside them.
     [
+        tests!(crash: elasticsearch, opensearch),
         tests!(kill: up, apart),
         tests!(up: once_prints_documents, once_delivers_to_elasticsearch, runs_beside_other_clients, from_end, pipeline_run),
         tests!(
@@ -36,6 +39,7 @@ pub fn all() -> Vec<(String, Test)> {
             rubbish_on_the_brokers_port,
             invalid_utf8,
         ),
+        tests!(setup: elasticsearch, opensearch),
         agent::all(),
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
