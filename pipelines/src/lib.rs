@@ -1,6 +1,7 @@
 //! From record to document: the worker and Elastic's ingest pipelines.
 
 pub mod document;
+pub mod grok;
 pub mod library;
 pub mod lines;
 pub mod pipeline;
@@ -8,7 +9,6 @@ pub mod sink;
 pub mod worker;
 
 mod date;
-mod grok;
 mod processor;
 mod template;
 

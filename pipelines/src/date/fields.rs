@@ -4,6 +4,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
+use super::civil;
 use crate::pipeline::{Context, MissingYear};
 
 /// The parts of a time that stood in a text.
@@ -20,13 +21,32 @@ pub(super) struct Fields {
     pub minute: Option<i64>,
     pub second: Option<i64>,
     pub nanosecond: Option<i64>,
-    pub zone: Option<TimeZone>,
+    pub zone: Option<Zone>,
+}
+
+/// The zone that stood in a text.
+#[derive(Clone, Debug)]
+pub(super) enum Zone {
+    /// Seconds to the east of UTC.
+    Fixed(i32),
+    Named(TimeZone),
 }
 
 impl Fields {
     /// The moment, in the zone of the text or else in the given one. None when there is no such date or time.
     pub fn resolve(&self, zone: &TimeZone, context: &Context) -> Option<Timestamp> {
-        let zone = self.zone.as_ref().unwrap_or(zone);
+        if let Some(moment) = self.resolve_fixed(zone) {
+            return moment;
+        }
+        let own;
+        let zone = match &self.zone {
+            None => zone,
+            Some(Zone::Named(zone)) => zone,
+            Some(Zone::Fixed(seconds)) => {
+                own = fixed(*seconds)?;
+                &own
+            }
+        };
         let time = self.time()?;
         let moment = |date: Date| moment(date, time, zone);
         if let Some(year) = self.year {
@@ -47,6 +67,32 @@ impl Fields {
                     .or_else(|| (2..=8).find_map(|distance| in_year(-distance)))
             }
         }
+    }
+
+    /// The moment of a text with year, month and day, whose zone is a fixed distance to UTC: by arithmetic.
+    fn resolve_fixed(&self, zone: &TimeZone) -> Option<Option<Timestamp>> {
+        let seconds_east = match &self.zone {
+            Some(Zone::Fixed(seconds)) => *seconds,
+            None if *zone == TimeZone::UTC => 0,
+            _ => return None,
+        };
+        let (Some(year @ 1..=9998), Some(month @ 1..=12), Some(day), None) =
+            (self.year, self.month, self.day, self.day_of_year)
+        else {
+            return None;
+        };
+        if !(1..=civil::days_of_month(year, month)).contains(&day) {
+            return Some(None);
+        }
+        let seconds_of_day = match (self.hour, self.hour_of_half) {
+            (Some(hour @ 0..=23), _) => hour * 3600,
+            (None, None) => 0,
+            _ => return None,
+        };
+        let seconds_of_day = seconds_of_day + self.minute.unwrap_or(0) * 60 + self.second.unwrap_or(0);
+        let seconds = civil::days_since_1970(year, month, day) * 86_400 + seconds_of_day - i64::from(seconds_east);
+        let nanoseconds = i32::try_from(self.nanosecond.unwrap_or(0)).ok()?;
+        Some(Timestamp::new(seconds, nanoseconds).ok())
     }
 
     fn time(&self) -> Option<Time> {
@@ -130,7 +176,7 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
 }
 
 /// The zone that is always this many seconds from UTC.
-pub(super) fn fixed(seconds: i32) -> Option<TimeZone> {
+fn fixed(seconds: i32) -> Option<TimeZone> {
     if seconds == 0 {
         return Some(TimeZone::UTC);
     }

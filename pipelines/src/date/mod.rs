@@ -1,5 +1,6 @@
 //! Times in texts: the formats of Elasticsearch's date processor.
 
+mod civil;
 mod fields;
 mod names;
 mod pattern;
@@ -13,6 +14,7 @@ pub(crate) use fields::zone;
 use pattern::Part;
 pub(crate) use pattern::PatternError;
 
+use crate::document::Text;
 use crate::pipeline::Context;
 
 /// The form in which times are written unless a pipeline says otherwise.
@@ -69,18 +71,35 @@ impl Format {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputFormat {
     parts: Vec<Part>,
+    /// Whether it is [`OUTPUT_FORMAT`].
+    is_default: bool,
 }
 
 impl OutputFormat {
     pub fn parse(text: &str) -> Result<OutputFormat, PatternError> {
-        Ok(OutputFormat { parts: pattern::compile(text.strip_prefix('8').unwrap_or(text))? })
+        let pattern = text.strip_prefix('8').unwrap_or(text);
+        Ok(OutputFormat { parts: pattern::compile(pattern)?, is_default: pattern == OUTPUT_FORMAT })
     }
 
     /// The moment as it is in a zone.
-    pub fn write(&self, moment: Timestamp, zone: &TimeZone) -> String {
+    pub fn write(&self, moment: Timestamp, zone: &TimeZone) -> Text {
+        if self.is_default && *zone == TimeZone::UTC {
+            return utc(moment.as_millisecond());
+        }
         let mut out = String::with_capacity(32);
         write::write(&mut out, &fields::in_zone(moment, zone), &self.parts);
-        out
+        out.into()
+    }
+}
+
+/// A time in milliseconds since 1970 in [`OUTPUT_FORMAT`]; what no calendar knows becomes 1970.
+pub(crate) fn utc(ms: i64) -> Text {
+    match civil::write_utc(ms) {
+        Some(text) => Text::from_utf8(text).unwrap_or_default(),
+        None => {
+            let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+            format!("{time:.3}").into()
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads a text by the parts of a pattern.
 
-use super::fields::{Fields, fixed, zone};
+use super::fields::{Fields, Zone, zone};
 use super::names;
 use super::pattern::{NumberField, OffsetStyle, Part};
 
@@ -76,7 +76,9 @@ pub(super) fn digits(text: &str, min: usize, max: usize) -> Option<(i64, &str)> 
     if count < min {
         return None;
     }
-    Some((text[..count].parse().ok()?, &text[count..]))
+    // At most nine digits are ever asked for.
+    let number = text.as_bytes()[..count].iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+    Some((number, &text[count..]))
 }
 
 fn number_field(field: NumberField, number: i64, fields: &mut Fields) -> Option<()> {
@@ -108,14 +110,14 @@ fn read_offset<'t>(text: &'t str, style: OffsetStyle, fields: &mut Fields) -> Op
     if style.zulu
         && let Some(rest) = text.strip_prefix('Z')
     {
-        fields.zone = fixed(0);
+        fields.zone = Some(Zone::Fixed(0));
         return Some(rest);
     }
     let text = match style.gmt {
         true => {
             let rest = text.strip_prefix("GMT")?;
             if !rest.starts_with(['+', '-']) {
-                fields.zone = fixed(0);
+                fields.zone = Some(Zone::Fixed(0));
                 return Some(rest);
             }
             rest
@@ -140,7 +142,7 @@ fn read_offset<'t>(text: &'t str, style: OffsetStyle, fields: &mut Fields) -> Op
     if hours > 18 || minutes > 59 {
         return None;
     }
-    fields.zone = fixed(sign * (hours * 3600 + minutes * 60) as i32);
+    fields.zone = Some(Zone::Fixed(sign * (hours * 3600 + minutes * 60) as i32));
     Some(rest)
 }
 
@@ -149,7 +151,10 @@ fn read_zone<'t>(text: &'t str, fields: &mut Fields) -> Option<&'t str> {
     let end = text
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | ':')))
         .unwrap_or(text.len());
-    fields.zone = Some(zone(&text[..end])?);
+    fields.zone = Some(match &text[..end] {
+        "Z" => Zone::Fixed(0),
+        name => Zone::Named(zone(name)?),
+    });
     Some(&text[end..])
 }
 

@@ -10,7 +10,7 @@ fn read_at(format: &str, text: &str, zone_name: &str, context: &Context) -> Opti
     let formats = Format::parse(format).unwrap_or_else(|error| panic!("{error}"));
     let zone = zone(zone_name).unwrap_or_else(|| panic!("no zone {zone_name}"));
     let moment = formats.iter().find_map(|format| format.read(text, &zone, context))?;
-    Some(OutputFormat::parse(OUTPUT_FORMAT).unwrap().write(moment, &zone))
+    Some(OutputFormat::parse(OUTPUT_FORMAT).unwrap().write(moment, &zone).into())
 }
 
 fn reference() -> Context {

@@ -26,6 +26,9 @@ pub const INVALID_UTF8_TAG: &str = "_invalid_utf8";
 /// Tag of a document whose pipeline failed without a handler: it has the line and `error.message` only.
 pub const PIPELINE_FAILURE_TAG: &str = "_pipeline_failure";
 
+/// Fields at the top of a document for which there is room at once.
+const FIELDS_EXPECTED: usize = 16;
+
 /// Where a line comes from, as its record says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin<'a> {
@@ -66,12 +69,12 @@ impl Document {
 
     /// The document with which a pipeline starts: the line as `message` and what is known about its source.
     pub fn from_line(line: &[u8], origin: &Origin<'_>) -> Document {
-        let mut source = Map::new();
+        let mut source = Map::with_capacity(FIELDS_EXPECTED);
         let written_ms = origin.written_at.and_then(|text| Some(text.parse::<Timestamp>().ok()?.as_millisecond()));
         source.insert("@timestamp", format_ms(written_ms.unwrap_or(origin.timestamp_ms)));
         let text = String::from_utf8_lossy(line);
         let invalid = matches!(text, std::borrow::Cow::Owned(_));
-        source.insert("message", text.into_owned());
+        source.insert("message", Text::from(text));
         if let Some(host_name) = origin.host_name {
             source.insert("host", single("name", host_name));
         }
@@ -262,10 +265,9 @@ impl Document {
 }
 
 /// A time as Elasticsearch's date processor writes it by default.
-pub(crate) fn format_ms(ms: i64) -> String {
+pub(crate) fn format_ms(ms: i64) -> Text {
     // A record of another producer can carry any number: what no calendar knows becomes 1970.
-    let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{time:.3}")
+    crate::date::utc(ms)
 }
 
 fn single(key: &str, value: &str) -> Map {

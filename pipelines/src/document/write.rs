@@ -53,8 +53,9 @@ pub fn write_map(out: &mut Vec<u8>, map: &Map) {
         if index > 0 {
             out.push(b',');
         }
-        write_string(out, key);
-        out.push(b':');
+        out.push(b'"');
+        write_escaped(out, key);
+        out.extend_from_slice(b"\":");
         write_value(out, value);
     }
     out.push(b'}');
@@ -70,22 +71,47 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 /// Writes what stands between the quotes of a string.
 pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    for (index, byte) in bytes.iter().enumerate() {
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = plain_bytes(rest);
+        out.extend_from_slice(&rest[..plain]);
+        let Some(byte) = rest.get(plain) else { return };
         let escape = ESCAPES[usize::from(*byte)];
-        if escape == 0 {
-            continue;
-        }
-        out.extend_from_slice(&bytes[start..index]);
-        start = index + 1;
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
             let low = HEX[usize::from(byte & 15)];
             out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], low]);
         }
+        rest = &rest[plain + 1..];
     }
-    out.extend_from_slice(&bytes[start..]);
+}
+
+/// How many bytes stand for themselves from the start on.
+#[inline]
+fn plain_bytes(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut plain = 0;
+    for word in words {
+        let marks = needs_escape(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return plain + marks.trailing_zeros() as usize / 8;
+        }
+        plain += 8;
+    }
+    plain + bytes[plain..].iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).unwrap_or(bytes.len() - plain)
+}
+
+/// The high bit of each of eight bytes that needs an escape; above the lowest such bit there may be others by mistake.
+#[inline]
+fn needs_escape(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let quote = is_zero(word ^ (ONES * b'"' as u64));
+    let backslash = is_zero(word ^ (ONES * b'\\' as u64));
+    // Below 0x20: subtracting borrows, and the byte is no byte of a longer character.
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+    quote | backslash | control
 }
 
 fn write_integer(out: &mut Vec<u8>, number: i64) {
@@ -106,4 +132,23 @@ fn write_integer(out: &mut Vec<u8>, number: i64) {
         digits[start] = b'-';
     }
     out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_escaped_at_every_place_of_a_word() {
+        for code in 0..=0x80u8 {
+            for before in 0..9 {
+                let c = char::from(code);
+                let text = format!("{}{c}ü\"{c}", "x".repeat(before));
+                let mut out = Vec::new();
+                write_string(&mut out, &text);
+                assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text, "{code} {before}");
+                assert_eq!(out, serde_json::to_vec(&text).unwrap(), "{code} {before}");
+            }
+        }
+    }
 }

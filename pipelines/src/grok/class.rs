@@ -9,6 +9,9 @@ pub(super) const HEX: &str = "0-9A-Fa-f";
 pub(super) const WORD: &str = "0-9A-Za-z_";
 pub(super) const SPACE: &str = r"\t\n\x0B\f\r ";
 
+/// The characters beside which Ruby's `\b` sees a word.
+pub(super) const UNICODE_WORD: &str = r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]";
+
 /// POSIX names between `[:` and `:]`, with what stands for them inside a class.
 const POSIX: &[(&str, &str)] = &[
     ("alnum", r"\p{Alphabetic}\p{Nd}"),

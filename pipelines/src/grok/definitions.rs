@@ -3,43 +3,49 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::program::Native;
 use super::syntax::SyntaxError;
 use crate::pipeline::closest;
 
 /// `ecs_compatibility`: which field names the built-in patterns give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Compatibility {
+pub enum Compatibility {
     #[default]
     Disabled,
     EcsV1,
 }
 
-/// Built-in patterns whose ECS form has other fields than the old form.
-const ECS_V1: &[(&str, &str)] = &[
+/// Where Elasticsearch's patterns with old field names differ from those of the crate `grok`.
+const LEGACY: &str = include_str!("patterns/legacy");
+/// Where its patterns with ECS field names differ from those with old ones.
+const ECS_V1: &str = include_str!("patterns/ecs-v1");
+
+/// Definitions for which there is code of its own, which does what this text says and nothing else.
+const NATIVE: &[(&str, Native, &str)] = &[
     (
-        "HTTPD_COMMONLOG",
+        "IPV4",
+        Native::Ipv4,
         concat!(
-            r#"%{IPORHOST:source.address} (?:-|%{HTTPDUSER:apache.access.user.identity}) "#,
-            r#"(?:-|%{HTTPDUSER:user.name}) \[%{HTTPDATE:timestamp}\] "#,
-            r#""(?:%{WORD:http.request.method} %{NOTSPACE:url.original}(?: HTTP/%{NUMBER:http.version})?|%{DATA})" "#,
-            r#"(?:-|%{INT:http.response.status_code:int}) (?:-|%{INT:http.response.body.bytes:int})"#,
+            "(?<![0-9])(?:(?:[0-1]?[0-9]{1,2}|2[0-4][0-9]|25[0-5])[.](?:[0-1]?[0-9]{1,2}|2[0-4][0-9]|25[0-5])[.]",
+            "(?:[0-1]?[0-9]{1,2}|2[0-4][0-9]|25[0-5])[.](?:[0-1]?[0-9]{1,2}|2[0-4][0-9]|25[0-5]))(?![0-9])",
         ),
     ),
-    (
-        "HTTPD_COMBINEDLOG",
-        r#"%{HTTPD_COMMONLOG} "(?:-|%{DATA:http.request.referrer})" "(?:-|%{DATA:user_agent.original})""#,
-    ),
-    ("SYSLOGPROG", r"%{PROG:process.name}(?:\[%{POSINT:process.pid:int}\])?"),
-    ("SYSLOGFACILITY", "<%{NONNEGINT:log.syslog.facility.code:int}.%{NONNEGINT:log.syslog.priority:int}>"),
-    ("SYSLOGBASE", r"%{SYSLOGTIMESTAMP:timestamp} (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:host.hostname} %{SYSLOGPROG}:"),
-    ("URIHOST", "%{IPORHOST}(?::%{POSINT})?"),
+    ("BASE10NUM", Native::Base10, r"(?<![0-9.+-])(?>[+-]?(?:(?:[0-9]+(?:\.[0-9]+)?)|(?:\.[0-9]+)))"),
+    // Every way through it begins with at most four digits and a colon; the rest is matched by its text.
+    ("IPV6", Native::Ipv6Ahead, ""),
 ];
 
 /// What names mean in one pipeline's patterns.
 #[derive(Debug)]
-pub(crate) struct Definitions {
+pub struct Definitions {
     own: HashMap<String, String>,
     compatibility: Compatibility,
+}
+
+/// What a name stands for.
+pub(super) struct Definition<'d> {
+    pub text: &'d str,
+    pub native: Option<Native>,
 }
 
 impl Definitions {
@@ -47,23 +53,15 @@ impl Definitions {
         Definitions { own: own.into_iter().collect(), compatibility }
     }
 
-    /// The text that a name stands for, and whether it is a built-in one.
-    pub(super) fn get(&self, name: &str) -> Result<(&str, bool), SyntaxError> {
+    pub(super) fn get(&self, name: &str) -> Result<Definition<'_>, SyntaxError> {
         if let Some(own) = self.own.get(name) {
-            return Ok((own, false));
+            return Ok(Definition { text: own, native: None });
         }
-        if self.compatibility == Compatibility::EcsV1
-            && let Some((_, text)) = ECS_V1.iter().find(|(known, _)| *known == name)
-        {
-            return Ok((text, true));
-        }
-        match built_in().get(name) {
-            Some(text) if self.compatibility == Compatibility::EcsV1 && has_fields(text) => {
-                Err(SyntaxError::NoEcsForm { name: name.to_owned() })
-            }
-            Some(text) => Ok((text, true)),
+        let built_in = built_in(self.compatibility);
+        match built_in.get(name) {
+            Some(text) => Ok(Definition { text, native: native(name, text) }),
             None => {
-                let names = self.own.keys().map(String::as_str).chain(built_in().keys().copied());
+                let names = self.own.keys().map(String::as_str).chain(built_in.keys().copied());
                 let like = closest(name, names).map(str::to_owned);
                 Err(SyntaxError::UnknownPattern { name: name.to_owned(), like })
             }
@@ -71,10 +69,35 @@ impl Definitions {
     }
 }
 
-/// The built-in patterns with the old field names.
-fn built_in() -> &'static HashMap<&'static str, String> {
-    static BUILT_IN: OnceLock<HashMap<&'static str, String>> = OnceLock::new();
-    BUILT_IN.get_or_init(|| grok::patterns().iter().map(|(name, text)| (*name, dotted(text))).collect())
+fn native(name: &str, text: &str) -> Option<Native> {
+    let (_, native, known) = NATIVE.iter().find(|(known, ..)| *known == name)?;
+    (known.is_empty() || *known == text).then_some(*native)
+}
+
+/// The built-in patterns: name and text.
+pub(super) fn built_in(compatibility: Compatibility) -> &'static HashMap<&'static str, String> {
+    static BUILT_IN: OnceLock<[HashMap<&'static str, String>; 2]> = OnceLock::new();
+    let [legacy, ecs_v1] = BUILT_IN.get_or_init(|| {
+        let mut legacy = grok::patterns().iter().map(|(name, text)| (*name, dotted(text))).collect();
+        change(&mut legacy, LEGACY);
+        let mut ecs_v1 = legacy.clone();
+        change(&mut ecs_v1, ECS_V1);
+        [legacy, ecs_v1]
+    });
+    match compatibility {
+        Compatibility::Disabled => legacy,
+        Compatibility::EcsV1 => ecs_v1,
+    }
+}
+
+/// Adds definitions, a line each; a name alone takes its definition away.
+fn change(definitions: &mut HashMap<&'static str, String>, changes: &'static str) {
+    for line in changes.lines().filter(|line| !line.starts_with('#')) {
+        match line.split_once(' ') {
+            Some((name, text)) => drop(definitions.insert(name, text.to_owned())),
+            None => drop(definitions.remove(line)),
+        }
+    }
 }
 
 /// The crate's patterns are Logstash's, which names nested fields `[a][b]`; Elasticsearch's copy names them `a.b`.
@@ -90,10 +113,4 @@ fn dotted(text: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// Whether a definition names fields itself.
-fn has_fields(text: &str) -> bool {
-    text.contains("(?<") && text.replace("(?<!", "").replace("(?<=", "").contains("(?<")
-        || text.split("%{").skip(1).any(|reference| reference.split('}').next().unwrap_or("").contains(':'))
 }

@@ -1,45 +1,56 @@
-//! Grok: named patterns over a line, with Ruby's regular expressions underneath and linear time wherever it can be had.
+//! Grok: named patterns over a line, with the meaning of Ruby's regular expressions, compiled to a program of our own.
+//!
+//! ```text
+//! pattern ─▶ syntax (definitions written out) ─▶ lower (shape, charset) ─▶ program ─▶ matcher (visits, native)
+//! ```
 
-mod assertion;
+mod charset;
 mod class;
 mod definitions;
-mod print;
+mod lower;
+mod matcher;
+mod native;
+mod program;
 mod reader;
+mod shape;
 mod syntax;
+mod visits;
 
+use smallvec::SmallVec;
 use thiserror::Error;
 
-pub(crate) use definitions::{Compatibility, Definitions};
-use print::Printed;
-pub(crate) use syntax::SyntaxError;
+use crate::document::Value;
+
+pub use definitions::{Compatibility, Definitions};
+pub use lower::LowerError;
+use program::{Instruction, Program, SubKind};
+pub use syntax::SyntaxError;
 use syntax::{Node, Parser};
 
-/// How many steps the backtracking engine may take for one line: about a second, where Elasticsearch gives up too.
-const BACKTRACK_STEPS_MAX: usize = 1_000_000;
-/// Largest compiled program of one processor's patterns.
-const PROGRAM_BYTES_MAX: usize = 64 << 20;
+/// Slots of a match that need no memory of their own: two for each capture.
+const SLOTS_IN_PLACE: usize = 48;
 
 /// The compiled patterns of one processor.
 #[derive(Debug)]
-pub(crate) struct Grok {
+pub struct Grok {
     fields: Vec<Field>,
-    engine: Engine,
-    /// Pattern groups that tell which pattern matched, by their pattern's index.
+    program: Program,
+    /// Captures that tell which pattern matched, by their pattern's index.
     alternatives: Vec<usize>,
 }
 
 /// One named part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Field {
-    /// Captures with the same full name are one field, and the first that took part gives its value.
+pub struct Field {
+    pub name: String,
+    pub kind: ValueKind,
+    /// Captures with the same full name are one field; when several take part, it is a list.
     captures: Vec<usize>,
-    name: String,
-    kind: ValueKind,
 }
 
 /// The type behind a field's name, as in `%{NUMBER:took:int}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ValueKind {
+pub enum ValueKind {
     String,
     Integer,
     Long,
@@ -48,136 +59,153 @@ pub(crate) enum ValueKind {
     Boolean,
 }
 
-#[derive(Debug)]
-enum Engine {
-    /// Linear in the line. `fallback` answers for lines whose match fails a check; it is there when there are checks.
-    Linear {
-        regex: regex::Regex,
-        groups: Vec<usize>,
-        checks: Vec<(usize, assertion::Assertion)>,
-        fallback: Option<Backtracking>,
-    },
-    Backtracking(Backtracking),
-}
-
-#[derive(Debug)]
-struct Backtracking {
-    regex: fancy_regex::Regex,
-    groups: Vec<usize>,
-}
-
 /// Why patterns cannot be compiled.
 #[derive(Debug, Error)]
-pub(crate) enum GrokError {
+pub enum GrokError {
     #[error("pattern {pattern:?}: {error}")]
     Syntax { pattern: String, error: SyntaxError },
     #[error("pattern cannot be compiled: {0}")]
-    Engine(String),
+    Engine(#[from] LowerError),
 }
 
-/// The engine gave up on a line.
+/// The line was given up.
 #[derive(Debug, Error)]
-#[error("grok pattern matching was interrupted: {0}")]
-pub(crate) struct Interrupted(String);
+#[error("grok pattern matching was interrupted after [{}] steps", matcher::STEPS_MAX)]
+pub struct Interrupted;
 
 /// What a pattern found in a line.
 #[derive(Debug)]
-pub(crate) struct Match<'g, 'l> {
+pub struct Match<'g, 'l> {
     grok: &'g Grok,
-    /// For each capture its text.
-    captures: Vec<Option<&'l str>>,
+    line: &'l str,
+    /// Where the whole match lies.
+    range: (usize, usize),
+    slots: SmallVec<[u32; SLOTS_IN_PLACE]>,
+}
+
+/// How far a line was matched that was matched in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Bytes of the line to the place where the longest attempt ended.
+    pub matched_bytes: usize,
+    /// What was expected there, as the pattern names it.
+    pub expected: String,
 }
 
 impl Grok {
     /// Compiles patterns of which the first that matches counts. As in Elasticsearch they become one expression, so
     /// that a later pattern wins where it matches further to the left.
     pub fn compile(patterns: &[String], definitions: &Definitions) -> Result<Grok, GrokError> {
-        let mut parser = Parser::new(definitions);
-        let mut nodes = Vec::new();
-        let mut alternatives = Vec::new();
-        for pattern in patterns {
-            // The group around each pattern comes first, since captures count in the order of their opening.
-            let index = parser.captures.len();
-            parser.captures.push(String::new());
-            let node = parser.parse(pattern).map_err(|error| GrokError::Syntax { pattern: pattern.clone(), error })?;
-            nodes.push(Node::Capture(index, Box::new(node)));
-            alternatives.push(index);
-        }
-        let names = parser.captures;
-        let node = Node::Alternatives(nodes);
-        let engine = match print::for_regex(&node, names.len()) {
-            Some(printed) => linear(printed, &node, names.len())?,
-            None => Engine::Backtracking(backtracking(&node, names.len())?),
-        };
-        Ok(Grok { fields: fields(&names), engine, alternatives })
+        let (nodes, names, alternatives) = parse(patterns, definitions)?;
+        let program = lower::lower(&nodes, names.len())?;
+        Ok(Grok { fields: fields(&names), program, alternatives })
     }
 
-    /// Whether every line takes linear time.
-    #[cfg(test)]
+    /// What the patterns name, in the order in which a match gives it.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// Whether every line takes linear time. References to captures and looks at more than one character can take
+    /// longer; such lines are given up after [`matcher::STEPS_MAX`] steps.
     pub fn is_linear(&self) -> bool {
-        matches!(self.engine, Engine::Linear { .. })
+        !self.program.has_backreferences
+            && self.program.subs.iter().all(|sub| sub.is_short || sub.kind == SubKind::Atomic)
     }
 
     /// Searches a line.
     pub fn find<'g, 'l>(&'g self, line: &'l str) -> Result<Option<Match<'g, 'l>>, Interrupted> {
-        let captures = match &self.engine {
-            Engine::Linear { regex, groups, checks, fallback } => {
-                let Some(captures) = regex.captures(line) else { return Ok(None) };
-                let holds = checks.iter().all(|(group, assertion)| {
-                    captures.get(*group).is_none_or(|place| assertion.holds(line, place.start()))
-                });
-                match fallback {
-                    Some(fallback) if !holds => fallback.find(line)?,
-                    _ => Some(groups.iter().map(|group| captures.get(*group).map(|found| found.as_str())).collect()),
-                }
-            }
-            Engine::Backtracking(backtracking) => backtracking.find(line)?,
-        };
-        Ok(captures.map(|captures| Match { grok: self, captures }))
+        self.find_from(line, 0)
     }
-}
 
-impl Backtracking {
-    fn find<'l>(&self, line: &'l str) -> Result<Option<Vec<Option<&'l str>>>, Interrupted> {
-        let captures = self.regex.captures(line).map_err(|error| Interrupted(error.to_string()))?;
-        Ok(captures
-            .map(|captures| self.groups.iter().map(|group| captures.get(*group).map(|found| found.as_str())).collect()))
+    /// Searches a line from a byte position on, which must be that of a character.
+    pub fn find_from<'g, 'l>(&'g self, line: &'l str, from: usize) -> Result<Option<Match<'g, 'l>>, Interrupted> {
+        let found = matcher::search(&self.program, line, from, |range, slots| {
+            range.map(|range| Match { grok: self, line, range, slots: SmallVec::from_slice(slots) })
+        });
+        found.map_err(|_| Interrupted)
+    }
+
+    /// Says of a line that does not match how far it can be matched.
+    pub fn explain(&self, line: &str) -> Result<Explanation, Interrupted> {
+        let furthest = matcher::furthest(&self.program, line).map_err(|_| Interrupted)?;
+        let program = &self.program;
+        let origin = &program.labels[program.origins[furthest.pc as usize] as usize];
+        let expected = match program.instructions[furthest.pc as usize] {
+            _ if !origin.is_empty() => origin.clone(),
+            Instruction::Byte { byte, .. } => format!("{:?}", char::from(byte)),
+            Instruction::Literal { start, length, .. } => {
+                let literal = &program.literals[start as usize..][..length as usize];
+                format!("{:?}", String::from_utf8_lossy(literal))
+            }
+            Instruction::Assert { place, .. } => place.name().to_owned(),
+            _ => "another character".to_owned(),
+        };
+        Ok(Explanation { matched_bytes: furthest.position, expected })
     }
 }
 
 impl<'g, 'l> Match<'g, 'l> {
-    /// The fields that took part, with their texts.
-    pub fn fields(&self) -> impl Iterator<Item = (&'g str, ValueKind, &'l str)> {
+    /// The fields that took part: their index in [`Grok::fields`], and their value or why it has none.
+    pub fn values(&self) -> impl Iterator<Item = (usize, Result<Value, String>)> {
+        let fields = self.grok.fields.iter().enumerate();
+        fields.filter_map(|(index, field)| Some((index, self.value(field)?)))
+    }
+
+    /// The fields that took part and the text of each; of a field with several the first.
+    pub fn texts(&self) -> impl Iterator<Item = (&'g str, &'l str)> {
         self.grok.fields.iter().filter_map(|field| {
-            let text = field.captures.iter().find_map(|capture| self.captures[*capture])?;
-            Some((field.name.as_str(), field.kind, text))
+            let (start, end) = field.captures.iter().find_map(|capture| self.capture(*capture))?;
+            Some((field.name.as_str(), &self.line[start..end]))
         })
+    }
+
+    fn value(&self, field: &Field) -> Option<Result<Value, String>> {
+        let mut places = field.captures.iter().filter_map(|capture| self.capture(*capture));
+        let read = |(start, end): (usize, usize)| field.kind.read(&self.line[start..end]);
+        let first = places.next()?;
+        match places.next() {
+            None => Some(read(first)),
+            Some(second) => {
+                Some([first, second].into_iter().chain(places).map(read).collect::<Result<_, _>>().map(Value::List))
+            }
+        }
+    }
+
+    /// Where the whole match lies in the line.
+    pub fn range(&self) -> (usize, usize) {
+        self.range
     }
 
     /// Which pattern matched, from zero.
     pub fn pattern(&self) -> usize {
-        self.grok.alternatives.iter().position(|capture| self.captures[*capture].is_some()).unwrap_or(0)
+        self.grok.alternatives.iter().position(|capture| self.capture(*capture).is_some()).unwrap_or(0)
+    }
+
+    fn capture(&self, capture: usize) -> Option<(usize, usize)> {
+        let (start, end) = (self.slots[2 * capture], self.slots[2 * capture + 1]);
+        // A group that was entered and left again by another way has a start without an end.
+        (start != matcher::UNSET && end != matcher::UNSET && start <= end).then_some((start as usize, end as usize))
     }
 }
 
-fn linear(printed: Printed, node: &Node, captures: usize) -> Result<Engine, GrokError> {
-    let regex = regex::RegexBuilder::new(&printed.text)
-        .size_limit(PROGRAM_BYTES_MAX)
-        .nest_limit(4 * syntax::NESTING_MAX as u32)
-        .build()
-        .map_err(|error| GrokError::Engine(error.to_string()))?;
-    let fallback = if printed.checks.is_empty() { None } else { Some(backtracking(node, captures)?) };
-    Ok(Engine::Linear { regex, groups: printed.groups, checks: printed.checks, fallback })
-}
+/// Trees of the patterns, the names of all captures, and for each pattern the capture around it.
+type Parsed = (Vec<Node>, Vec<String>, Vec<usize>);
 
-fn backtracking(node: &Node, captures: usize) -> Result<Backtracking, GrokError> {
-    let printed = print::for_fancy_regex(node, captures);
-    let regex = fancy_regex::RegexBuilder::new(&printed.text)
-        .backtrack_limit(BACKTRACK_STEPS_MAX)
-        .delegate_size_limit(PROGRAM_BYTES_MAX)
-        .build()
-        .map_err(|error| GrokError::Engine(error.to_string()))?;
-    Ok(Backtracking { regex, groups: printed.groups })
+/// Reads patterns, of which each becomes a capture.
+fn parse(patterns: &[String], definitions: &Definitions) -> Result<Parsed, GrokError> {
+    let mut parser = Parser::new(definitions);
+    let mut nodes = Vec::new();
+    let mut alternatives = Vec::new();
+    for pattern in patterns {
+        // The group around each pattern comes first, since captures count in the order of their opening.
+        let index = parser.captures.len();
+        parser.captures.push(String::new());
+        let node = parser.parse(pattern).map_err(|error| GrokError::Syntax { pattern: pattern.clone(), error })?;
+        nodes.push(Node::Capture(index, Box::new(node)));
+        alternatives.push(index);
+    }
+    Ok((nodes, parser.captures, alternatives))
 }
 
 /// Turns full names (`NAME:field:type`, `NAME:field` or `field`) into fields.
@@ -197,12 +225,25 @@ fn fields(names: &[String]) -> Vec<Field> {
             [_, name, ..] => (name, ValueKind::String),
             _ => (full.as_str(), ValueKind::String),
         };
-        fields.push((full, Field { captures: vec![capture], name: name.to_owned(), kind }));
+        fields.push((full, Field { name: name.to_owned(), kind, captures: vec![capture] }));
     }
     fields.into_iter().map(|(_, field)| field).collect()
 }
 
 impl ValueKind {
+    /// The value that a text is of this type; the error is Java's.
+    pub fn read(self, text: &str) -> Result<Value, String> {
+        let not_a_number = || format!("For input string: \"{text}\"");
+        Ok(match self {
+            ValueKind::String => Value::from(text),
+            ValueKind::Integer => Value::Integer(i64::from(text.parse::<i32>().map_err(|_| not_a_number())?)),
+            ValueKind::Long => Value::Long(text.parse().map_err(|_| not_a_number())?),
+            ValueKind::Float => Value::Float(text.trim().parse().map_err(|_| not_a_number())?),
+            ValueKind::Double => Value::Double(text.trim().parse().map_err(|_| not_a_number())?),
+            ValueKind::Boolean => Value::Bool(text.eq_ignore_ascii_case("true")),
+        })
+    }
+
     /// A type that Elasticsearch does not know leaves the text as it is there.
     fn named(name: &str) -> ValueKind {
         match name {
@@ -216,5 +257,7 @@ impl ValueKind {
     }
 }
 
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use super::class;
-use super::definitions::Definitions;
+use super::definitions::{Definition, Definitions};
+use super::program::Native;
 use super::reader::{Reader, Reference, interval};
 
 /// How deep groups and named patterns may lie in each other; the deepest built-in needs about 15.
@@ -52,6 +53,16 @@ pub(super) enum Node {
     Atomic(Box<Node>),
     /// To a capture by its index.
     Backreference(usize),
+    /// A definition that code of its own matches, or looks ahead for.
+    Native {
+        native: Native,
+        node: Box<Node>,
+    },
+    /// What a reference in a pipeline's own pattern stands for, as it is written there.
+    Part {
+        label: String,
+        node: Box<Node>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +74,7 @@ pub(super) enum Mode {
 
 /// Why a pattern cannot be read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(crate) enum SyntaxError {
+pub enum SyntaxError {
     #[error("unclosed {what}")]
     Unclosed { what: &'static str },
     #[error("closing bracket without an opening one")]
@@ -82,8 +93,6 @@ pub(crate) enum SyntaxError {
     UnknownPattern { name: String, like: Option<String> },
     #[error("circular reference in pattern [{name}]")]
     Circular { name: String },
-    #[error("pattern {name} has other field names with ecs_compatibility v1, which are not known here yet")]
-    NoEcsForm { name: String },
     #[error("nested deeper than {NESTING_MAX}")]
     TooDeep,
     #[error("larger than {NODES_MAX} parts with its named patterns written out")]
@@ -105,9 +114,6 @@ pub(super) struct Parser<'d> {
 struct Flags {
     dot_all: bool,
     extended: bool,
-    /// Whether the text is a built-in definition: there atomic groups change nothing but the time that a backtracking
-    /// engine needs, and are read as plain ones.
-    built_in: bool,
 }
 
 impl<'d> Parser<'d> {
@@ -117,7 +123,7 @@ impl<'d> Parser<'d> {
 
     /// Reads a whole pattern.
     pub fn parse(&mut self, text: &str) -> Result<Node, SyntaxError> {
-        self.text(text, Flags { dot_all: false, extended: false, built_in: false }, 0)
+        self.text(text, Flags { dot_all: false, extended: false }, 0)
     }
 
     fn text(&mut self, text: &str, flags: Flags, depth: usize) -> Result<Node, SyntaxError> {
@@ -153,12 +159,12 @@ impl<'d> Parser<'d> {
                         '+' => (1, None),
                         _ => (0, Some(1)),
                     };
-                    self.repeat(&mut sequence, reader, c, (min, max), flags)?;
+                    self.repeat(&mut sequence, reader, c, (min, max))?;
                 }
                 '{' => match interval(reader.rest()) {
                     Some((min, max, length)) => {
                         reader.skip(length);
-                        self.repeat(&mut sequence, reader, c, (min, max), flags)?;
+                        self.repeat(&mut sequence, reader, c, (min, max))?;
                     }
                     None => {
                         reader.skip(1);
@@ -205,14 +211,13 @@ impl<'d> Parser<'d> {
         reader: &mut Reader<'_>,
         sign: char,
         (min, max): (u32, Option<u32>),
-        flags: Flags,
     ) -> Result<(), SyntaxError> {
         let Some(node) = sequence.pop() else { return Err(SyntaxError::NothingToRepeat { sign }) };
         let mode = if reader.eat("?") {
             Mode::Lazy
         } else if sign != '{' && reader.eat("+") {
             // After an interval a plus repeats the repetition.
-            if flags.built_in { Mode::Greedy } else { Mode::Possessive }
+            Mode::Possessive
         } else {
             Mode::Greedy
         };
@@ -233,6 +238,10 @@ impl<'d> Parser<'d> {
     }
 
     fn escape(&mut self, reader: &mut Reader<'_>) -> Result<Node, SyntaxError> {
+        if Reference::read(reader.rest()).is_some() && reader.rest().starts_with("%{") {
+            // The backslash takes the bracket that Elasticsearch puts around what the name stands for.
+            return Err(SyntaxError::Unopened);
+        }
         let Some(letter) = reader.next() else { return Err(SyntaxError::Unclosed { what: "escape" }) };
         Ok(match letter {
             'A' => Node::TextStart,
@@ -279,7 +288,7 @@ impl<'d> Parser<'d> {
         } else if reader.eat("<!") {
             Box::new(look(false, true))
         } else if reader.eat(">") {
-            if flags.built_in { Box::new(|node| node) } else { Box::new(|node| Node::Atomic(Box::new(node))) }
+            Box::new(|node| Node::Atomic(Box::new(node)))
         } else if reader.eat("#") {
             reader.until(")", "comment")?;
             return Ok(None);
@@ -342,17 +351,25 @@ impl<'d> Parser<'d> {
     /// `%{NAME:field:type}`. Elasticsearch puts the definition's text there, so the flags around it hold inside.
     fn reference(&mut self, reference: &Reference<'_>, flags: Flags, depth: usize) -> Result<Node, SyntaxError> {
         let name = reference.name;
-        let (definition, built_in) = match reference.definition {
-            Some(definition) => (definition, false),
+        let Definition { text, native } = match reference.definition {
+            Some(text) => Definition { text, native: None },
             None => self.definitions.get(name)?,
         };
         if self.open.iter().any(|open| open == name) {
             return Err(SyntaxError::Circular { name: name.to_owned() });
         }
         let index = reference.field.map(|field| self.capture(&format!("{name}:{field}")));
+        let outermost = self.open.is_empty();
         self.open.push(name.to_owned());
-        let node = self.text(definition, Flags { built_in, ..flags }, depth + 1)?;
+        let mut node = self.text(text, flags, depth + 1)?;
         self.open.pop();
+        if let Some(native) = native {
+            node = Node::Native { native, node: Box::new(node) };
+        }
+        if outermost {
+            let field = reference.field.map_or_else(String::new, |field| format!(":{field}"));
+            node = Node::Part { label: format!("%{{{name}{field}}}"), node: Box::new(node) };
+        }
         Ok(match index {
             Some(index) => Node::Capture(index, Box::new(node)),
             None => node,

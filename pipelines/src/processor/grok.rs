@@ -1,17 +1,24 @@
 //! `grok`: takes fields out of a text by patterns.
 
+use smallvec::SmallVec;
+
 use super::{Flow, Processor, Reason};
-use crate::document::{Document, FieldPath, Value};
-use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError, ValueKind};
+use crate::document::{Document, FieldError, FieldPath, Value};
+use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError};
 use crate::pipeline::{Context, Options, Refusal};
 
 /// Where `trace_match` says which pattern it was.
 const MATCH_INDEX: &str = "_ingest._grok_match_index";
 
+/// Values of a match that need no memory of their own.
+const FIELDS_IN_PLACE: usize = 16;
+
 #[derive(Debug)]
 struct Grok {
     field: FieldPath,
     patterns: Patterns,
+    /// Where each of the patterns' fields goes.
+    targets: Vec<Result<FieldPath, FieldError>>,
     ignore_missing: bool,
     trace_match: Option<FieldPath>,
 }
@@ -42,7 +49,8 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
             _ => refusal,
         }
     })?;
-    Ok(Box::new(Grok { field, patterns, ignore_missing, trace_match }))
+    let targets = patterns.fields().iter().map(|field| FieldPath::parse(&field.name)).collect();
+    Ok(Box::new(Grok { field, patterns, targets, ignore_missing, trace_match }))
 }
 
 impl Processor for Grok {
@@ -60,29 +68,19 @@ impl Processor for Grok {
         let Some(found) = found else {
             return Err(Reason(format!("Provided Grok expressions do not match field value: [{text}]")));
         };
-        let index = found.pattern();
-        let fields = found
-            .fields()
-            .map(|(name, kind, text)| Ok((name, value(kind, text)?)))
-            .collect::<Result<Vec<_>, Reason>>()?;
-        for (name, value) in fields {
-            document.set(name, value)?;
+        let index = self.trace_match.is_some().then(|| found.pattern());
+        // All values are made before the first is set, so that one that cannot be made changes nothing.
+        let mut values: SmallVec<[(usize, Value); FIELDS_IN_PLACE]> = SmallVec::new();
+        for (field, value) in found.values() {
+            values.push((field, value?));
         }
-        if let Some(path) = &self.trace_match {
+        for (field, value) in values {
+            let target = self.targets[field].as_ref().map_err(FieldError::clone)?;
+            document.set_field(target, value)?;
+        }
+        if let (Some(path), Some(index)) = (&self.trace_match, index) {
             document.set_field(path, Value::from(index.to_string()))?;
         }
         Ok(Flow::Next)
     }
-}
-
-fn value(kind: ValueKind, text: &str) -> Result<Value, Reason> {
-    let not_a_number = || Reason(format!("For input string: \"{text}\""));
-    Ok(match kind {
-        ValueKind::String => Value::from(text),
-        ValueKind::Integer => Value::Integer(i64::from(text.parse::<i32>().map_err(|_| not_a_number())?)),
-        ValueKind::Long => Value::Long(text.parse().map_err(|_| not_a_number())?),
-        ValueKind::Float => Value::Float(text.trim().parse().map_err(|_| not_a_number())?),
-        ValueKind::Double => Value::Double(text.trim().parse().map_err(|_| not_a_number())?),
-        ValueKind::Boolean => Value::Bool(text.eq_ignore_ascii_case("true")),
-    })
 }

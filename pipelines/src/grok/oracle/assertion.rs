@@ -1,10 +1,10 @@
 //! Assertions about the characters beside a place, such as `(?<![0-9])`: checked by hand after a match.
 
-use super::syntax::Node;
+use crate::grok::syntax::Node;
 
 /// A lookaround whose body is a fixed row of single characters.
 #[derive(Debug)]
-pub(super) struct Assertion {
+pub struct Assertion {
     ahead: bool,
     negative: bool,
     sets: Vec<CharSet>,

@@ -6,7 +6,7 @@
 //! and when there is none there is none; only a match that fails a check needs the slower engine.
 
 use super::assertion::Assertion;
-use super::syntax::{Mode, Node};
+use crate::grok::syntax::{Mode, Node};
 
 /// A printed pattern.
 pub(super) struct Printed {
@@ -83,6 +83,11 @@ impl Printer {
             Node::Repeat { node, min, max, mode } => self.repeat(node, (*min, *max), *mode, repeated),
             Node::IgnoreCase { on, node } => {
                 self.push(if *on { "(?i:" } else { "(?-i:" });
+                self.node(node, repeated);
+                self.push(")");
+            }
+            Node::Native { node, .. } | Node::Part { node, .. } => {
+                self.push("(?:");
                 self.node(node, repeated);
                 self.push(")");
             }

@@ -1,0 +1,93 @@
+//! Days and seconds of the calendar by arithmetic alone: what most lines need, whose zone is a fixed distance to UTC.
+
+/// Days since 1970 of a date, which need not exist: the 31st of a month with 30 days is the first of the next.
+pub(super) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    // Years from March to February, in eras of 400 years that are all alike.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Year, month and day.
+pub(super) fn date_of(days_since_1970: i64) -> (i64, i64, i64) {
+    let days = days_since_1970 + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+pub(super) fn days_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Length of a time as it is written by default, in UTC: `2024-03-05T01:02:03.004Z`.
+pub(super) const UTC_BYTES: usize = 24;
+
+/// Writes a time in milliseconds since 1970 as it is written by default; none outside of the years 0 to 9999.
+pub(super) fn write_utc(ms: i64) -> Option<[u8; UTC_BYTES]> {
+    let (days, ms_of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
+    let (year, month, day) = date_of(days);
+    if !(0..=9999).contains(&year) {
+        return None;
+    }
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |place: usize, digits: usize, number: i64| {
+        let mut rest = number;
+        for place in (place..place + digits).rev() {
+            text[place] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    };
+    put(0, 4, year);
+    put(5, 2, month);
+    put(8, 2, day);
+    put(11, 2, ms_of_day / 3_600_000);
+    put(14, 2, ms_of_day / 60_000 % 60);
+    put(17, 2, ms_of_day / 1000 % 60);
+    put(20, 3, ms_of_day % 1000);
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::Date;
+
+    #[test]
+    fn every_day_of_a_thousand_years_is_that_of_the_calendar() {
+        let mut date = Date::new(1599, 12, 1).unwrap();
+        let mut days = days_since_1970(1599, 12, 1);
+        while date.year() < 2601 {
+            let (year, month, day) = (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
+            assert_eq!(days_since_1970(year, month, day), days);
+            assert_eq!(date_of(days), (year, month, day));
+            assert_eq!(days_of_month(year, month), i64::from(date.days_in_month()));
+            date = date.tomorrow().unwrap();
+            days += 1;
+        }
+        assert_eq!(days_since_1970(1970, 1, 1), 0);
+    }
+
+    #[test]
+    fn times_are_written_as_the_calendar_has_them() {
+        for ms in [0, -1, 951_782_400_123, 1_772_325_000_000, -62_167_219_200_000, 253_402_207_199_999] {
+            let time = jiff::Timestamp::from_millisecond(ms).unwrap();
+            assert_eq!(std::str::from_utf8(&write_utc(ms).unwrap()).unwrap(), format!("{time:.3}"), "{ms}");
+        }
+        assert_eq!(write_utc(-62_167_219_200_001), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Rows of characters of one set: the longest, shorter ones, and lazy ones.
+
+use super::{Frame, Matcher, Stopped};
+use crate::grok::program::{Instruction, Pc, Scan, Span, Way};
+
+impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
+    pub(super) fn span_at(&self, pc: Pc) -> (&'p Span, Pc) {
+        match self.program.instructions[pc as usize] {
+            Instruction::Span { span, next } => (&self.program.spans[span as usize], next),
+            // Only spans have such frames.
+            _ => unreachable!("instruction {pc} is no span"),
+        }
+    }
+
+    /// Matches a span; gives the end that is to be tried first.
+    #[inline]
+    pub(super) fn span(&mut self, span: &Span, pc: Pc, position: usize) -> Result<Option<usize>, Stopped> {
+        if span.way == Way::Lazy {
+            return self.lazy(span, pc, position);
+        }
+        let Some((shortest, mut end)) = self.row(span, position) else { return Ok(None) };
+        self.step((end - position) as u64 / 16)?;
+        if self.scratch.visits.is_on()
+            && span.max.is_none()
+            && let Some(before) = self.note(span.point, shortest, end)?
+        {
+            // From there on all ends were tried.
+            if span.way == Way::Only || before == shortest {
+                return Ok(None);
+            }
+            end = self.char_before(before);
+        }
+        if span.way == Way::Greedy && end > shortest {
+            // Whether the longest row can be followed is seen at once by what follows.
+            self.scratch.stack.push(Frame::Greedy { pc, min: shortest as u32, end: end as u32 });
+        }
+        Ok(Some(end))
+    }
+
+    /// The shortest and the longest row of a span.
+    #[inline]
+    pub(super) fn row(&self, span: &Span, position: usize) -> Option<(usize, usize)> {
+        let rest = &self.bytes[position..];
+        let set = &self.program.sets[span.set as usize];
+        let length = match span.scan {
+            Scan::Table => {
+                let limit = span.max.map_or(rest.len(), |max| rest.len().min(max as usize));
+                rest[..limit].iter().position(|byte| !set.table[usize::from(*byte)]).unwrap_or(limit)
+            }
+            Scan::Until(byte) => memchr::memchr(byte, rest).unwrap_or(rest.len()),
+            Scan::UntilTwo(one, two) => memchr::memchr2(one, two, rest).unwrap_or(rest.len()),
+            Scan::UntilThree(one, two, three) => memchr::memchr3(one, two, three, rest).unwrap_or(rest.len()),
+            Scan::Rest => rest.len(),
+            Scan::Chars => return self.row_of_chars(span, position),
+        };
+        if length < span.min as usize {
+            return None;
+        }
+        let mut shortest = position + span.min as usize;
+        // One character can have several bytes; more than one is counted by characters.
+        while !self.line.is_char_boundary(shortest) {
+            shortest += 1;
+        }
+        Some((shortest, position + length))
+    }
+
+    pub(super) fn row_of_chars(&self, span: &Span, position: usize) -> Option<(usize, usize)> {
+        let set = &self.program.sets[span.set as usize];
+        let (mut end, mut count) = (position, 0);
+        let mut shortest = (span.min == 0).then_some(position);
+        while span.max.is_none_or(|max| count < max) {
+            match set.length_at(self.line, end) {
+                0 => break,
+                length => end += length,
+            }
+            count += 1;
+            if count == span.min {
+                shortest = Some(end);
+            }
+        }
+        shortest.map(|shortest| (shortest, end))
+    }
+
+    pub(super) fn char_before(&self, position: usize) -> usize {
+        let mut place = position - 1;
+        while !self.line.is_char_boundary(place) {
+            place -= 1;
+        }
+        place
+    }
+
+    /// The next shorter end of a greedy span that can be followed.
+    pub(super) fn shorter(&mut self, span: &Span, min: usize, end: usize) -> Result<Option<usize>, Stopped> {
+        if end <= min {
+            return Ok(None);
+        }
+        let shorter = &self.bytes[min..end];
+        let found = match (span.follow_byte, span.follow) {
+            (Some(byte), _) => memchr::memrchr(byte, shorter),
+            (None, Some(follow)) => {
+                let follow = &self.program.follows[follow as usize].table;
+                shorter.iter().rposition(|byte| follow[usize::from(*byte)])
+            }
+            (None, None) => Some(shorter.len() - 1),
+        };
+        self.step((end - min - found.unwrap_or(0)) as u64 / 16)?;
+        let Some(found) = found else { return Ok(None) };
+        let place = min + found;
+        if self.line.is_char_boundary(place) {
+            return Ok(Some(place));
+        }
+        // In the middle of a character: its start, where it is worth a try.
+        Ok(Some(self.char_before(place)).filter(|place| *place >= min))
+    }
+
+    /// The shortest row from a place on that can be followed.
+    pub(super) fn lazy(&mut self, span: &Span, pc: Pc, from: usize) -> Result<Option<usize>, Stopped> {
+        let set = &self.program.sets[span.set as usize];
+        let follow = span.follow.map(|follow| &self.program.follows[follow as usize]);
+        let mut end = from;
+        let mut found = true;
+        if let (Some(byte), true) = (span.follow_byte, set.is_bytewise()) {
+            // The row goes on to that byte, if everything before it is in the set.
+            let rest = &self.bytes[from..];
+            let distance = memchr::memchr(byte, rest).unwrap_or(rest.len());
+            let row = self.row_within(span, from, from + distance);
+            found = row == from + distance && distance < rest.len();
+            end = row;
+        } else {
+            loop {
+                let can_follow = follow.is_none_or(|follow| match self.bytes.get(end) {
+                    Some(byte) => follow.table[usize::from(*byte)],
+                    None => follow.end,
+                });
+                if can_follow {
+                    break;
+                }
+                match set.length_at(self.line, end) {
+                    0 => {
+                        found = false;
+                        break;
+                    }
+                    length => end += length,
+                }
+            }
+        }
+        self.step(1 + (end - from) as u64 / 16)?;
+        if self.scratch.visits.is_on() && self.note(span.point, from, end)?.is_some() {
+            return Ok(None);
+        }
+        if !found {
+            return Ok(None);
+        }
+        self.scratch.stack.push(Frame::Lazy { pc, end: end as u32 });
+        Ok(Some(end))
+    }
+
+    /// Where a row ends, at `limit` at the latest.
+    pub(super) fn row_within(&self, span: &Span, from: usize, limit: usize) -> usize {
+        let row = &self.bytes[from..limit];
+        let set = &self.program.sets[span.set as usize];
+        let length = match span.scan {
+            Scan::Until(byte) => memchr::memchr(byte, row),
+            Scan::UntilTwo(one, two) => memchr::memchr2(one, two, row),
+            Scan::UntilThree(one, two, three) => memchr::memchr3(one, two, three, row),
+            Scan::Rest => None,
+            _ => row.iter().position(|byte| !set.table[usize::from(*byte)]),
+        };
+        from + length.unwrap_or(row.len())
+    }
+}
