@@ -54,6 +54,9 @@ pub struct Input {
     /// Symbolic links that a glob comes upon are followed also where they lead out of the named folder, and those to
     /// directories. A link that is named in full is followed always.
     pub follow_symlinks: bool,
+    /// Directories to which rotation moves or copies files, in which they are looked for beside their own; relative ones
+    /// begin there.
+    pub rotated_dirs: Vec<PathBuf>,
     /// `event.dataset`; detected from the first lines when absent.
     pub dataset: Option<String>,
     /// Topic for these files instead of [`Config::topic`]; a template as that one.
@@ -100,7 +103,7 @@ pub struct Config {
     pub watches_max: usize,
     /// Bytes of one read, and of one turn of a file among others.
     pub block_bytes: usize,
-    /// Bytes of batches between file and acknowledgement, all files together; reading stops there.
+    /// Bytes of blocks and batches between file and acknowledgement, all files together; reading stops there.
     pub blocks_bytes_max: usize,
     /// Bytes of files that are read in a second, all files together.
     pub bytes_per_second_max: Option<u64>,
@@ -171,6 +174,7 @@ pub struct CheckedInput {
     pub reach: Reach,
     pub from: From,
     pub ignore_older: Option<Duration>,
+    pub rotated_dirs: Vec<PathBuf>,
     pub dataset: Option<String>,
     pub topic: TopicTemplate,
     pub labels: Labels,
@@ -294,6 +298,7 @@ impl Config {
             },
             from: input.from.unwrap_or(self.from),
             ignore_older: input.ignore_older,
+            rotated_dirs: input.rotated_dirs.clone(),
             dataset,
             topic: TopicTemplate::parse(input.topic.as_ref().unwrap_or(&self.topic))?,
             labels: Labels::check(self.labels.iter().chain(&input.labels))?,

@@ -6,9 +6,10 @@ use crate::config::{CheckedInput, Config, ConfigError, From};
 use crate::content::Content;
 use crate::detect;
 use crate::discover::Scope;
-use crate::engine::{FileState, find, place_in};
+use crate::engine::{FileState, Places, place_in};
 use crate::fingerprint::{FileId, FileKey};
-use crate::journal::{FileRecord, Form};
+use crate::host::HostIdentity;
+use crate::journal::{Entry, FileRecord, Form};
 use crate::tail::{Veto, recognise};
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -25,6 +26,8 @@ pub struct Plan {
     pub unmatched: Vec<String>,
     /// Names of what is read as it comes: standard input, syslog, the journal.
     pub streams: Vec<String>,
+    /// Why the checkpoints are taken for another machine's: identities would be new, and nothing be sent again.
+    pub copied: Option<&'static str>,
 }
 
 /// What holds a file's content.
@@ -85,7 +88,15 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     let positions = Positions::read(&folder).map_err(|source| PlanError::Checkpoints { folder, source })?;
     let scope = Scope::new(inputs.iter().map(|input| input.reach.clone()).collect());
     let walk = scope.walk();
-    let mut planner = Planner { state: positions.state(), inputs: &inputs, now, seen: HashMap::new() };
+    let host = config.host_identity.clone().unwrap_or_else(|| HostIdentity::look(&config.checkpoints));
+    let copied = positions.state().host.as_ref().and_then(|known| known.differs(&host));
+    let mut state = positions.state().clone();
+    if copied.is_some() {
+        state.apply(Entry::Copied { uuid: String::new(), host });
+    }
+    let places = Places::of(&inputs);
+    let is_copied = copied.is_some();
+    let mut planner = Planner { state: &state, inputs: &inputs, places, now, is_copied, seen: HashMap::new() };
     let mut files: Vec<PlannedFile> = walk.found.iter().map(|found| planner.found(&found.path, found.input)).collect();
     let link = "a link out of the folder that was named; follow_symlinks is off";
     files.extend(walk.skipped.iter().map(|path| never(path, 0, link)));
@@ -94,7 +105,7 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     files.extend(planner.renamed());
     let streams = config.inputs.iter().filter_map(|input| input.stream.as_ref());
     let streams = streams.enumerate().map(|(before, stream)| stream.name(before)).collect();
-    Ok(Plan { files, unmatched: walk.unmatched, streams })
+    Ok(Plan { files, unmatched: walk.unmatched, streams, copied })
 }
 
 /// What the checkpoints in `folder` say about files, with the sizes that these have now. For a look when no agent runs.
@@ -103,10 +114,11 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
 /// The checkpoints cannot be read.
 pub fn checkpointed(folder: &Path) -> io::Result<Vec<FileState>> {
     let positions = Positions::read(folder)?;
+    let places = Places::default();
     let records = positions.state().files.values().filter(|record| !record.gone);
     Ok(records
         .map(|record| {
-            let path = find(record).ok().flatten();
+            let path = places.find(record).ok().flatten();
             let on_disk = path.as_ref().and_then(|path| fs::metadata(path).ok()).map(|metadata| metadata.len());
             let is_gzip =
                 path.as_ref().and_then(|path| Content::open(path).ok()).is_some_and(|it| it.0.gzip().is_some());
@@ -149,7 +161,10 @@ pub enum PlanError {
 struct Planner<'a> {
     state: &'a State,
     inputs: &'a [CheckedInput],
+    places: Places,
     now: SystemTime,
+    /// What would be given new identities.
+    is_copied: bool,
     /// The name under which each file was found first: it has one reader.
     seen: HashMap<FileKey, PathBuf>,
 }
@@ -219,7 +234,7 @@ impl Planner<'_> {
         Ok(PlannedFile {
             path: path.to_owned(),
             kind: Some(kind),
-            id: Some(record.id),
+            id: Some(record.id).filter(|_| !self.is_copied),
             size,
             topic: record.topic.clone(),
             dataset: record.dataset.clone(),
@@ -234,7 +249,7 @@ impl Planner<'_> {
         let named = records.filter(|record| !record.gone && record.path.is_absolute());
         let missing = named.filter(|record| !self.seen.contains_key(&record.key));
         let found = missing.filter_map(|record| {
-            let path = find(record).ok().flatten()?;
+            let path = self.places.find(record).ok().flatten()?;
             let (mut content, metadata) = Content::open(&path).ok()?;
             if record.form == Form::Finished && metadata.len() == place_in(self.state, record).position {
                 return None;

@@ -1,4 +1,8 @@
-//! The fixed memory that batches live in between the file and the acknowledgement; when it is used up, reading stops.
+//! The fixed memory that lines live in between the file and the acknowledgement; when it is used up, reading stops.
+//!
+//! It has three parts, which together stay within the limit: sealed batches, buffers for the next ones, and what is at
+//! work: the block that was read and the batch that is being framed. Only a first batch that is larger than the limit goes
+//! beyond it, so that there is progress in any case.
 
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,11 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Buffers kept for the next batches: what a full pipeline to one partition has in flight.
 const SPARE_BUFFERS_MAX: usize = 8;
 
-/// Bytes of sealed batches that may be held at a time.
+/// Bytes that may be held at a time.
 #[derive(Debug)]
 pub struct Pool {
     bytes_max: usize,
+    /// Of sealed batches.
     used: AtomicUsize,
+    /// Of the block and the batch at work.
+    working: AtomicUsize,
     spare: Mutex<Vec<Vec<u8>>>,
     /// The reader found no room and wants to hear when there is some.
     wanted: AtomicBool,
@@ -24,6 +31,7 @@ impl Pool {
         Arc::new(Self {
             bytes_max,
             used: AtomicUsize::new(0),
+            working: AtomicUsize::new(0),
             spare: Mutex::new(Vec::new()),
             wanted: AtomicBool::new(false),
             wake: Wake(Box::new(wake)),
@@ -32,7 +40,7 @@ impl Pool {
 
     /// Whether `bytes` more fit. A refusal arms the wake-up.
     pub fn has_room(&self, bytes: usize) -> bool {
-        let fits = || self.used.load(Ordering::SeqCst) + bytes <= self.bytes_max;
+        let fits = || self.taken() + bytes <= self.bytes_max;
         if fits() {
             return true;
         }
@@ -41,6 +49,17 @@ impl Pool {
         fits()
     }
 
+    /// Says how many bytes are at work besides sealed batches.
+    pub fn set_working(&self, bytes: usize) {
+        self.working.store(bytes, Ordering::SeqCst);
+    }
+
+    /// What no new batch can have: spare buffers are there to be used.
+    fn taken(&self) -> usize {
+        self.used.load(Ordering::SeqCst) + self.working.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of sealed batches.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::SeqCst)
     }
@@ -50,8 +69,9 @@ impl Pool {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Gives the memory of spare buffers back.
+    /// Gives the memory of spare buffers back; nothing is at work.
     pub fn release(&self) {
+        self.set_working(0);
         let spare = std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
         drop(spare);
     }
@@ -88,7 +108,8 @@ impl Drop for Held {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         let mut spare = self.pool.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE_BUFFERS_MAX {
+        let kept: usize = spare.iter().map(Vec::capacity).sum();
+        if spare.len() < SPARE_BUFFERS_MAX && self.pool.taken() + kept + buffer.capacity() <= self.pool.bytes_max {
             spare.push(buffer);
         }
         drop(spare);
@@ -121,5 +142,21 @@ mod tests {
         drop(pool.hold(vec![0; 60]));
         pool.release();
         assert_eq!(pool.buffer().capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_at_work_and_what_is_spare_counts_too() {
+        let pool = Pool::new(100, || {});
+        pool.set_working(30);
+        assert!(pool.has_room(70) && !pool.has_room(71));
+        let (first, second) = (pool.hold(vec![0; 40]), pool.hold(vec![0; 30]));
+        drop(first);
+        // 30 are at work, 30 are held: 40 more may be kept.
+        assert!(pool.buffer().capacity() >= 40);
+        drop(pool.hold(vec![0; 41]));
+        assert_eq!(pool.buffer().capacity(), 0, "it would not fit beside the others");
+        drop(second);
+        pool.release();
+        assert!(pool.has_room(100));
     }
 }

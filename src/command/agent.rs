@@ -251,6 +251,7 @@ fn input(written: &crate::config::Input) -> Result<Input, Failure> {
         exclude: written.exclude.clone(),
         from: written.from.map(start_of),
         ignore_older: written.ignore_older_s.map(Duration::from_secs),
+        rotated_dirs: written.rotated_dirs.clone(),
         follow_symlinks: written.follow_symlinks.unwrap_or(false),
         dataset: written.dataset.clone(),
         topic: written.topic.clone(),

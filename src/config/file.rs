@@ -102,6 +102,9 @@ pub struct Input {
     /// Files that have not changed for so long at first sight are left alone until they change.
     #[serde(default)]
     pub ignore_older_s: Option<u64>,
+    /// Directories to which rotation moves or copies these files.
+    #[serde(default)]
+    pub rotated_dirs: Vec<PathBuf>,
     /// Whether links that lead out of the named folder are followed.
     #[serde(default)]
     pub follow_symlinks: Option<bool>,

@@ -4,7 +4,7 @@
 //! opened again.
 
 use super::Engine;
-use super::files::{directory_is_gone, find};
+use super::places::directory_is_gone;
 use crate::content::Content;
 use crate::discover::Walk;
 use crate::fingerprint::{FileId, FileKey};
@@ -290,7 +290,7 @@ impl Engine {
         let record: Option<FileRecord> = self.delivery.state().files.get(&id).cloned();
         let Some(mut record) = record else { return self.files.forget_closed(id) };
         record.path_now.clone_from(&closed.path);
-        match find(&record) {
+        match self.files.places.find(&record) {
             Ok(Some(path)) => {
                 closed.path.clone_from(&path);
                 if closed.waits || self.scope.input_of(&path).is_none() {

@@ -1,11 +1,13 @@
-//! Hunting for the copy of a file whose content is gone: in its directory, whatever the name, compressed or not.
+//! Hunting for the copy of a file whose content is gone: in its directory and in those for rotated files, whatever the
+//! name, compressed or not.
 
 use super::Engine;
-use super::files::Folders;
+use super::places::Folders;
 use crate::content::{Content, Size};
 use crate::fingerprint::{FileId, FileKey};
 use crate::journal::{Entry, FileRecord, Form};
 use crate::tail::{Goal, Name, Place, Tail, Veto, recognise};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -229,16 +231,22 @@ impl Engine {
             .filter(|record| record.form != Form::Finished && !self.files.has(record.id))
             .filter(|record| !self.hunted.contains(&record.id))
             // What cannot be looked at now is not gone.
-            .filter(|record| record.gone || matches!(folders.find(record), Ok(None)))
+            .filter(|record| record.gone || matches!(folders.find(&self.files.places, record), Ok(None)))
             .cloned()
             .collect();
-        let mut directories: Vec<&Path> = orphans.iter().filter_map(|record| record.path_now.parent()).collect();
-        directories.sort();
-        directories.dedup();
-        for directory in directories.iter().map(|directory| directory.to_path_buf()) {
-            let here = orphans.iter().filter(|record| record.path_now.parent() == Some(&directory));
+        let mut by_directory: BTreeMap<PathBuf, Vec<&FileRecord>> = BTreeMap::new();
+        for record in &orphans {
+            for directory in self.files.places.directories(record) {
+                by_directory.entry(directory).or_default().push(record);
+            }
+        }
+        for (directory, here) in by_directory {
             let mut candidates = self.candidates(&directory, false);
             for record in here {
+                if self.files.has(record.id) {
+                    // It was found in another directory.
+                    continue;
+                }
                 let place = self.place_of(record);
                 let (copy, others) = Self::copy_of(record, &place, candidates);
                 candidates = others;
@@ -261,8 +269,8 @@ impl Engine {
                 continue;
             }
             let end = self.place_of(&record).position;
-            let reason = "the file was truncated or replaced while no agent ran, and there is no copy of it; whether \
-                          anything stood there is not known";
+            let reason = "the file was truncated or replaced while no agent ran, and there is no copy of it in its \
+                          directory or in rotated_dirs; whether anything stood there is not known";
             self.lose(id, end, end, reason.to_owned());
         }
     }

@@ -1,7 +1,8 @@
 //! The open files, and their content for batches that are made again.
 
-use super::closed::{Closed, leads_to};
+use super::closed::Closed;
 use super::order::origin;
+use super::places::Places;
 use crate::batch::Dress;
 use crate::checkpoint::State;
 use crate::content;
@@ -10,10 +11,7 @@ use crate::fingerprint::{FileId, FileKey};
 use crate::journal::{FileRecord, Source};
 use crate::tail::Tail;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
-use std::os::unix::fs::{DirEntryExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The open files by identity.
 #[derive(Debug, Default)]
@@ -28,12 +26,14 @@ pub struct Files {
     pub(super) by_origin: HashMap<u64, Vec<FileId>>,
     /// How many files have been begun under a path.
     generations: HashMap<u64, u32>,
+    /// Where files are that are not under their names.
+    pub places: Places,
 }
 
 impl Files {
     /// What is known of files that are not open yet.
-    pub fn new(state: &State, host: &str) -> Self {
-        let mut files = Self::default();
+    pub fn new(state: &State, host: &str, places: Places) -> Self {
+        let mut files = Self { places, ..Self::default() };
         for record in state.files.values() {
             let next = files.generations.entry(origin(host, &record.path)).or_default();
             *next = (*next).max(record.generation + 1);
@@ -120,7 +120,7 @@ impl Contents for Files {
         if let Some(tail) = self.tails.get_mut(&record.id) {
             return read(&mut tail.content);
         }
-        match find(record) {
+        match self.places.find(record) {
             Ok(Some(path)) => match content::Content::open(&path) {
                 Ok((mut file, _)) => read(&mut file),
                 Err(error) => Content::NotNow(error.to_string()),
@@ -129,51 +129,4 @@ impl Contents for Files {
             Err(error) => Content::NotNow(error.to_string()),
         }
     }
-}
-
-/// Directories that were listed a moment ago, for searches after many files.
-#[derive(Debug, Default)]
-pub struct Folders(HashMap<PathBuf, HashMap<u64, Vec<PathBuf>>>);
-
-impl Folders {
-    /// As [`find`], which lists the directory each time.
-    pub fn find(&mut self, record: &FileRecord) -> io::Result<Option<PathBuf>> {
-        if leads_to(&record.path_now, &record.key) {
-            return Ok(Some(record.path_now.clone()));
-        }
-        let directory = record.path_now.parent().unwrap_or(Path::new("/"));
-        if !self.0.contains_key(directory) {
-            let mut names: HashMap<u64, Vec<PathBuf>> = HashMap::new();
-            for entry in fs::read_dir(directory)? {
-                let entry = entry?;
-                names.entry(entry.ino()).or_default().push(entry.path());
-            }
-            self.0.insert(directory.to_owned(), names);
-        }
-        let names = self.0.get(directory).and_then(|names| names.get(&record.key.inode));
-        if let Some(path) = names.into_iter().flatten().find(|path| leads_to(path, &record.key)) {
-            return Ok(Some(path.clone()));
-        }
-        let device = fs::metadata(directory)?.dev();
-        if device != record.key.device {
-            return Err(io::Error::other(format!("{directory:?} is on another device than before")));
-        }
-        Ok(None)
-    }
-}
-
-/// Looks for a file under its last name, then under any name in that directory.
-///
-/// `None` is proof that it is not there: the directory could be read and is on the same device.
-pub fn find(record: &FileRecord) -> io::Result<Option<PathBuf>> {
-    Folders::default().find(record)
-}
-
-/// Whether the directory of a file is gone itself, and not with a file system that was unmounted: the nearest directory
-/// above it is on the file's device. It may still come back under its name, with what was in it.
-pub fn directory_is_gone(record: &FileRecord) -> bool {
-    let directory = record.path_now.parent().unwrap_or(Path::new("/"));
-    let is_missing = fs::metadata(directory).err().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
-    let above = directory.ancestors().find_map(|above| fs::metadata(above).ok());
-    is_missing && above.is_some_and(|above| above.dev() == record.key.device)
 }

@@ -15,6 +15,7 @@ mod moved;
 mod order;
 mod parts;
 mod past;
+mod places;
 mod read;
 mod rotate;
 mod settle;
@@ -25,9 +26,10 @@ mod unzip;
 mod vet;
 mod view;
 
-pub use files::{Files, find};
+pub use files::Files;
 pub use follow::place_in;
 pub use parts::{Clock, Parts, Wake};
+pub use places::Places;
 pub use vet::Vetting;
 pub use view::{Archive, FileState, Loss, Progress, Progressed, View};
 
@@ -138,7 +140,7 @@ impl Engine {
             limits: Limits::new(parts.config.bytes_per_second_max, parts.config.cpu_share_max),
             limited_until: None,
             queue: Queue::new(parts.config.block_bytes),
-            files: Files::new(parts.delivery.state(), &parts.config.host_name),
+            files: Files::new(parts.delivery.state(), &parts.config.host_name, Places::of(&parts.inputs)),
             config: parts.config,
             inputs: parts.inputs,
             clock: parts.clock,

@@ -76,7 +76,9 @@ impl Engine {
         } else {
             self.config.block_bytes
         };
-        if !self.delivery.pool().has_room(wanted) && self.delivery.pool().used() > 0 {
+        let pool = self.delivery.pool();
+        pool.set_working(block.len().max(MARKER_BYTES_MAX + wanted) + self.config.batch_bytes_max);
+        if !pool.has_room(wanted) && pool.used() > 0 {
             return Ok(Turn::NoMemory);
         }
         let known_size = tail.size;

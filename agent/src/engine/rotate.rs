@@ -2,8 +2,8 @@
 
 use super::closed::leads_to;
 use super::copies::Manner;
-use super::files::{Folders, directory_is_gone, find};
 use super::follow::{BEGINNING, Terms};
+use super::places::{Folders, directory_is_gone};
 use super::vet::Vetting;
 use super::{Engine, WALK_INTERVAL_MIN};
 use crate::content::Content;
@@ -92,7 +92,7 @@ impl Engine {
             .collect();
         let mut folders = Folders::default();
         for record in records {
-            let Ok(Some(path)) = folders.find(&record) else { continue };
+            let Ok(Some(path)) = folders.find(&self.files.places, &record) else { continue };
             let id = record.id;
             let is_read = |is: Metadata| is.len() == self.place_of(&record).position;
             if record.form == Form::Finished && fs::metadata(&path).is_ok_and(is_read) {
@@ -172,8 +172,10 @@ impl Engine {
             Some(_) => self.place_of(old),
             None => Place { position: tail.position, skipping: tail.skipping, marker: Print::of(&tail.marker) },
         };
-        let directory = tail.path.parent().unwrap_or(Path::new("/"));
-        let candidates = self.candidates(directory, true);
+        // Under the name that it has now: what was known may be older.
+        let record = FileRecord { path_now: tail.path.clone(), ..old.clone() };
+        let directories = self.files.places.directories(&record);
+        let candidates = directories.iter().flat_map(|directory| self.candidates(directory, true)).collect();
         let copy = Self::copy_of(old, &place, candidates).0?;
         let end = copy.end();
         let manner = Manner {
@@ -269,7 +271,7 @@ impl Engine {
                 let age = now.saturating_sub(record.seen_secs) / FORGET_WITH_DIRECTORY;
                 age >= self.config.forget_after.as_secs() && directory_is_gone(&record)
             };
-            if record.gone || matches!(find(&record), Ok(None)) || with_directory() {
+            if record.gone || matches!(self.files.places.find(&record), Ok(None)) || with_directory() {
                 // Without it on disk it is forgotten the next time.
                 let _ = self.delivery.record(Entry::Forget { file: record.id });
             }

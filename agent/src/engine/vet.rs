@@ -6,7 +6,6 @@
 
 use super::Engine;
 use super::copies::{is_named_after, resembles};
-use super::files::find;
 use super::read::Turn;
 use crate::fingerprint::FileId;
 use crate::journal::FileRecord;
@@ -158,7 +157,7 @@ impl Engine {
             return Ok(Comparison::Differs);
         }
         // What cannot be looked at now is not gone.
-        Ok(match record.gone || matches!(find(&record), Ok(None)) {
+        Ok(match record.gone || matches!(self.files.places.find(&record), Ok(None)) {
             true => Comparison::Replaces,
             false => Comparison::Repeats { for_good: false },
         })

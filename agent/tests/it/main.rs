@@ -24,6 +24,7 @@ mod network;
 mod network_brokers;
 mod plan;
 mod random;
+mod rotated_dirs;
 mod rotation;
 mod streams;
 mod syslog;

@@ -1,7 +1,7 @@
 //! What would be read, and from where: before anything was, in the middle, and after changes while no agent ran.
 
 use crate::fixture::{Fixture, caught_up, glob};
-use agent::{From, Kind, Plan, PlannedFile, Start};
+use agent::{From, HostIdentity, Kind, Plan, PlannedFile, Start};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs::{self, File};
@@ -106,4 +106,24 @@ async fn what_the_plan_says_is_what_the_agent_does() {
     fixture.append("b.log", "old\n");
     let look = agent::plan(&fixture.config, old).expect("can be planned");
     assert!(why(of(&look, "b.log")).contains("ignore_older_s"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_machine_would_give_new_identities_and_send_nothing_again() {
+    let host = |machine| Some(HostIdentity { machine: Some(machine), ..HostIdentity::default() });
+    let mut fixture = Fixture::new();
+    fixture.config.host_identity = host(1);
+    fixture.append("a.log", "one\n");
+    let agent = fixture.start().await;
+    fixture.until(|| agent.files().iter().any(|file| file.acknowledged == 4)).await;
+    fixture.broker.stall(true);
+    fixture.append("a.log", "two\n");
+    fixture.until(|| fixture.broker.waiting() == 1).await;
+    drop(agent);
+    let own = plan(&fixture);
+    assert_eq!((own.copied, of(&own, "a.log").id.is_some()), (None, true));
+    fixture.config.host_identity = host(2);
+    let copy = plan(&fixture);
+    assert_eq!((copy.copied.is_some(), of(&copy, "a.log").id), (true, None));
+    assert_eq!(of(&copy, "a.log").start, Start::Checkpoint { position: 4, acknowledged: 4 });
 }

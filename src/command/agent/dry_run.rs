@@ -35,6 +35,12 @@ fn write_plan(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
     if !plan.files.is_empty() {
         write_columns(out, &rows, 2)?;
     }
+    if let Some(why) = plan.copied {
+        writeln!(
+            out,
+            "the checkpoints come from another machine: {why}; a new agent would begin here, with identities of its own"
+        )?;
+    }
     for named in &plan.unmatched {
         writeln!(out, "no file matches {named:?} yet")?;
     }
@@ -116,5 +122,5 @@ fn json(plan: &Plan) -> Value {
             })
         })
         .collect();
-    json!({ "files": files, "unmatched": plan.unmatched, "streams": plan.streams })
+    json!({ "files": files, "unmatched": plan.unmatched, "streams": plan.streams, "copied": plan.copied })
 }
