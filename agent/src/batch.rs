@@ -282,6 +282,7 @@ mod tests {
             timestamp: 1_700_000_000_000,
             format: None,
             sources: vec![source_of(FileId(0xabc), 1000, content, ending)],
+            part_of: None,
         }
     }
 

@@ -41,6 +41,12 @@ impl State {
             Entry::Acknowledged { number } | Entry::Lost { number } => {
                 if let Some(sent) = self.unresolved.remove(&number) {
                     self.move_on(&sent);
+                    self.is_not_there(sent.part_of);
+                }
+            }
+            Entry::Had { number } => {
+                if let Some(sent) = self.unresolved.remove(&number) {
+                    self.move_on(&sent);
                 }
             }
             Entry::Passed { file, position, marker, skipping } => {
@@ -69,6 +75,14 @@ impl State {
         }
         self.agent = uuid;
         self.host = Some(host);
+    }
+
+    /// A part was taken by the broker, so it does not have the whole. Or it was lost, and what the broker says to the others
+    /// tells nothing any more.
+    fn is_not_there(&mut self, whole: Option<u64>) {
+        if whole.is_some() {
+            self.unresolved.values_mut().filter(|sent| sent.part_of == whole).for_each(|sent| sent.part_of = None);
+        }
     }
 
     fn add(&mut self, sent: Sent) {

@@ -43,6 +43,7 @@ fn sent(number: u64) -> Sent {
         line_bytes_max: 100,
         host: None,
         format: None,
+        part_of: None,
         timestamp: 5,
         sources: vec![Source {
             file: FileId(7),

@@ -17,11 +17,15 @@ pub struct Identity {
 pub enum SendError {
     /// Halve it.
     TooLarge,
+    /// It is too large, and an earlier attempt may have been written: what is said to its halves will tell.
+    UnsureTooLarge,
     /// It will never be accepted: hold its file.
     Refused(String),
     /// It was refused, but an earlier attempt may have been written: only what is said to it later will tell.
     Unsure(String),
-    /// The broker does not know the producer's sequence (any more): take a new identity.
+    /// It is not the batch that the broker expects next of this producer.
+    OutOfOrder,
+    /// The broker does not know the producer (any more): take a new identity.
     SequenceLost,
     /// It stood behind one of the above and was not accepted: send it again.
     Aborted,

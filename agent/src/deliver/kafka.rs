@@ -3,6 +3,7 @@
 use super::broker::{Broker, Identity, Later, SendError};
 use bytes::Bytes;
 use kafka_client::{Client, ProduceError, Producer, ProducerConfig, ProducerIdentity, TopicPartition, chain};
+use kafka_wire::protocol::ResponseError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,9 +50,15 @@ impl Broker for KafkaBroker {
         Box::pin(async move {
             match answer.await {
                 Ok(_) => Ok(()),
+                Err(ProduceError::Unsure { code }) if code.kind() == ResponseError::MessageTooLarge => {
+                    Err(SendError::UnsureTooLarge)
+                }
                 Err(error @ ProduceError::Unsure { .. }) => Err(SendError::Unsure(chain(&error))),
                 Err(ProduceError::TooLarge { .. }) => Err(SendError::TooLarge),
                 Err(error @ ProduceError::Refused { .. }) => Err(SendError::Refused(error.to_string())),
+                Err(ProduceError::SequenceLost { code }) if code.kind() == ResponseError::OutOfOrderSequenceNumber => {
+                    Err(SendError::OutOfOrder)
+                }
                 Err(ProduceError::SequenceLost { .. }) => Err(SendError::SequenceLost),
                 Err(ProduceError::Aborted) => Err(SendError::Aborted),
                 Err(ProduceError::Closed) => Err(SendError::Closed),

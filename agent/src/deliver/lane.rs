@@ -93,7 +93,9 @@ impl Lane {
         if self.queue.iter().any(|outgoing| matches!(outgoing.outcome, Some(Err(_)))) {
             return None;
         }
-        let mut window = self.queue.iter_mut().take(UNRESOLVED_MAX);
+        // What becomes of a part tells whether the broker has the whole: before, nothing follows.
+        let in_doubt = self.queue.front().is_some_and(|first| first.sent.part_of.is_some());
+        let mut window = self.queue.iter_mut().take(if in_doubt { 1 } else { UNRESOLVED_MAX });
         window.find(|outgoing| !outgoing.handed && outgoing.lost.is_none())
     }
 
@@ -115,6 +117,15 @@ impl Lane {
                 if all_there { Front::Failed(error.clone()) } else { Front::Waiting }
             }
             _ => Front::Waiting,
+        }
+    }
+
+    /// The broker has taken a part of `whole`: it does not have that, and takes the other parts, too. Or a part was lost,
+    /// and what is said to the others tells nothing.
+    pub fn is_not_there(&mut self, whole: Option<u64>) {
+        if whole.is_some() {
+            let parts = self.queue.iter_mut().filter(|outgoing| outgoing.sent.part_of == whole);
+            parts.for_each(|outgoing| outgoing.sent.part_of = None);
         }
     }
 

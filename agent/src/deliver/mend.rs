@@ -21,16 +21,20 @@ impl Delivery {
         contents: &mut dyn Contents,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
-        let unsure = self.lanes[lane].queue.front().is_some_and(|first| first.unsure);
+        let Some(first) = self.lanes[lane].queue.front() else { return Ok(()) };
+        let (number, unsure, part_of) = (first.sent.number, first.unsure, first.sent.part_of);
         match error {
             SendError::Unsure(reason) => self.get_stuck(lane, reason),
-            SendError::Refused(reason) if unsure => self.get_stuck(lane, reason),
-            SendError::TooLarge if unsure => self.get_stuck(lane, "it is too large for the broker".to_owned()),
+            SendError::Refused(reason) if unsure || part_of.is_some() => self.get_stuck(lane, reason),
             SendError::Closed => self.closed = true,
             SendError::Aborted => self.lanes[lane].start_over(),
-            SendError::TooLarge => return self.halve_first(lane, contents, events),
+            SendError::UnsureTooLarge => return self.halve_first(lane, Some(number), contents, events),
+            SendError::TooLarge => {
+                return self.halve_first(lane, if unsure { Some(number) } else { part_of }, contents, events);
+            }
             SendError::Refused(reason) => return self.hold_first(lane, reason, events),
-            SendError::SequenceLost => {
+            SendError::OutOfOrder if part_of.is_some() => return self.whole_is_there(lane, part_of, events),
+            SendError::OutOfOrder | SendError::SequenceLost => {
                 let place = &self.lanes[lane];
                 tracing::warn!(
                     topic = %place.topic,
@@ -65,11 +69,24 @@ impl Delivery {
         lane.start_over();
     }
 
-    fn halve_first(&mut self, lane: usize, contents: &mut dyn Contents, events: &mut Vec<Event>) -> io::Result<()> {
+    /// Puts the halves of the first batch in its place. `part_of` is the batch that the broker may have already: then it
+    /// refuses the first half, since it expects what comes behind the whole ([`Delivery::whole_is_there`]). A half that
+    /// is one record has the sequence of the whole, and is taken for a repetition.
+    fn halve_first(
+        &mut self,
+        lane: usize,
+        part_of: Option<u64>,
+        contents: &mut dyn Contents,
+        events: &mut Vec<Event>,
+    ) -> io::Result<()> {
         let Some(first) = self.lanes[lane].queue.front() else { return Ok(()) };
-        let sent = first.sent.clone();
+        let sent = Sent { part_of, ..first.sent.clone() };
         let parts = match self.halves_of(&sent, contents) {
             Ok(parts) => parts,
+            Err(reason) if part_of.is_some() => {
+                self.get_stuck(lane, reason);
+                return Ok(());
+            }
             Err(reason) => return self.hold_first(lane, reason, events),
         };
         let number = self.state().next_number;
@@ -96,6 +113,27 @@ impl Delivery {
         }
         queue.iter_mut().zip(by).for_each(|(outgoing, sent)| outgoing.sent = sent);
         self.lanes[lane].start_over();
+        Ok(())
+    }
+
+    /// The broker has refused the first part of a batch that it may have, since it expects what comes behind that: it has
+    /// the whole, and the parts are acknowledged without being sent.
+    fn whole_is_there(&mut self, lane: usize, whole: Option<u64>, events: &mut Vec<Event>) -> io::Result<()> {
+        tracing::info!(
+            topic = %self.lanes[lane].topic,
+            partition = self.lanes[lane].partition,
+            "a batch that is too large now was written before, and is not sent again"
+        );
+        while let Some(first) = self.lanes[lane].queue.front().filter(|first| first.sent.part_of == whole) {
+            // All parts are in doubt until the last one is taken off: a crash in between only leads here again.
+            self.record(Entry::Had { number: first.sent.number })?;
+            let Some(had) = self.lanes[lane].queue.pop_front() else { break };
+            self.metrics.records_acknowledged.inc_by(had.sent.records as u64);
+            self.taken_off(&had.sent, events);
+        }
+        self.lanes[lane].stuck = None;
+        self.lanes[lane].start_over();
+        events.push(Event::Room(lane));
         Ok(())
     }
 
@@ -164,8 +202,14 @@ impl Delivery {
             .map(|(outgoing, number)| {
                 let sequence = next_sequence;
                 next_sequence = wrap_sequence(next_sequence, outgoing.sent.records);
-                let producer_id = identity.id;
-                Sent { number, producer_id, producer_epoch: identity.epoch, sequence, ..outgoing.sent.clone() }
+                Sent {
+                    number,
+                    producer_id: identity.id,
+                    producer_epoch: identity.epoch,
+                    sequence,
+                    part_of: None,
+                    ..outgoing.sent.clone()
+                }
             })
             .collect();
         if !gone.is_empty() && self.record(Entry::Replaced { gone, by: by.clone() }).is_err() {

@@ -11,7 +11,14 @@ use std::sync::Arc;
 pub(super) const UNNUMBERED: Identity = Identity { id: NO_PRODUCER_ID, epoch: -1 };
 
 fn unnumbered(sent: &Sent, number: u64) -> Sent {
-    Sent { number, producer_id: UNNUMBERED.id, producer_epoch: UNNUMBERED.epoch, sequence: -1, ..sent.clone() }
+    Sent {
+        number,
+        producer_id: UNNUMBERED.id,
+        producer_epoch: UNNUMBERED.epoch,
+        sequence: -1,
+        part_of: None,
+        ..sent.clone()
+    }
 }
 
 impl Delivery {

@@ -88,6 +88,7 @@ impl Delivery {
             timestamp: draft.timestamp,
             format: draft.format,
             sources: vec![draft.source],
+            part_of: None,
         };
         if let Err(error) = self.record(Entry::Sent(sent.clone())) {
             writer.clear();
@@ -154,6 +155,7 @@ impl Delivery {
                     }
                     let Some(done) = self.lanes[lane].queue.pop_front() else { return };
                     self.lanes[lane].stuck = None;
+                    self.lanes[lane].is_not_there(done.sent.part_of);
                     self.metrics.records_acknowledged.inc_by(done.sent.records as u64);
                     self.taken_off(&done.sent, events);
                     if self.lanes[lane].has_room() {
@@ -176,6 +178,7 @@ impl Delivery {
         let Some(number) = self.lanes[lane].queue.get(at).map(|lost| lost.sent.number) else { return Ok(()) };
         self.record(Entry::Lost { number })?;
         let Some(lost) = self.lanes[lane].queue.remove(at) else { return Ok(()) };
+        self.lanes[lane].is_not_there(lost.sent.part_of);
         for source in &lost.sent.sources {
             let (file, start, end) = (source.file, source.start, source.end);
             events.push(Event::Lost { file, start, end, reason: reason.to_owned() });
@@ -184,7 +187,7 @@ impl Delivery {
         Ok(())
     }
 
-    fn taken_off(&mut self, sent: &Sent, events: &mut Vec<Event>) {
+    pub(super) fn taken_off(&mut self, sent: &Sent, events: &mut Vec<Event>) {
         for source in &sent.sources {
             if let Some(count) = self.batches_of.get_mut(&source.file) {
                 *count -= 1;

@@ -20,8 +20,12 @@ use std::time::{Duration, Instant, SystemTime};
 const HALF_LINE_QUIET: Duration = Duration::from_secs(5);
 /// How long a file without a name stays open at least when descriptors are short, after it was read to its end.
 const NAMELESS_QUIET: Duration = Duration::from_secs(1);
-/// Of the files that may be open, one in so many is closed at a time: each search for them looks at all.
+/// Of the files that may be open, one in so many is closed at a time: each search for them looks at all. When no more than
+/// so many can be opened, those without a name are hurried: a file that appears may live for some milliseconds only, and
+/// cannot wait until others are closed.
 const CLOSED_AT_A_TIME: usize = 8;
+/// Between two looks for files without a name that can be hurried.
+const HURRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Files that may be open beyond the others because they were deleted: nobody could open them again.
 const DELETED_MAX: usize = 256;
 /// Files that are opened between two looks at the messages.
@@ -63,10 +67,14 @@ impl Engine {
     /// Sees to it that one more file may be open. `false`: not now.
     pub(super) fn make_room(&mut self) -> bool {
         let most = self.open_files_max;
+        let now = Instant::now();
+        if self.files.tails.len() + most / CLOSED_AT_A_TIME >= most && now >= self.hurry_at {
+            self.hurry_at = now + HURRY_INTERVAL;
+            self.hurry_nameless(now);
+        }
         if self.files.tails.len() < most {
             return true;
         }
-        let now = Instant::now();
         let mut idle: Vec<(Option<Instant>, FileId)> = self
             .files
             .tails
@@ -80,7 +88,6 @@ impl Engine {
         }
         if self.files.tails.len() >= most {
             self.close_successors();
-            self.hurry_nameless(now);
         }
         self.files.tails.len() < most
     }
@@ -169,8 +176,9 @@ impl Engine {
 
     /// A file that was found while no more may be open: it waits, if there is anything to read.
     pub(super) fn put_off(&mut self, id: FileId, metadata: &Metadata) {
+        let has_room = self.make_room();
         let open = self.files.tails.len();
-        if open <= self.open_files_max || self.make_room() {
+        if open <= self.open_files_max || has_room {
             return;
         }
         let Some(tail) = self.files.tails.get(&id) else { return };

@@ -92,6 +92,8 @@ pub struct Engine {
     /// Closed files that have something to read, and when to see whether they can be opened.
     waiting: VecDeque<FileId>,
     waiting_at: Instant,
+    /// When files without a name may be hurried again.
+    hurry_at: Instant,
     caught_up_at: Instant,
     /// All that was there at the start is known.
     started: bool,
@@ -158,6 +160,7 @@ impl Engine {
             open_files_max: parts.open_files_max,
             waiting: VecDeque::new(),
             waiting_at: now,
+            hurry_at: now,
             caught_up_at: now,
             started: false,
             caught_up_due: false,

@@ -34,6 +34,8 @@ pub enum Entry {
     Sent(Sent),
     /// The broker has the batch: the positions of its sources move on.
     Acknowledged { number: u64 },
+    /// The broker has the batch as a part of another one: the positions of its sources move on.
+    Had { number: u64 },
     /// The batch's content cannot be read any more, and whether the broker has it is unknown: positions move on.
     Lost { number: u64 },
     /// A file's bytes up to `position` have no records (any more) that are not acknowledged.
@@ -121,6 +123,10 @@ pub struct Sent {
     pub format: Option<Box<Format>>,
     /// Not empty.
     pub sources: Vec<Source>,
+    /// The number of the batch that this is a part of, as long as the broker may have that one. Parts begin at sequences
+    /// that the broker then has, so that it refuses them: nothing is there twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<u64>,
 }
 
 /// A contiguous range of a file, as whole lines but for its end.

@@ -126,11 +126,11 @@ async fn a_refused_batch_that_the_broker_may_have_is_sent_again_as_it_is() {
     fixture.until(|| fixture.broker.count() == 101).await;
     drop(agent);
     fixture.broker.lose_acknowledgements(false);
-    fixture.broker.refuse(SendError::TooLarge);
+    fixture.broker.refuse(SendError::Refused("not allowed".into()));
     let agent = fixture.start().await;
     caught_up(&agent).await;
     let unread = agent.unread();
-    assert!(unread.len() == 1 && unread[0].contains("a.log") && unread[0].contains("too large"), "{unread:?}");
+    assert!(unread.len() == 1 && unread[0].contains("a.log") && unread[0].contains("not allowed"), "{unread:?}");
     agent.stop(DRAIN).await;
     let agent = fixture.start().await;
     caught_up(&agent).await;
@@ -285,6 +285,53 @@ async fn a_file_keeps_its_partition() {
         assert!(got.iter().filter(|other| other.value == one.value).all(|other| other.partition == one.partition));
     }
     drop(agent);
+}
+
+/// Batches whose acknowledgement was lost have become too large meanwhile: whether the broker has them or not, they are
+/// parted, and each line is there once.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_may_be_there_and_are_too_large_now_are_parted_safely() {
+    for written in [true, false] {
+        for kill_again in [false, true] {
+            let mut fixture = Fixture::new();
+            let (text, lines) = lines("line", 300);
+            fixture.append("a.log", &text);
+            if written {
+                fixture.broker.lose_acknowledgements(true);
+            } else {
+                fixture.broker.stall(true);
+            }
+            let agent = fixture.start().await;
+            let sent = || if written { fixture.broker.count() } else { fixture.broker.waiting() };
+            fixture.until(|| sent() >= if written { 40 } else { 5 }).await;
+            drop(agent);
+            if !written {
+                // What an agent had sent and nobody has read goes with its connection.
+                fixture.broker.cut_off();
+            }
+            fixture.broker.lose_acknowledgements(false);
+            fixture.broker.stall(false);
+            fixture.broker.batch_bytes_max(400);
+            if kill_again {
+                // The journal has parts, of which nothing is known.
+                fixture.broker.stall(true);
+                let agent = fixture.start().await;
+                fixture.until(|| fixture.broker.waiting() > 0).await;
+                fixture.broker.stall(false);
+                drop(agent);
+            }
+            fixture.config.once = true;
+            let agent = fixture.start().await;
+            caught_up(&agent).await;
+            fixture.append("a.log", "last\n");
+            let want: Vec<String> = lines.iter().cloned().chain(["last".to_owned()]).collect();
+            agent.stop(DRAIN).await;
+            let agent = fixture.start().await;
+            caught_up(&agent).await;
+            assert_eq!(fixture.broker.values(), want, "written before: {written}, killed again: {kill_again}");
+            assert_eq!(agent.problems(), Vec::<String>::new());
+        }
+    }
 }
 
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) {

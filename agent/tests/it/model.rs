@@ -4,6 +4,7 @@
 
 use crate::disk::disk;
 use crate::fixture::{Fixture, glob, until};
+use crate::gzip::gzip;
 use crate::random::{Random, seeds};
 use crate::written::Written;
 use agent::{Agent, Input, Loss, SendError};
@@ -30,6 +31,8 @@ struct Nature {
     cuts: bool,
     /// Files are copied and truncated.
     copies: bool,
+    /// Rotated files are compressed, some time later.
+    compresses: bool,
     /// The broker refuses batches, for their size and for nothing.
     refuses: bool,
     /// The broker forgets producers, after which lines may be there twice.
@@ -44,6 +47,7 @@ impl Nature {
             all_names: random.one_in(2),
             cuts: random.one_in(2),
             copies: random.one_in(3),
+            compresses: random.one_in(2),
             refuses: random.one_in(2),
             forgets: random.one_in(4),
             fills: random.one_in(3),
@@ -56,6 +60,8 @@ struct Life {
     nature: Nature,
     fixture: Fixture,
     written: Written,
+    /// Rotated files that are not compressed: their names, and those of their contents.
+    rotated: Vec<(String, String)>,
     agent: Option<Agent>,
     /// Bytes that fit on the disk of the checkpoints.
     left: Arc<AtomicUsize>,
@@ -81,8 +87,16 @@ impl Life {
         fixture.config.copy_grace = Duration::from_secs(2);
         let (gate, left) = disk();
         fixture.config.write_gate = Some(gate);
-        let mut life =
-            Self { random, nature, fixture, written: Written::default(), agent: None, left, losses: Vec::new() };
+        let mut life = Self {
+            random,
+            nature,
+            fixture,
+            written: Written::default(),
+            rotated: Vec::new(),
+            agent: None,
+            left,
+            losses: Vec::new(),
+        };
         life.start().await;
         life
     }
@@ -150,6 +164,7 @@ impl Life {
                 self.left.store(fits, Ordering::SeqCst);
             }
             18 if exists && self.nature.copies => self.copy_and_truncate(log, step),
+            19 if self.nature.compresses && !self.rotated.is_empty() => self.compress(),
             _ if self.agent.is_none() => self.start().await,
             _ => tokio::time::sleep(Duration::from_millis(self.random.below(20))).await,
         }
@@ -169,19 +184,45 @@ impl Life {
         let renamed = format!("{name}.{step}");
         self.fixture.rename(&name, &renamed);
         self.fixture.append(&renamed, late);
+        self.rotated.push((renamed, self.written.name(log)));
         self.written.rotate(log);
     }
 
     /// What logrotate's copytruncate does, to a name that the globs may match.
     fn copy_and_truncate(&mut self, log: usize, step: usize) {
         let name = log_name(log);
-        if !self.written.seen.contains(&self.written.name(log)) {
+        if !self.written.seen.contains(&self.written.name(log)) || !self.is_begun(&self.written.name(log)) {
             return;
         }
         let rest = self.written.finish(log);
         self.fixture.append(&name, rest);
-        self.fixture.copytruncate(&name, &format!("{name}.{step}"));
+        let copy = format!("{name}.{step}");
+        self.fixture.copytruncate(&name, &copy);
+        self.rotated.push((copy, self.written.name(log)));
         self.written.rotate(log);
+    }
+
+    /// An agent has read something of a content, so that it can know it again in another file; or it need not, since the
+    /// other file is in the globs, too.
+    fn is_begun(&self, content: &str) -> bool {
+        let prefix = format!("{content} ");
+        self.nature.all_names || self.fixture.broker.values().iter().any(|value| value.starts_with(&prefix))
+    }
+
+    /// What gzip does to a file that nobody writes to any more, in two writes.
+    fn compress(&mut self) {
+        let at = self.random.below(self.rotated.len() as u64) as usize;
+        if !self.is_begun(&self.rotated[at].1) {
+            return;
+        }
+        let (name, _) = self.rotated.swap_remove(at);
+        let plain = self.fixture.path(&name);
+        let archive = gzip(fs::read(&plain).expect("read"));
+        let (first, second) = archive.split_at(self.random.below(archive.len() as u64) as usize);
+        println!("{name} is compressed");
+        self.fixture.append(&format!("{name}.gz"), first);
+        self.fixture.append(&format!("{name}.gz"), second);
+        fs::remove_file(plain).expect("removed");
     }
 
     async fn end(mut self, seed: u64) {
@@ -242,6 +283,7 @@ async fn two_hundred_kills_under_rotation_deliver_each_line_once() {
             all_names: life.nature.all_names,
             cuts: false,
             copies: false,
+            compresses: false,
             refuses: false,
             forgets: false,
             fills: false,

@@ -254,10 +254,13 @@ impl Lane {
 
     fn fail_head(&mut self, error: ProduceError) {
         let head = self.take(0);
-        if matches!(error, ProduceError::SequenceLost { .. }) {
+        let lost = matches!(error, ProduceError::SequenceLost { .. });
+        if lost {
             self.accepted = None;
         }
-        self.mend = head.identity.map(|identity| (identity, head.base_sequence));
+        // With nothing behind it, the sender alone knows what comes next: it may have found out that the broker has more.
+        let mends = !(lost && self.batches.is_empty());
+        self.mend = head.identity.filter(|_| mends).map(|identity| (identity, head.base_sequence));
         self.failed = true;
         head.answer(Err(error));
         self.abort_unwritten();

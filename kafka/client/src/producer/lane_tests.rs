@@ -87,6 +87,17 @@ fn a_lost_sequence_aborts_what_is_behind_and_waits_for_its_mending() {
 }
 
 #[test]
+fn a_lost_sequence_with_nothing_behind_it_leaves_the_next_one_to_the_sender() {
+    let now = Instant::now();
+    let (mut lane, mut answers) = lane(1);
+    send(&mut lane, now);
+    lane.answered(0, Verdict::of(OUT_OF_ORDER, -1, None), now);
+    assert!(matches!(answers[0].try_recv(), Ok(Err(ProduceError::SequenceLost { .. }))));
+    assert!(push(&mut lane, 3).try_recv().is_err());
+    assert_eq!(send(&mut lane, now).len(), 1);
+}
+
+#[test]
 fn what_may_be_written_is_asked_for_behind_a_failed_head() {
     let now = Instant::now();
     let (mut lane, mut answers) = lane(4);

@@ -17,10 +17,12 @@ const TOPIC: &str = "logs";
 pub fn short_lived(scene: &Scene) -> anyhow::Result<()> {
     /// The smallest share that is read, in percent.
     const READ_PERCENT: u64 = 99;
-    let files = soak(100, 2_000);
+    // More than may be open: those that were deleted do not keep the others waiting for their grace.
+    let (files, open_files_max) = soak((100, 64), (2_000, 1_024));
     let broker = sluice::broker(scene)?;
     let logs = scene.directory("logs");
-    let setup = Setup::new(scene, &broker.address, TOPIC, &["logs/*.log"]);
+    let setup =
+        Setup::new(scene, &broker.address, TOPIC, &["logs/*.log"]).set(&format!("open_files_max: {open_files_max}"));
     fs::write(logs.join("first.log"), "first\n")?;
     let agent = setup.start();
     setup.wait_for(1)?;
