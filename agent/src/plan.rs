@@ -96,7 +96,8 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     }
     let places = Places::of(&inputs);
     let is_copied = copied.is_some();
-    let mut planner = Planner { state: &state, inputs: &inputs, places, now, is_copied, seen: HashMap::new() };
+    let mut planner =
+        Planner { state: &state, inputs: &inputs, scope: &scope, places, now, is_copied, seen: HashMap::new() };
     let mut files: Vec<PlannedFile> = walk.found.iter().map(|found| planner.found(&found.path, found.input)).collect();
     let link = "a link out of the folder that was named; follow_symlinks is off";
     files.extend(walk.skipped.iter().map(|path| never(path, 0, link)));
@@ -161,6 +162,7 @@ pub enum PlanError {
 struct Planner<'a> {
     state: &'a State,
     inputs: &'a [CheckedInput],
+    scope: &'a Scope,
     places: Places,
     now: SystemTime,
     /// What would be given new identities.
@@ -246,7 +248,8 @@ impl Planner<'_> {
     fn renamed(&self) -> Vec<PlannedFile> {
         let records = self.state.files.values();
         // Segments of the spool have no path of their own, and are no files that anybody named.
-        let named = records.filter(|record| !record.gone && record.path.is_absolute());
+        let is_named = |record: &&FileRecord| record.path.is_absolute() && self.scope.input_of(&record.path).is_some();
+        let named = records.filter(|record| !record.gone).filter(is_named);
         let missing = named.filter(|record| !self.seen.contains_key(&record.key));
         let found = missing.filter_map(|record| {
             let path = self.places.find(record).ok().flatten()?;

@@ -97,7 +97,8 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
     }
     let interrupted = stop.is_cancelled();
     let unread = if once && !interrupted { agent.unread() } else { Vec::new() };
-    if nothing_matched && !interrupted && unread.is_empty() && files(&agent).await.is_empty() {
+    let nothing_matched = nothing_matched && agent.progress().bytes_read == 0;
+    if nothing_matched && !interrupted && unread.is_empty() && named_files(&files(&agent).await) == 0 {
         screen.end();
         return Err(Failure::new(format!("no file matches {}", named.join(", ")), NO_MATCH_HINT).into());
     }
@@ -122,7 +123,7 @@ pub async fn files(agent: &Agent) -> Vec<FileState> {
     tokio::task::spawn_blocking(move || observer.files()).await.unwrap_or_default()
 }
 
-/// Renews the line of a run that ends by itself; returns the number of files.
+/// Renews the line of a run that ends by itself; returns the number of files that match.
 async fn show_backfill(agent: &Agent, backfill: &mut Backfill, line: &mut LiveLine) -> usize {
     let followed = files(agent).await;
     backfill.look(Instant::now(), &followed);
@@ -133,7 +134,12 @@ async fn show_backfill(agent: &Agent, backfill: &mut Backfill, line: &mut LiveLi
         text.push_str(&format!(" · {problem}"));
     }
     line.show_with_bar(&backfill.bar(), text);
-    followed.len()
+    named_files(&followed)
+}
+
+/// How many files have a name that was asked for; of others, earlier runs left something to read.
+fn named_files(followed: &[FileState]) -> usize {
+    followed.iter().filter(|file| !file.nameless).count()
 }
 
 fn progress_line(progress: Progress) -> String {
@@ -269,6 +275,11 @@ pub async fn start(config: Config, registry: &mut Registry) -> anyhow::Result<Ag
                 .into()
         }
         StartError::Config(error) => wrong_config(error).into(),
+        StartError::Listen(error) => Failure::new(
+            format!("{:#}", anyhow::Error::new(error)),
+            "end what listens there, or choose another address for syslog in agent.inputs",
+        )
+        .into(),
         other => other.into(),
     })
 }

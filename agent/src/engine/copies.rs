@@ -229,7 +229,7 @@ impl Engine {
             .files
             .values()
             .filter(|record| record.form != Form::Finished && !self.files.has(record.id))
-            .filter(|record| !self.hunted.contains(&record.id))
+            .filter(|record| !self.hunted.contains(&record.id) && self.is_asked_for(record))
             // What cannot be looked at now is not gone.
             .filter(|record| record.gone || matches!(folders.find(&self.files.places, record), Ok(None)))
             .cloned()

@@ -86,8 +86,7 @@ impl Engine {
             .state()
             .files
             .values()
-            // Segments are found by the spool.
-            .filter(|record| !record.gone && record.path.is_absolute() && !self.files.has(record.id))
+            .filter(|record| !record.gone && self.is_asked_for(record) && !self.files.has(record.id))
             .cloned()
             .collect();
         let mut folders = Folders::default();
@@ -102,6 +101,12 @@ impl Engine {
                 self.put_off(id, &metadata);
             }
         }
+    }
+
+    /// Whether the first name of a known file is in the globs: what was rotated out of them belongs to it, but the globs may
+    /// have changed. Segments of the spool have no such name.
+    pub(super) fn is_asked_for(&self, record: &FileRecord) -> bool {
+        record.path.is_absolute() && self.scope.input_of(&record.path).is_some()
     }
 
     /// Reads on in a known file that has another name now, out of the globs.

@@ -204,3 +204,28 @@ async fn rights_that_are_granted_later_are_used() {
     fixture.until(|| agent.problems().is_empty()).await;
     drop(agent);
 }
+
+/// The globs may change between two runs: what is in none of them is left alone, and goes on where it stopped when it is
+/// asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_asked_for_any_more_is_left_alone() {
+    let mut fixture = Fixture::new();
+    let (both, one) = (fixture.config.inputs.clone(), glob(&fixture.folder, "b.log"));
+    fixture.append("a.log", "a1\n");
+    fixture.append("b.log", "b1\n");
+    let agent = fixture.start().await;
+    fixture.expect(&["a1", "b1"]).await;
+    agent.stop(Duration::from_secs(10)).await;
+    fixture.config.inputs = vec![Input { paths: vec![one], ..Input::default() }];
+    fixture.append("a.log", "a2\n");
+    fixture.append("b.log", "b2\n");
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    fixture.expect(&["a1", "b1", "b2"]).await;
+    assert_eq!(agent.files().len(), 1);
+    agent.stop(Duration::from_secs(10)).await;
+    fixture.config.inputs = both;
+    let agent = fixture.start().await;
+    caught_up(&agent).await;
+    fixture.expect(&["a1", "b1", "b2", "a2"]).await;
+}

@@ -159,6 +159,14 @@ pub fn exit_codes(scene: &Scene) -> anyhow::Result<()> {
     ensure!(interrupted.status.code() == Some(1), "interrupted, it ended with {}", interrupted.status);
     says(&interrupted.err, &["interrupted before everything was acknowledged"])?;
 
+    // What earlier runs know does not make up for a wrong name.
+    let broker = sluice::broker(scene)?;
+    let known = ["--once", "--status-listen", &status, "--checkpoints", "known", "--broker", &broker.address];
+    let shipped = run(scene, "shipped", &[&known[..], &["a.log"]].concat())?;
+    ensure!(shipped.status.success(), "it ended with {}: {}", shipped.status, shipped.err);
+    let wrong = run(scene, "wrong", &[&known[..], &["none.log"]].concat())?;
+    ensure!(wrong.status.code() == Some(EXIT_USAGE), "a wrong name ended with {}: {}", wrong.status, wrong.err);
+
     let template = run(scene, "template", &["--once", "--topic", "{host}", "a.log"])?;
     ensure!(template.status.code() == Some(EXIT_USAGE), "a wrong topic ended with {}", template.status);
     says(&template.err, &["{host} is not known", "hint: "])?;
