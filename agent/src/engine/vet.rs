@@ -9,6 +9,7 @@ use super::copies::{is_named_after, resembles};
 use super::read::Turn;
 use crate::fingerprint::FileId;
 use crate::journal::FileRecord;
+use crate::tail::Tail;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
@@ -98,7 +99,8 @@ impl Engine {
             let alike = match self.files.tails.get(&record.id) {
                 Some(original) => {
                     // An archive beside its original is an archive of it, whenever both were found.
-                    let is_older = original.vetting.is_none() && (original.earlier || !vetting.initial);
+                    let is_older = (original.vetting.is_none() || is_first(original, tail))
+                        && (original.earlier || !vetting.initial);
                     let is_older = is_older || tail.content.gzip().is_some();
                     is_older && original.content.gzip().is_none() && original.begins_alike(head)
                 }
@@ -170,4 +172,10 @@ impl Engine {
         };
         Ok(record.head.begins(&tail.content.head()?))
     }
+}
+
+/// Of two files that were not compared yet, whether one has the name from which the other's was made. It may wait for its
+/// turn while the broker takes nothing, and be copied and truncated before.
+fn is_first(one: &Tail, other: &Tail) -> bool {
+    is_named_after(&other.path, &one.path) && one.path.as_os_str().len() < other.path.as_os_str().len()
 }

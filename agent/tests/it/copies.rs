@@ -286,3 +286,28 @@ async fn an_inode_that_is_used_again_is_a_new_file() {
         drop(agent);
     }
 }
+
+/// A file that waits for its first turn is copied and truncated: its copy is read as the file that it was, and nothing is
+/// reported as lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_not_read_at_all_goes_on_in_its_copy() {
+    let fixture = all_names();
+    let (old, unread, new) = (lines("old", 1000), lines("unread", 20), lines("new", 20));
+    fixture.append("a.log", text(&old));
+    fixture.broker.stall(true);
+    let agent = fixture.start().await;
+    fixture.until(|| fixture.broker.waiting() > 0).await;
+    // What is written now waits for the file before it.
+    fixture.rename("a.log", "a.log.1");
+    fixture.append("a.log", text(&unread));
+    fixture.until(|| agent.files().len() == 2).await;
+    fixture.copytruncate("a.log", "a.log.2");
+    fixture.until(|| agent.files().len() == 3).await;
+    fixture.append("a.log", text(&new));
+    fixture.broker.stall(false);
+    expect(&fixture, &[&old, &unread, &new]).await;
+    assert!(agent.losses().is_empty(), "{:?}", agent.losses());
+    let got = fixture.broker.got();
+    let paths: BTreeSet<&str> = got.iter().map(|got| got.header("log.file.path")).collect();
+    assert_eq!(paths.len(), 1, "all were a.log first: {paths:?}");
+}
