@@ -176,8 +176,9 @@ impl Engine {
 
     /// A file that was found while no more may be open: it waits, if there is anything to read.
     pub(super) fn put_off(&mut self, id: FileId, metadata: &Metadata) {
-        let has_room = self.make_room();
         let open = self.files.tails.len();
+        // While the agent starts, nothing was read that could be closed.
+        let has_room = if self.started { self.make_room() } else { open < self.open_files_max };
         if open <= self.open_files_max || has_room {
             return;
         }

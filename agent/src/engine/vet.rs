@@ -8,7 +8,6 @@ use super::Engine;
 use super::copies::{is_named_after, resembles};
 use super::read::Turn;
 use crate::fingerprint::FileId;
-use crate::journal::FileRecord;
 use crate::tail::Tail;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -92,23 +91,23 @@ impl Engine {
     /// Files that have one path after the other are generations of a log, not copies.
     fn originals(&self, id: FileId, head: &[u8], vetting: Vetting) -> Vec<FileId> {
         let Some(tail) = self.files.tails.get(&id) else { return Vec::new() };
-        let is_possible = |record: &&FileRecord| {
-            if record.id == id || record.head.bytes == 0 {
-                return false;
-            }
-            let alike = match self.files.tails.get(&record.id) {
-                Some(original) => {
-                    // An archive beside its original is an archive of it, whenever both were found.
-                    let is_older = (original.vetting.is_none() || is_first(original, tail))
-                        && (original.earlier || !vetting.initial);
-                    let is_older = is_older || tail.content.gzip().is_some();
-                    is_older && original.content.gzip().is_none() && original.begins_alike(head)
-                }
-                None => record.head.begins(head),
-            };
-            alike && record.path != tail.path
+        let records = &self.delivery.state().files;
+        let is_possible = |original: &&Tail| {
+            let is_older =
+                (original.vetting.is_none() || is_first(original, tail)) && (original.earlier || !vetting.initial);
+            // An archive beside its original is an archive of it, whenever both were found.
+            let is_older = is_older || tail.content.gzip().is_some();
+            is_older && original.content.gzip().is_none() && original.begins_alike(head)
         };
-        self.delivery.state().files.values().filter(is_possible).map(|record| record.id).collect()
+        let open = self.files.tails.values().filter(is_possible).map(|original| original.id);
+        let others = records.begun_as(head).into_iter().filter(|original| !self.files.tails.contains_key(original));
+        let is_another = |original: &FileId| {
+            let record = records.get(original);
+            *original != id && record.is_some_and(|record| record.head.bytes > 0 && record.path != tail.path)
+        };
+        let mut originals: Vec<FileId> = open.chain(others).filter(is_another).collect();
+        originals.sort_unstable();
+        originals
     }
 
     fn compare(&mut self, id: FileId, head: &[u8], bytes: u64, original: FileId) -> io::Result<Comparison> {

@@ -11,7 +11,7 @@ use std::fs;
 
 const TOPIC: &str = "logs";
 /// A program for each of them.
-const MODES: [(&str, &str); 7] = [
+const MODES: [(&str, &str); 9] = [
     ("create", "create"),
     ("copytruncate", "copytruncate"),
     ("compress", "create\n  compress"),
@@ -19,6 +19,8 @@ const MODES: [(&str, &str); 7] = [
     ("dateext", "create\n  dateext\n  dateformat -%Y%m%d-%s"),
     ("copy-compress", "copytruncate\n  compress\n  dateext\n  dateformat -%Y%m%d-%s"),
     ("copy-delay", "copytruncate\n  compress\n  delaycompress"),
+    ("olddir", "create\n  createolddir\n  olddir old\n  compress\n  delaycompress"),
+    ("copy-olddir", "copytruncate\n  createolddir\n  olddir old"),
 ];
 /// Between two rotations: more than a second, since the names of `dateext` are told apart by it.
 const LINES_PER_ROTATION: u64 = 1_200;
@@ -28,7 +30,8 @@ pub fn out_of_the_globs(scene: &Scene) -> anyhow::Result<()> {
     rotate(scene, "logs/*.log", false)
 }
 
-/// Rotated files, compressed ones too, have names that the globs match; the agent is killed now and then.
+/// Rotated files, compressed ones too, have names that the globs match, but for those in a directory of their own; the agent
+/// is killed now and then, and sees nothing of some rotations.
 pub fn within_the_globs(scene: &Scene) -> anyhow::Result<()> {
     rotate(scene, "logs/*", true)
 }
@@ -36,7 +39,7 @@ pub fn within_the_globs(scene: &Scene) -> anyhow::Result<()> {
 fn rotate(scene: &Scene, glob: &str, kill: bool) -> anyhow::Result<()> {
     let mut random = scene.random("agent::logrotate");
     let broker = sluice::broker(scene)?;
-    let setup = Setup::new(scene, &broker.address, TOPIC, &[glob]);
+    let setup = Setup::new(scene, &broker.address, TOPIC, &[glob]).input("rotated_dirs: [old]");
     let (logs, aside) = (scene.directory("logs"), scene.directory("logrotate"));
     let start = |(number, (name, modes)): (usize, &(&str, &str))| {
         let stream = Stream::new(u32::try_from(number)?, random.next());
@@ -47,13 +50,20 @@ fn rotate(scene: &Scene, glob: &str, kill: bool) -> anyhow::Result<()> {
     for round in 0..soak(5, 100) {
         for program in &programs {
             // They write side by side: the first waits for all of them.
-            program.rotate_after(if std::ptr::eq(program, &programs[0]) { LINES_PER_ROTATION } else { 0 })?;
-            if kill && random.once_in(5) {
+            let lines = if std::ptr::eq(program, &programs[0]) { LINES_PER_ROTATION } else { 0 };
+            if kill && round > 0 && random.once_in(5) {
                 agent.kill()?;
+                if random.once_in(2) {
+                    program.rotate_after(lines)?;
+                    agent = setup.start();
+                    continue;
+                }
                 agent = setup.start();
             }
+            program.rotate_after(lines)?;
         }
-        ensure!(fs::read_dir(&logs)?.count() > MODES.len() * (round + 1), "logrotate has not rotated");
+        let rotated = fs::read_dir(&logs)?.count() + fs::read_dir(logs.join("old"))?.count();
+        ensure!(rotated > MODES.len() * (round + 1), "logrotate has not rotated");
     }
     let written = programs.into_iter().map(Program::end).collect::<anyhow::Result<Vec<_>>>()?;
     setup.finish(agent, &written)?;
