@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How long a file that ends in the middle of a line stays open at least: its writer is about to end the line.
 const HALF_LINE_QUIET: Duration = Duration::from_secs(5);
-/// How long a file without a name stays open at least when descriptors are short, after it was read to its end.
+/// How long a file without a name stays open at least when descriptors are short, after the last that came.
 const NAMELESS_QUIET: Duration = Duration::from_secs(1);
 /// Of the files that may be open, one in so many is closed at a time: each search for them looks at all. When no more than
 /// so many can be opened, those without a name are hurried: a file that appears may live for some milliseconds only, and
@@ -159,7 +159,7 @@ impl Engine {
     fn hurry_nameless(&mut self, now: Instant) {
         let quiet = |tail: &&mut Tail| {
             matches!(tail.name, Name::Gone { quiet_at } if quiet_at > now)
-                && tail.read_at.is_some_and(|at| now >= at + NAMELESS_QUIET)
+                && tail.grown_at.or(tail.read_at).is_some_and(|at| now >= at + NAMELESS_QUIET)
                 && !tail.finished
         };
         let mut nameless: Vec<_> =
