@@ -188,8 +188,8 @@ class Rsyslog:
               confParam=["auto.offset.reset=earliest"])
             ruleset(name="index" queue.type="LinkedList" queue.size="200000" queue.dequeueBatchSize="4096"
                 queue.workerThreads="2") {{
-              action(type="mmnormalize" rulebase="{self.folder}/access.rulebase" useRawMsg="off")
-              set $!message = $msg;
+              action(type="mmnormalize" rulebase="{self.folder}/access.rulebase" useRawMsg="on")
+              set $!message = $rawmsg;
               action(type="omelasticsearch" server="127.0.0.1" serverport="{url_port}" template="document"
                 searchIndex="bench" searchType="" bulkmode="on" maxbytes="8m")
             }}

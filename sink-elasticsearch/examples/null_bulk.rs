@@ -131,9 +131,12 @@ impl Stats {
             let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
             let now = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9;
             for document in body.split(|byte| *byte == b'\n').skip(1).step_by(2) {
-                let Some(start) = memchr::memmem::find(document, b"/at/") else { continue };
-                let text = document[start + 4..].split(|byte| *byte == b'/').next().unwrap_or_default();
-                let sent: Option<f64> = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                // Some programs escape the slashes.
+                let Some(start) = memchr::memmem::find(document, b"/at") else { continue };
+                let text = &document[start + 3..];
+                let text = text.strip_prefix(b"\\").unwrap_or(text).strip_prefix(b"/").unwrap_or_default();
+                let length = text.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+                let sent: Option<f64> = std::str::from_utf8(&text[..length]).ok().and_then(|text| text.parse().ok());
                 delays.extend(sent.map(|sent| now - sent));
             }
         }

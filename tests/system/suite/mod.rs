@@ -7,9 +7,11 @@ mod clients;
 mod crash;
 mod kafka_tools;
 mod kill;
+mod refusals;
 mod setup;
 mod tool_calls;
 mod up;
+mod versions;
 mod yardstick;
 
 use crate::Test;
@@ -39,7 +41,9 @@ pub fn all() -> Vec<(String, Test)> {
             rubbish_on_the_brokers_port,
             invalid_utf8,
         ),
+        tests!(refusals: elasticsearch, opensearch),
         tests!(setup: elasticsearch, opensearch),
+        versions::all(),
         agent::all(),
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
