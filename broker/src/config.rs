@@ -42,6 +42,8 @@ pub struct Config {
     pub session_timeout_ms: std::ops::RangeInclusive<i32>,
     /// Largest request (`socket.request.max.bytes`).
     pub request_bytes_max: usize,
+    /// Memory of all requests together (`queued.max.request.bytes`).
+    pub request_memory_bytes_max: usize,
     /// Open connections in all (`max.connections`).
     pub connections_max: usize,
     /// Open connections of one address (`max.connections.per.ip`).
@@ -96,6 +98,7 @@ impl Config {
             initial_rebalance_delay: limits::INITIAL_REBALANCE_DELAY,
             session_timeout_ms: limits::SESSION_TIMEOUT_MS,
             request_bytes_max: kafka_wire::frame::REQUEST_BYTES_MAX,
+            request_memory_bytes_max: limits::REQUEST_MEMORY_BYTES_MAX,
             connections_max: limits::CONNECTIONS_MAX,
             connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
             connection_idle: limits::CONNECTION_IDLE,
@@ -130,6 +133,11 @@ impl Config {
             "group.min.session.timeout.ms" => self.session_timeout_ms = int()..=*self.session_timeout_ms.end(),
             "group.max.session.timeout.ms" => self.session_timeout_ms = *self.session_timeout_ms.start()..=int(),
             "socket.request.max.bytes" => self.request_bytes_max = size(),
+            "queued.max.request.bytes" if number() < 1 => {}
+            "queued.max.request.bytes" => {
+                // Less than the largest request could never be read.
+                self.request_memory_bytes_max = size().max(2 * self.request_bytes_max);
+            }
             "max.connections" => self.connections_max = size(),
             "max.connections.per.ip" => self.connections_per_address_max = size(),
             "connections.max.idle.ms" => self.connection_idle = time(),

@@ -4,10 +4,10 @@
 //! when its turn comes; only produce appends at once and waits for its flush when its turn comes, so that the requests
 //! that one producer has in flight share a flush.
 
-use bytes::{Buf, Bytes, BytesMut};
-use std::collections::VecDeque;
+mod answer;
+
+use bytes::BytesMut;
 use std::future::Future;
-use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,8 +19,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub(crate) use answer::{Answer, Piece};
+
 use crate::api;
 use crate::limits;
+use crate::memory::Share;
 use crate::node::Node;
 use crate::security::sasl::Authentication;
 use crate::security::stream;
@@ -40,50 +43,6 @@ pub(crate) enum Turn {
 /// A request being carried out.
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Turn> + Send>>;
 
-/// A response frame in pieces, so that fetched records are not copied into it.
-#[derive(Debug, Default)]
-pub(crate) struct Answer(VecDeque<Bytes>);
-
-impl Answer {
-    /// Puts the frame's length in front of `pieces`; `None`: longer than a length can say.
-    pub fn frame(pieces: impl IntoIterator<Item = Bytes>) -> Option<Self> {
-        let mut pieces: VecDeque<Bytes> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        let length = i32::try_from(pieces.iter().map(Bytes::len).sum::<usize>()).ok()?;
-        pieces.push_front(Bytes::copy_from_slice(&length.to_be_bytes()));
-        Some(Self(pieces))
-    }
-}
-
-impl Buf for Answer {
-    fn remaining(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.0.front().map(Bytes::as_ref).unwrap_or_default()
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let count = self.0.len().min(slices.len());
-        for (slice, piece) in slices.iter_mut().zip(&self.0) {
-            *slice = IoSlice::new(piece);
-        }
-        count
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        while count > 0 {
-            let front = self.0.front_mut().expect("advanced within what remains");
-            if count < front.len() {
-                front.advance(count);
-                return;
-            }
-            count -= front.len();
-            self.0.pop_front();
-        }
-    }
-}
-
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 enum End {
@@ -99,6 +58,8 @@ enum End {
     Refused(String),
     #[error("the broker stops")]
     Stopping,
+    #[error("requests of all connections have used up their memory, and this one had {got} bytes of one")]
+    NoMemory { got: usize },
     #[error("no TLS connection: {0}")]
     Handshake(String),
     #[error("connection lost")]
@@ -150,7 +111,7 @@ fn report(node: &Node, peer: SocketAddr, end: &End) {
     match end {
         End::Stopping => {}
         End::Closed | End::Idle | End::Lost(_) => tracing::debug!(%peer, "connection ended: {end}"),
-        End::PartialFrame { .. } | End::Frame(_) | End::Refused(_) | End::Handshake(_) => {
+        End::PartialFrame { .. } | End::Frame(_) | End::Refused(_) | End::Handshake(_) | End::NoMemory { .. } => {
             node.counters.requests_refused.inc();
             node.warnings.warn(|more| {
                 let source = std::error::Error::source(end).map(|source| format!(": {source}")).unwrap_or_default();
@@ -167,6 +128,7 @@ async fn read_requests(
     mut session: api::Session,
 ) -> End {
     let mut buffer = BytesMut::new();
+    let mut memory = node.request_memory.share();
     let mut frame_began = Instant::now();
     loop {
         loop {
@@ -184,7 +146,10 @@ async fn read_requests(
                     let Ok(place) = place else { return End::Closed };
                     frame_began = Instant::now();
                     match api::begin(node, &mut session, frame) {
-                        Ok(pending) => place.send(pending),
+                        Ok(pending) => {
+                            let held = memory.split_beyond(counted(buffer.len()));
+                            place.send(if held.is_empty() { pending } else { holding(pending, held) });
+                        }
                         Err(reason) => return End::Refused(reason),
                     }
                 }
@@ -199,7 +164,16 @@ async fn read_requests(
             0 => limits::FRAME_TIME,
             got => limits::FRAME_TIME + Duration::from_secs(got as u64 / limits::FRAME_BYTES_PER_SECOND_MIN),
         };
-        buffer.reserve(limits::READ_STEP_BYTES.min(4096 + buffer.len()));
+        let step = limits::READ_STEP_BYTES.min(4096 + buffer.len());
+        tokio::select! {
+            grown = timeout(limits::REQUEST_MEMORY_WAIT, memory.grow_to(counted(buffer.len() + step))) => {
+                if grown.is_err() {
+                    return End::NoMemory { got: buffer.len() };
+                }
+            }
+            () = node.stop.cancelled() => return End::Stopping,
+        }
+        buffer.reserve(step);
         let got = tokio::select! {
             got = timeout_at(frame_began + patience, reader.read_buf(&mut buffer)) => got,
             () = node.stop.cancelled() => return End::Stopping,
@@ -219,53 +193,43 @@ async fn read_requests(
     }
 }
 
+/// What a buffer of `bytes` takes of the budget: small ones are a connection's own business, and their number is limited.
+fn counted(bytes: usize) -> usize {
+    if bytes <= limits::FREE_REQUEST_BYTES { 0 } else { bytes }
+}
+
+/// A request that holds its share of the memory until it is answered.
+fn holding(pending: Pending, held: Share) -> Pending {
+    Box::pin(async move {
+        let turn = pending.await;
+        drop(held);
+        turn
+    })
+}
+
 async fn write_answers(node: &Arc<Node>, mut writer: stream::Writer, mut queue: mpsc::Receiver<Pending>) -> End {
     while let Some(pending) = queue.recv().await {
         match pending.await {
             Turn::Silent => {}
             Turn::Close(reason) => return End::Refused(reason.to_owned()),
-            Turn::Last(mut answer, reason) => {
+            Turn::Last(answer, reason) => {
                 // A moment for the client to read why, and no more attempts than one in that time.
                 tokio::time::sleep(limits::FAILED_AUTHENTICATION_DELAY).await;
-                drop(timeout(limits::STOP_DRAIN, writer.write_all_buf(&mut answer)).await);
+                drop(timeout(limits::STOP_DRAIN, answer.write(&mut writer)).await);
                 drop(writer.shutdown().await);
                 return End::Refused(reason);
             }
-            Turn::Answer(mut answer) => {
-                node.counters.bytes_out.inc_by(answer.remaining() as u64);
+            Turn::Answer(answer) => {
+                node.counters.bytes_out.inc_by(answer.len() as u64);
                 // A client that does not take its answers holds one of them in memory, and not for ever.
-                match timeout(node.config.connection_idle, writer.write_all_buf(&mut answer)).await {
+                match timeout(node.config.connection_idle, answer.write(&mut writer)).await {
                     Err(_) => return End::Idle,
                     Ok(Err(error)) => return End::Lost(error),
-                    Ok(Ok(())) => drop(writer.flush().await),
+                    Ok(Ok(())) => {}
                 }
             }
         }
     }
     drop(writer.shutdown().await);
     End::Stopping
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_its_length_and_its_pieces() {
-        let pieces = [&b"head"[..], b"", b"records", b"t"].map(Bytes::from_static);
-        for step in 1..=16 {
-            let mut answer = Answer::frame(pieces.clone()).expect("short");
-            let mut seen = Vec::new();
-            while answer.has_remaining() {
-                let take = step.min(answer.chunk().len());
-                seen.extend_from_slice(&answer.chunk()[..take]);
-                answer.advance(take);
-            }
-            assert_eq!(seen, b"\0\0\0\x0cheadrecordst");
-        }
-        let mut answer = Answer::frame(pieces).expect("short");
-        assert_eq!(answer.remaining(), 16);
-        answer.advance(15);
-        assert_eq!(answer.chunk(), b"t");
-    }
 }

@@ -13,6 +13,7 @@ mod counters;
 mod group;
 mod limits;
 pub mod log;
+mod memory;
 mod node;
 mod producer_ids;
 mod security;
@@ -153,6 +154,7 @@ fn open_blocking(config: Config, security: Security, counters: Counters) -> Resu
         OpenError::Corrupt { path, reason } => StartError::Corrupt { path, reason },
         OpenError::Disk { path, source } => StartError::Io { path, source },
     })?;
+    let request_memory_bytes = config.request_memory_bytes_max;
     let delay = config.initial_rebalance_delay;
     let groups = Coordinator::open(&log, config.offsets_topic_partitions, delay, counters.clone())
         .map_err(|source| StartError::Groups { path: path.clone(), source })?;
@@ -163,6 +165,7 @@ fn open_blocking(config: Config, security: Security, counters: Counters) -> Resu
         log,
         groups: Arc::new(groups),
         producer_ids,
+        request_memory: memory::RequestMemory::new(request_memory_bytes),
         fetch_sessions: api::FetchSessions::default(),
         counters,
         addresses: addresses::Addresses::default(),

@@ -6,6 +6,15 @@ use std::time::Duration;
 /// that announce 50 MiB each and send one byte end Apache Kafka 4.1.1 with an OutOfMemoryError.
 pub const READ_STEP_BYTES: usize = 64 * 1024;
 
+/// Memory of all requests together that have arrived in part, or wait for their answer. Room for two of the largest.
+pub const REQUEST_MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A buffer up to this size is not counted: what is usual needs no budget.
+pub const FREE_REQUEST_BYTES: usize = 2 * READ_STEP_BYTES;
+
+/// A request that waits this long for memory gives up what it has, so that others can go on.
+pub const REQUEST_MEMORY_WAIT: Duration = Duration::from_secs(10);
+
 /// Open connections in all: each holds a file descriptor and a few kilobytes.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
@@ -109,6 +118,7 @@ pub const PRODUCER_ID_BLOCK: i64 = 1_000;
 /// Bytes that one read of `__consumer_offsets` takes at the start.
 pub const OFFSETS_READ_BYTES: usize = 1024 * 1024;
 
+const _: () = assert!(REQUEST_MEMORY_BYTES_MAX >= 2 * kafka_wire::frame::REQUEST_BYTES_MAX);
 const _: () = assert!(READ_STEP_BYTES < kafka_wire::frame::REQUEST_BYTES_MAX);
 const _: () = assert!(MEMBER_METADATA_BYTES_MAX < GROUP_RECORD_BYTES_MAX);
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX <= PARTITIONS_MAX);

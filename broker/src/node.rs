@@ -12,6 +12,7 @@ use crate::counters::Counters;
 use crate::group::{Coordinator, OFFSETS_TOPIC};
 use crate::limits;
 use crate::log::{CreateTopicError, DataDirectory, DeleteTopicError, Partition, PartitionError, Topic, TopicConfig};
+use crate::memory::RequestMemory;
 use crate::producer_ids::ProducerIds;
 use crate::security::Security;
 use crate::warnings::Warnings;
@@ -22,6 +23,7 @@ pub(crate) struct Node {
     pub log: Arc<DataDirectory>,
     pub groups: Arc<Coordinator>,
     pub producer_ids: ProducerIds,
+    pub request_memory: RequestMemory,
     pub fetch_sessions: FetchSessions,
     pub counters: Counters,
     pub addresses: Addresses,

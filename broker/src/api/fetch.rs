@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Call;
+use crate::connection::Piece;
 use crate::limits;
 use crate::log::{Partition, ReadError, ReadRange, Topic};
 use crate::node::{Node, check_leader_epoch, unusable};
@@ -31,7 +32,7 @@ const TOPIC_IDS: i16 = 13;
 const READ_COMMITTED: i8 = 1;
 
 /// The response frame in pieces. `None`: the request asks for more than a request may.
-pub async fn handle(node: &Arc<Node>, call: &Call, mut request: FetchRequest) -> Option<Vec<Bytes>> {
+pub async fn handle(node: &Arc<Node>, call: &Call, mut request: FetchRequest) -> Option<Vec<Piece>> {
     if request.topics.iter().map(|topic| topic.partitions.len()).sum::<usize>() > limits::PARTITIONS_PER_REQUEST_MAX {
         return None;
     }
@@ -51,7 +52,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, mut request: FetchRequest) ->
         let found = find_all(&wanted, &request);
         let final_answer = found.has_error || found.bytes >= min_bytes;
         if final_answer || Instant::now() >= deadline || node.stop.is_cancelled() {
-            let mut topics = found.read().await?;
+            let mut topics = found.read();
             if context.session_id != session::NO_SESSION {
                 for topic in &mut topics {
                     let place = (topic.name.as_str(), topic.id);
@@ -134,29 +135,26 @@ fn find_all(wanted: &[Wanted], request: &FetchRequest) -> Found {
 }
 
 impl Found {
-    /// Reads the records. `None`: the thread that read is gone, as while the process ends.
-    async fn read(self) -> Option<Vec<FetchedTopic>> {
-        // A little from the end of the log is in the page cache; much, or old, may wait for the disk.
-        if self.bytes <= limits::FETCH_INLINE_BYTES_MAX {
-            return Some(self.read_blocking());
-        }
-        tokio::task::spawn_blocking(|| self.read_blocking()).await.ok()
-    }
-
-    fn read_blocking(self) -> Vec<FetchedTopic> {
-        let read = |(mut head, range): (PartitionData, ReadRange)| {
+    /// The records, for the answer: a little is read at once, since a copy costs less than a system call for each
+    /// partition; much stays in its file until it is sent.
+    fn read(self) -> Vec<FetchedTopic> {
+        let inline = self.bytes <= limits::FETCH_INLINE_BYTES_MAX;
+        let fetched = |(mut head, range): (PartitionData, ReadRange)| {
+            if !inline && range.file().is_some() {
+                return FetchedPartition { head, records: Piece::File(range) };
+            }
             let records = range.read().unwrap_or_else(|error| {
                 tracing::error!("{}", traced(&error));
                 head.error_code = ResponseError::KafkaStorageError.code();
                 Bytes::new()
             });
-            FetchedPartition { head, records }
+            FetchedPartition { head, records: records.into() }
         };
         (self.topics.into_iter())
             .map(|topic| FetchedTopic {
                 name: topic.name,
                 id: topic.id,
-                partitions: topic.partitions.into_iter().map(read).collect(),
+                partitions: topic.partitions.into_iter().map(fetched).collect(),
             })
             .collect()
     }

@@ -54,7 +54,7 @@ use std::sync::Arc;
 
 pub(crate) use fetch::FetchSessions;
 
-use crate::connection::{Answer, Pending, Turn};
+use crate::connection::{Answer, Pending, Piece, Turn};
 use crate::node::Node;
 use crate::security::rights::Rights;
 use crate::security::sasl::Authentication;
@@ -249,7 +249,7 @@ fn answer<T: Encodable>(call: &Call, response: &T) -> Turn {
         tracing::error!(api = ?call.key, version = call.version, "an answer does not fit the version that was asked for");
         return Turn::Close("its request cannot be answered in this version");
     }
-    framed([buffer.freeze()])
+    framed([buffer.freeze().into()])
 }
 
 /// The connection ends behind this answer.
@@ -260,6 +260,6 @@ fn last_answer<T: Encodable>(call: &Call, response: &T, reason: String) -> Turn 
     }
 }
 
-fn framed(pieces: impl IntoIterator<Item = Bytes>) -> Turn {
+fn framed(pieces: impl IntoIterator<Item = Piece>) -> Turn {
     Answer::frame(pieces).map_or(Turn::Close("its answer would be too long"), Turn::Answer)
 }

@@ -63,6 +63,16 @@ impl ReadRange {
         self.file.as_deref().and_then(DiskFile::as_file)
     }
 
+    /// The same bytes in parts of at most `bytes_max`.
+    pub fn parts(&self, bytes_max: usize) -> impl Iterator<Item = Self> + use<> {
+        let (file, position, bytes) = (self.file.clone(), self.position, self.bytes);
+        (0..bytes).step_by(bytes_max).map(move |at| Self {
+            file: file.clone(),
+            position: position + at as u64,
+            bytes: bytes_max.min(bytes - at),
+        })
+    }
+
     /// Reads the batches into memory. This blocks: for a copy out of the page cache, as a rule, which is why it may be
     /// called from a task; a cold read waits for the disk.
     pub fn read(&self) -> Result<Bytes, ReadError> {

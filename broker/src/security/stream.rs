@@ -1,12 +1,24 @@
 //! A client's stream of bytes, in the clear or within TLS.
 
+use rustix::fs::sendfile;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_rustls::server::TlsStream;
+
+use crate::log::ReadRange;
+
+/// Bytes of a file that are sent at once, away from the threads that serve: a cold page waits for the disk.
+const CHUNK_BYTES: usize = 1024 * 1024;
+/// Bytes that are sent on a serving thread where the socket had no room a moment ago.
+const PROBE_BYTES: usize = 64 * 1024;
+/// Bytes that are in memory at a time where they have to be encrypted.
+const TLS_CHUNK_BYTES: usize = 256 * 1024;
 
 pub(crate) enum Reader {
     Plain(OwnedReadHalf),
@@ -26,6 +38,54 @@ pub(crate) fn plain(stream: TcpStream) -> (Reader, Writer) {
 pub(crate) fn tls(stream: TlsStream<TcpStream>) -> (Reader, Writer) {
     let (reader, writer) = split(stream);
     (Reader::Tls(reader), Writer::Tls(writer))
+}
+
+impl Writer {
+    /// Sends batches from their file: in the clear by the kernel, from the page cache to the socket.
+    pub async fn send_file(&mut self, range: ReadRange) -> io::Result<()> {
+        match self {
+            Self::Plain(half) if range.file().is_some() => send_by_kernel(half.as_ref(), &range).await,
+            _ => {
+                for part in range.parts(TLS_CHUNK_BYTES) {
+                    let read = tokio::task::spawn_blocking(move || part.read()).await.map_err(io::Error::other)?;
+                    self.write_all(&read.map_err(io::Error::other)?).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn send_by_kernel(stream: &TcpStream, range: &ReadRange) -> io::Result<()> {
+    let socket = Arc::new(rustix::io::dup(stream.as_fd())?);
+    let (mut position, end) = (range.position(), range.position() + range.len() as u64);
+    while position < end {
+        stream.writable().await?;
+        let left = usize::try_from(end - position).unwrap_or(usize::MAX);
+        let (to, from, start) = (Arc::clone(&socket), range.clone(), position);
+        let sent = tokio::task::spawn_blocking(move || send(&*to, &from, start, left.min(CHUNK_BYTES)));
+        let sent = match sent.await.map_err(io::Error::other)? {
+            // Asked once more within the readiness of the socket, so that waiting for it cannot miss its end.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let again = || send(&*socket, range, position, left.min(PROBE_BYTES));
+                match stream.try_io(Interest::WRITABLE, again) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    sent => sent?,
+                }
+            }
+            sent => sent?,
+        };
+        if sent == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a segment ends before its batches do"));
+        }
+        position += sent as u64;
+    }
+    Ok(())
+}
+
+fn send(socket: &impl AsFd, range: &ReadRange, mut position: u64, count: usize) -> io::Result<usize> {
+    let file = range.file().ok_or(io::ErrorKind::Unsupported)?;
+    Ok(sendfile(socket, file, Some(&mut position), count)?)
 }
 
 impl AsyncRead for Reader {

@@ -2,5 +2,6 @@
 
 mod client;
 mod connections;
+mod frames;
 mod groups;
 mod records;

@@ -6,23 +6,23 @@ use kafka_wire::protocol::protocol::Encodable;
 use uuid::Uuid;
 
 use super::super::{Call, header};
+use crate::connection::Piece;
 
 /// Messages have compact lengths and tagged fields from here on (KIP-482).
 const FLEXIBLE: i16 = 12;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct FetchedTopic {
     pub name: String,
     pub id: Uuid,
     pub partitions: Vec<FetchedPartition>,
 }
 
-#[derive(Debug)]
 pub(super) struct FetchedPartition {
     /// Everything but the records.
     pub head: PartitionData,
     /// Whole batches, or nothing.
-    pub records: Bytes,
+    pub records: Piece,
 }
 
 /// The frame's pieces, without its length. `None`: a field does not fit the version, which is a bug.
@@ -31,7 +31,7 @@ pub(super) fn response_pieces(
     error_code: i16,
     session_id: i32,
     topics: &[FetchedTopic],
-) -> Option<Vec<Bytes>> {
+) -> Option<Vec<Piece>> {
     let version = call.version;
     let flexible = version >= FLEXIBLE;
     let mut pieces = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn response_pieces(
         }
         put_count(&mut out, topic.partitions.len(), flexible)?;
         for partition in &topic.partitions {
-            if partition.records.is_empty() {
+            if partition.records.len() == 0 {
                 // Not null: Kafka always sends a length here, and clients count on it.
                 partition.head.clone().with_records(Some(Bytes::new())).encode(&mut out, version).ok()?;
                 continue;
@@ -66,14 +66,14 @@ pub(super) fn response_pieces(
             let null_bytes = if flexible { 2 } else { 4 };
             out.truncate(out.len() - null_bytes);
             put_count(&mut out, partition.records.len(), flexible)?;
-            pieces.push(out.split().freeze());
+            pieces.push(out.split().freeze().into());
             pieces.push(partition.records.clone());
             put_no_tags(&mut out, flexible);
         }
         put_no_tags(&mut out, flexible);
     }
     put_no_tags(&mut out, flexible);
-    pieces.push(out.freeze());
+    pieces.push(out.freeze().into());
     Some(pieces)
 }
 
@@ -107,6 +107,13 @@ mod tests {
     use kafka_wire::protocol::messages::{ApiKey, FetchResponse, TopicName};
     use kafka_wire::protocol::protocol::StrBytes;
 
+    fn bytes(piece: &Piece) -> Bytes {
+        match piece {
+            Piece::Bytes(bytes) => bytes.clone(),
+            Piece::File(_) => unreachable!("made of bytes below"),
+        }
+    }
+
     #[test]
     fn the_pieces_are_what_the_whole_message_would_be() {
         let at = std::net::SocketAddr::from(([127, 0, 0, 1], 9092));
@@ -121,7 +128,7 @@ mod tests {
                     .with_high_watermark(9)
                     .with_last_stable_offset(9)
                     .with_aborted_transactions(Some(Vec::new())),
-                records: Bytes::from_static(records),
+                records: Bytes::from_static(records).into(),
             };
             let topic = |name: &str, partitions| FetchedTopic {
                 name: name.to_owned(),
@@ -144,7 +151,7 @@ mod tests {
                                 topic
                                     .partitions
                                     .iter()
-                                    .map(|one| one.head.clone().with_records(Some(one.records.clone())))
+                                    .map(|one| one.head.clone().with_records(Some(bytes(&one.records))))
                                     .collect(),
                             )
                     })
@@ -154,7 +161,7 @@ mod tests {
             header(&call, &mut whole).expect("a header");
             expect.encode(&mut whole, version).expect("a response");
             let pieces = response_pieces(&call, 0, 7, &topics).expect("a response");
-            assert_eq!(pieces.concat(), whole, "version {version}");
+            assert_eq!(pieces.iter().map(bytes).collect::<Vec<_>>().concat(), whole, "version {version}");
         }
     }
 }
