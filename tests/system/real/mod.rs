@@ -2,6 +2,7 @@
 
 mod kafka;
 mod kafka_node;
+mod kafka_python;
 mod kafka_tools;
 mod kcat;
 mod search;
@@ -9,6 +10,7 @@ mod search_node;
 
 pub use kafka::{kafka, kafka_tool};
 pub use kafka_node::KafkaNode;
+pub use kafka_python::kafka_python;
 pub use kafka_tools::KafkaTools;
 pub use kcat::kcat;
 pub use search::{SearchServer, elasticsearch, opensearch};
@@ -38,7 +40,7 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// Says why a test cannot run here, if it cannot.
-fn need(what: &str, probe: &mut Command) -> anyhow::Result<()> {
+pub fn need(what: &str, probe: &mut Command) -> anyhow::Result<()> {
     match probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status() {
         Ok(status) if status.success() => Ok(()),
         _ => Err(Skipped { reason: format!("needs {what}") }.into()),

@@ -3,11 +3,14 @@
 mod agent;
 mod apart;
 mod bad_input;
+mod broker_kill;
 mod clients;
 mod crash;
 mod kafka_tools;
 mod kill;
+mod matrix;
 mod refusals;
+mod secured;
 mod setup;
 mod tool_calls;
 mod up;
@@ -48,6 +51,13 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
         tests!(kafka_tools: console, apache_kafka_console, dump_log_segments),
+        tests!(broker_kill: four_producers),
+        tests!(matrix: java, apache_kafka_java, python, apache_kafka_python, own, apache_kafka_own),
+        tests!(
+            secured: java_client,
+            agent_and_worker,
+            in_the_clear,
+        ),
         tests!(tool_calls: our_broker, apache_kafka),
         tests!(yardstick: oracle, clf_times, writing, real_servers_answer),
     ]

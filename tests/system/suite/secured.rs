@@ -1,0 +1,212 @@
+//! TLS, passwords and rights: on our broker with clients of others, and our agent and worker on a secured Apache Kafka.
+
+use crate::harness::destination::Destination;
+use crate::harness::lines::Stream;
+use crate::harness::log_file::LogFile;
+use crate::harness::process::Process;
+use crate::harness::scene::Scene;
+use crate::harness::{ports, sluice, topic, wait};
+use crate::real::{self, KafkaTools};
+use anyhow::{Context, ensure};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const LINES: u64 = 500;
+const DELIVERY: Duration = Duration::from_secs(60);
+const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+
+/// Certificates of one test: a root, a broker's and a client's.
+struct Certificates<'a> {
+    scene: &'a Scene,
+}
+
+impl<'a> Certificates<'a> {
+    fn make(scene: &'a Scene) -> anyhow::Result<Self> {
+        let certificates = Self { scene };
+        scene.file("names", "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
+        certificates.openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-subj",
+            "/CN=sluice test",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        ])?;
+        certificates.issue("broker")?;
+        certificates.issue("client")?;
+        Ok(certificates)
+    }
+
+    /// Makes `name.pem` and `name.key`.
+    fn issue(&self, name: &str) -> anyhow::Result<()> {
+        let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
+        let subject = format!("/CN={name}");
+        self.openssl(&[
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-keyout",
+            &key,
+            "-out",
+            &request,
+            "-subj",
+            &subject,
+        ])?;
+        self.openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-out",
+            &certificate,
+            "-extfile",
+            "names",
+        ])
+    }
+
+    fn openssl(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        real::need("openssl", Command::new("openssl").arg("version"))?;
+        let output = Command::new("openssl").args(arguments).current_dir(self.scene.folder()).output()?;
+        ensure!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.scene.path(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+}
+
+/// Our broker with a listener for users, one for owners of a certificate, and one in the clear to look in.
+fn secured_broker(scene: &Scene, users: &str) -> anyhow::Result<(Process, [String; 3])> {
+    let [plain, sasl, tls] = [(); 3].map(|()| ports::free_address());
+    scene.file("users.yaml", users);
+    let status = ports::free_address();
+    scene.file(
+        "broker.yaml",
+        format!(
+            "broker:\n  listen: [\"{plain}\", \"SASL_SSL://{sasl}\", \"SSL://{tls}\"]\n  data: broker-data\n  \
+               status_listen: \"{status}\"\n  users: users.yaml\n  tls: {{certificate: broker.pem, key: broker.key}}\n"
+        ),
+    );
+    let mut process = scene.start("broker", sluice::command(["broker", "--config", "broker.yaml"]));
+    sluice::wait_for_broker(&mut process, &plain)?;
+    Ok((process, [plain, sasl, tls]))
+}
+
+/// Kafka's own tools, through TLS and SCRAM; and without a word of Kafka's protocol to who shows no user.
+pub fn java_client(scene: &Scene) -> anyhow::Result<()> {
+    let certificates = Certificates::make(scene)?;
+    let (_broker, [_, sasl, tls]) = secured_broker(scene, "ops: {password: o-secret, admin: true}\n")?;
+    let trust = format!("ssl.truststore.type=PEM\nssl.truststore.location={}\n", certificates.text("ca.pem"));
+    let user = "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+                username=\"ops\" password=\"o-secret\";\n";
+    scene.file("sasl.properties", format!("security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n{trust}{user}"));
+    scene.file("tls.properties", format!("security.protocol=SSL\n{trust}"));
+    let mut tools = KafkaTools::start()?;
+    for (broker, properties, name) in [(&sasl, "sasl.properties", "by-user"), (&tls, "tls.properties", "by-tls")] {
+        let properties = certificates.text(properties);
+        let topics = "org.apache.kafka.tools.TopicCommand";
+        let common = ["--bootstrap-server", broker, "--command-config", &properties];
+        let created = tools.run(topics, &[&common[..], &["--create", "--topic", name]].concat(), "")?;
+        ensure!(created.code == 0, "{name}: {created:?}");
+        let producer = ["--bootstrap-server", broker, "--producer.config", &properties, "--topic", name];
+        let produced = tools.run("org.apache.kafka.tools.ConsoleProducer", &producer, "one\ntwo\n")?;
+        ensure!(produced.code == 0, "{name}: {produced:?}");
+        let consumer = ["--bootstrap-server", broker, "--consumer.config", &properties, "--topic", name];
+        let until = ["--from-beginning", "--max-messages", "2", "--timeout-ms", "60000"];
+        let class = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+        let consumed = tools.run(class, &[&consumer[..], &until].concat(), "")?;
+        ensure!(consumed.stdout.contains("one") && consumed.stdout.contains("two"), "{name}: {consumed:?}");
+    }
+    Ok(())
+}
+
+/// A listener in the clear that others reach needs a word.
+pub fn in_the_clear(scene: &Scene) -> anyhow::Result<()> {
+    let address = format!("0.0.0.0:{}", ports::free());
+    let arguments = ["broker", "--listen", &address, "--data", "data", "--status-listen", &ports::free_address()];
+    let refused = scene.start("refused", sluice::command(arguments));
+    let log = refused.stderr_path().clone();
+    let ended = refused.wait(DELIVERY)?;
+    let said = std::fs::read_to_string(log)?;
+    ensure!(!ended.success() && said.contains("in the clear") && said.contains("--insecure"), "{ended}: {said}");
+    let mut allowed = scene.start("allowed", sluice::command([&arguments[..], &["--insecure"]].concat()));
+    sluice::wait_for_broker(&mut allowed, &address.replace("0.0.0.0", "127.0.0.1"))
+}
+
+/// Agent and worker on our broker, which wants a user of each.
+pub fn agent_and_worker(scene: &Scene) -> anyhow::Result<()> {
+    Certificates::make(scene)?;
+    let users =
+        "agent: {password: a-secret, write: [logs]}\nworker: {password: w-secret, read: [logs], write: [logs]}\n";
+    let (_broker, [plain, sasl, _]) = secured_broker(scene, users)?;
+    for (number, mechanism) in MECHANISMS.into_iter().enumerate() {
+        ship_and_deliver(scene, &plain, &sasl, &format!("logs-{number}"), mechanism, "")?;
+    }
+    Ok(())
+}
+
+/// The agent ships a file to `topic` through the listener at `sasl`, and a worker delivers it from there.
+fn ship_and_deliver(
+    scene: &Scene,
+    plain: &str,
+    sasl: &str,
+    topic: &str,
+    mechanism: &str,
+    certificate: &str,
+) -> anyhow::Result<()> {
+    let destination = Destination::stand_in();
+    let path = scene.path(&format!("{topic}.log"));
+    let mut file = LogFile::create(path.clone(), Stream::new(0, 1))?;
+    file.write(LINES)?;
+    topic::create(plain, topic, 2, &[])?;
+    let tls = format!("broker_tls: {{ca: ca.pem{certificate}}}");
+    let user = |name: &str, secret: &str| format!("sasl: {{mechanism: {mechanism}, user: {name}, password: {secret}}}");
+    let [of_agent, of_worker] = [(); 2].map(|()| ports::free_address());
+    let config = format!(
+        "agent:\n  broker: {sasl}\n  {tls}\n  {}\n  topic: {topic}\n  checkpoints: checkpoints-{topic}\n  \
+           status_listen: \"{of_agent}\"\n\
+         worker:\n  broker: {sasl}\n  {tls}\n  {}\n  topics: [{topic}]\n  group: {topic}\n  \
+           status_listen: \"{of_worker}\"\n  elasticsearch: {{urls: [\"{}\"]}}\n",
+        user("agent", "a-secret"),
+        user("worker", "w-secret"),
+        destination.url()
+    );
+    let config = scene.file(&format!("{topic}.yaml"), config).to_string_lossy().into_owned();
+    let ship = ["agent", "--config", &config, "--once", &path.to_string_lossy()].map(str::to_owned);
+    let agent = scene.start(&format!("agent-{topic}"), sluice::command(ship));
+    let log = agent.stderr_path().clone();
+    let ended = agent.wait(DELIVERY)?;
+    ensure!(ended.success(), "the agent with {mechanism}: {ended}\n{}", std::fs::read_to_string(log)?);
+    let count = || topic::count(plain, topic);
+    wait::until_equal(&format!("records of {topic}"), DELIVERY, LINES, count)?;
+    let worker = scene.start(&format!("worker-{topic}"), sluice::command(["worker", "--config", &config]));
+    destination.wait(LINES, DELIVERY).with_context(|| format!("the worker with {mechanism}: {}", worker.stderr()))?;
+    Ok(())
+}
