@@ -1,9 +1,12 @@
 //! The command line: what can be typed, before it is checked against the config file.
 
+use crate::config::{FileSection, KafkaSection, OutputSection};
 use broker::Listener;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kafka_client::Skip;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Log files into documents, through Kafka's wire protocol.
 #[derive(Debug, Parser)]
@@ -30,6 +33,8 @@ pub enum Command {
     /// Prepare Elasticsearch or OpenSearch for the worker: index template, lifecycle policy, and objects for Kibana. Doing it
     /// again is without harm, and what somebody has changed there is left alone.
     Setup(SetupArgs),
+    /// The dead letters: records whose documents were rejected.
+    Dead(DeadArgs),
     /// Try ingest pipelines without a broker.
     #[command(subcommand)]
     Pipeline(PipelineCommand),
@@ -194,6 +199,14 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "NAME")]
     pub index: Option<String>,
 
+    /// Where documents go instead of Elasticsearch: stdout, file:PATH or kafka:TOPIC.
+    #[arg(long, value_name = "WHERE", conflicts_with = "elasticsearch")]
+    pub output: Option<Output>,
+
+    /// Leave out these records where their batch is damaged, as the worker's alarm says; may be repeated.
+    #[arg(long, value_name = "TOPIC:PARTITION:FIRST-LAST")]
+    pub skip_damaged: Vec<Skip>,
+
     #[command(flatten)]
     pub status: StatusArgs,
 }
@@ -230,8 +243,156 @@ pub struct SetupArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct DeadArgs {
+    #[command(subcommand)]
+    pub command: DeadCommand,
+
+    /// Broker that has the topics [default: 127.0.0.1:9092].
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    pub broker: Vec<String>,
+
+    /// Topic whose dead letters are meant, or their own topic [default: logs].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub topic: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadCommand {
+    /// List dead letters, a line each: place, time, source, status, type, index, reason.
+    List {
+        #[command(flatten)]
+        filter: DeadFilter,
+
+        /// At most so many.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+
+        /// Also those that were sent back or dropped, and repetitions.
+        #[arg(long)]
+        all: bool,
+
+        /// An object of JSON each, with the whole record.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one dead letter with all that is in it.
+    Show {
+        /// Its place, as `list` says it.
+        #[arg(value_name = "PARTITION:OFFSET")]
+        place: Place,
+
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send dead letters back to the topic that they came from, as the records that they were.
+    Replay {
+        #[command(flatten)]
+        filter: DeadFilter,
+
+        /// At most so many.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+
+        /// Only say how many.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Drop dead letters for good.
+    Drop {
+        #[command(flatten)]
+        filter: DeadFilter,
+
+        /// All of them.
+        #[arg(long)]
+        all: bool,
+
+        /// Only say how many.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Which dead letters are meant; without any of these, all.
+#[derive(Debug, Args)]
+pub struct DeadFilter {
+    /// Elasticsearch's error type, such as document_parsing_exception.
+    #[arg(long, value_name = "TYPE")]
+    pub r#type: Option<String>,
+
+    /// HTTP status of the rejection.
+    #[arg(long, value_name = "N")]
+    pub status: Option<u16>,
+
+    /// A part of the reason.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+
+    /// A part of the index's name.
+    #[arg(long, value_name = "TEXT")]
+    pub index: Option<String>,
+
+    /// Rejected since this time, or so long ago: 2026-11-28T07:00:00Z, 90m, 2h, 3d.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
+    /// Rejected before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+/// A place in a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub partition: i32,
+    pub offset: i64,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (partition, offset) = text.split_once(':')?;
+            Some(Self { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+        };
+        read().ok_or_else(|| format!("got {text:?}; want PARTITION:OFFSET, such as 0:42"))
+    }
+}
+
+/// A far end that is not Elasticsearch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    Stdout,
+    File(PathBuf),
+    Kafka(String),
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "stdout" => Ok(Self::Stdout),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.into())),
+            _ => Err(format!("got {text:?}; want stdout, file:PATH or kafka:TOPIC")),
+        }
+    }
+}
+
+impl std::convert::From<Output> for OutputSection {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Stdout => Self::Stdout,
+            Output::File(path) => Self::File(FileSection { path, rotate_bytes: None, rotate_keep: None }),
+            Output::Kafka(topic) => Self::Kafka(KafkaSection { topic, broker: None, compression: None }),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Address of /health, /metrics and /files [default: port 9600 (up), 9601 (broker), 9602 (agent), 9603 (worker)].
+    /// Address of /health, /metrics, /files and /partitions [default: port 9600 (up), 9601 (broker), 9602 (agent), 9603 (worker)].
     #[arg(long, value_name = "HOST:PORT")]
     pub status_listen: Option<SocketAddr>,
 }

@@ -14,7 +14,7 @@ mod status;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use command::{agent, broker, pipeline, setup, up, worker};
+use command::{agent, broker, dead, pipeline, setup, up, worker};
 use failure::Failure;
 use screen::Screen;
 use std::process::ExitCode;
@@ -53,6 +53,7 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
             Command::Agent(args) => agent::run(args, config, screen).await,
             Command::Worker(args) => worker::run(args, config, screen).await,
             Command::Setup(args) => setup::run(args, config).await,
+            Command::Dead(args) => dead::run(args, config).await,
             Command::Pipeline(_) => unreachable!("handled above"),
         }
     });
@@ -74,7 +75,7 @@ fn raise_open_files_limit() {
 /// Traces go to standard error, above the live line. `SLUICE_LOG` takes a filter such as `info` or `agent=debug`.
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
-        Command::Up(_) | Command::Setup(_) | Command::Pipeline(_) => "warn",
+        Command::Up(_) | Command::Setup(_) | Command::Pipeline(_) | Command::Dead(_) => "warn",
         Command::Agent(ref args) if args.dry_run || args.command.is_some() => "warn",
         Command::Broker(_) | Command::Agent(_) | Command::Worker(_) => "info",
     };

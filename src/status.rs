@@ -13,10 +13,13 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use pipelines::worker::{PartitionState, Worker};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What is not in order right now, a sentence each; empty means ready. The loop that runs the parts writes it.
 pub type Problems = tokio::sync::watch::Receiver<Vec<String>>;
@@ -30,6 +33,38 @@ pub struct StatusListener {
     address: SocketAddr,
     /// Where the files are known; `None`: in a process without agent.
     observer: Option<Observer>,
+    /// `None`: in a process without worker.
+    worker: Option<watch::Receiver<WorkerState>>,
+}
+
+/// How far a worker is; its form is that of the answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct WorkerState {
+    lag_records: u64,
+    /// Age of the oldest record that is not done.
+    lag_seconds: f64,
+    /// `null`: the backlog does not shrink.
+    seconds_left: Option<f64>,
+    done_per_second: f64,
+    produced_per_second: f64,
+    paused_partitions: usize,
+    #[serde(skip)]
+    partitions: Vec<PartitionState>,
+}
+
+impl WorkerState {
+    pub fn of(worker: &Worker) -> Self {
+        let (lag, partitions) = (worker.lag(), worker.partitions());
+        Self {
+            lag_records: lag.records,
+            lag_seconds: lag.seconds,
+            seconds_left: lag.seconds_left,
+            done_per_second: lag.done_per_second,
+            produced_per_second: lag.produced_per_second,
+            paused_partitions: partitions.iter().filter(|partition| partition.is_paused).count(),
+            partitions,
+        }
+    }
 }
 
 impl StatusListener {
@@ -52,12 +87,18 @@ impl StatusListener {
         }
         .with_context(|| format!("listen for health and metrics on {wanted}"))?;
         let address = listener.local_addr().context("read the address of the status server")?;
-        Ok(Self { listener, address, observer: None })
+        Ok(Self { listener, address, observer: None, worker: None })
     }
 
     /// Answers for the agent's files, too.
     pub fn with_files(mut self, observer: Observer) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// Tells how far the worker is, too.
+    pub fn with_worker(mut self, worker: watch::Receiver<WorkerState>) -> Self {
+        self.worker = Some(worker);
         self
     }
 
@@ -67,14 +108,15 @@ impl StatusListener {
 
     /// Answers from now on, until the runtime ends.
     pub fn serve(self, registry: Registry, problems: Problems) {
-        let (address, observer) = (self.address, self.observer);
-        let state = Status { registry: Arc::new(registry), problems, address, observer };
+        let Self { address, observer, worker, .. } = self;
+        let state = Status { registry: Arc::new(registry), problems, address, observer, worker };
         let router = Router::new()
             .route("/health", get(health))
             .route("/health/ready", get(health))
             .route("/health/live", get(|| async { "live\n" }))
             .route("/metrics", get(metrics))
             .route("/files", get(files))
+            .route("/partitions", get(partitions))
             .layer(middleware::from_fn_with_state(state.clone(), only_own_host))
             .with_state(state);
         tokio::spawn(async move {
@@ -91,6 +133,7 @@ struct Status {
     problems: Problems,
     address: SocketAddr,
     observer: Option<Observer>,
+    worker: Option<watch::Receiver<WorkerState>>,
 }
 
 async fn health(State(status): State<Status>) -> Response {
@@ -99,7 +142,10 @@ async fn health(State(status): State<Status>) -> Response {
         true => (StatusCode::OK, "ready"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
     };
-    let body = serde_json::json!({ "status": word, "problems": problems });
+    let mut body = serde_json::json!({ "status": word, "problems": problems });
+    if let Some(worker) = &status.worker {
+        body["worker"] = serde_json::json!(*worker.borrow());
+    }
     (code, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
@@ -121,6 +167,28 @@ async fn files(State(status): State<Status>) -> Response {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// The worker's partitions, one object each.
+async fn partitions(State(status): State<Status>) -> Response {
+    let Some(worker) = status.worker else {
+        return (StatusCode::NOT_FOUND, "no worker runs here\n").into_response();
+    };
+    let partitions: Vec<_> = worker
+        .borrow()
+        .partitions
+        .iter()
+        .map(|it| {
+            serde_json::json!({
+                "topic": &*it.topic, "partition": it.partition, "done": it.done, "committed": it.committed,
+                "high_watermark": it.high_watermark, "lag_records": it.lag_records,
+                "oldest": it.oldest_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|at| at.to_string()),
+                "paused": it.is_paused,
+            })
+        })
+        .collect();
+    let body = serde_json::Value::from(partitions);
+    ([(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
 async fn only_own_host(State(status): State<Status>, request: Request, next: Next) -> Response {

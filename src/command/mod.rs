@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod broker;
+pub mod dead;
 pub mod elasticsearch;
 mod format;
 mod instance;

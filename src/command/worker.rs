@@ -2,25 +2,27 @@
 
 use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
-use super::{DRAIN, TICK, brokers, comma_lists, elasticsearch, setup};
-use crate::cli::WorkerArgs;
+use super::{DRAIN, TICK, brokers, comma_list, comma_lists, elasticsearch, setup};
+use crate::cli::{Output, WorkerArgs};
 use crate::config::security;
-use crate::config::{ConfigFile, ElasticsearchSection, WorkerSection};
+use crate::config::{ConfigFile, ElasticsearchSection, FileSection, KafkaSection, OutputSection, WorkerSection};
 use crate::failure::Failure;
 use crate::files;
-use crate::output::StandardOutput;
+use crate::output::{self, FileOutput, Rotation, StandardOutput, TopicOutput};
+use crate::progress;
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
-use crate::status::StatusListener;
+use crate::status::{StatusListener, WorkerState};
 use anyhow::Context;
 use kafka_client::{Client, ClientConfig};
 use pipelines::pipeline::Pipeline;
 use pipelines::sink::Sink;
-use pipelines::worker::{Choice, Config, IndexPattern, Progress, Worker};
+use pipelines::worker::{Choice, Config, IndexPattern, Lag, MEMORY_BYTES_MIN, Progress, Worker};
 use prometheus_client::registry::Registry;
 use sink_elasticsearch::{ConfigError, ElasticsearchSink};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 const STATUS_PORT: u16 = 9603;
 /// Consumer group when nothing else is said.
 const GROUP_DEFAULT: &str = "sluice";
+/// Renamed output files that are kept when nothing else is said.
+const ROTATE_KEEP: u32 = 5;
+const COMPRESSION_DEFAULT: &str = "lz4";
 /// What `sluice.yaml` calls the ready-made pipeline for a record's dataset.
 const DETECT: &str = "detect";
 
@@ -44,16 +49,19 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
         section.topics = Some(args.topic);
     }
     let brokers = brokers(&args.broker, section.broker.as_deref());
-    let checked = checked(&section, config.host_name, brokers)?;
+    let mut checked = checked(&section, config.host_name, brokers.clone())?;
+    checked.config.skips = args.skip_damaged;
+    let drain = drain(&section);
 
     let mut registry = Registry::default();
-    let index = section.index.as_deref();
-    let (sink, description) = sink(section.elasticsearch, args.elasticsearch, index, screen, &stop, &mut registry)?;
+    let far = FarEnd { elasticsearch: args.elasticsearch, output: args.output, brokers };
+    let (sink, description) = sink(section, far, screen, &stop, &mut registry)?;
     let worker = Worker::start(checked.config, sink.clone(), &mut registry);
     tracing::info!("documents go to {description}");
     tracing::info!("health and metrics are on http://{}", status.address());
     let (problems, observed) = watch::channel(worker.problems());
-    status.serve(registry, observed);
+    let (states, looked_at) = watch::channel(WorkerState::of(&worker));
+    status.with_worker(looked_at).serve(registry, observed);
 
     let mut line = LiveLine::new(screen);
     let mut ticks = tokio::time::interval(TICK);
@@ -62,26 +70,55 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
             () = stop.cancelled() => break,
             _ = ticks.tick() => {
                 problems.send_replace([worker.problems(), sink.problems()].concat());
+                states.send_replace(WorkerState::of(&worker));
                 line.show(progress_line(&worker.progress()));
+                if worker.failure().is_some() {
+                    break;
+                }
             }
         }
     }
+    let failure = worker.failure();
     sink.flush().await;
-    let progress = worker.stop(DRAIN).await;
+    let progress = worker.stop(drain).await;
     drop(checked.instance);
     line.finish(&progress_line(&progress));
-    Ok(ExitCode::SUCCESS)
+    match failure {
+        // Whoever supervises this process starts another one.
+        Some(failure) => Err(anyhow::anyhow!(failure)),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// How long documents on their way may take at the end.
+pub fn drain(section: &WorkerSection) -> Duration {
+    section.drain_s.map_or(DRAIN, Duration::from_secs)
 }
 
 fn progress_line(progress: &Progress) -> String {
     format!(
-        "records read {} · documents delivered {} · already there {} · rejected {} · lag {} records",
+        "records read {} · documents delivered {} · already there {} · rejected {} · lag {}",
         files::count(progress.records_read),
         files::count(progress.documents_delivered),
         files::count(progress.already_there),
         files::count(progress.rejected),
-        files::count(progress.lag_records),
+        lag_text(&progress.lag),
     )
+}
+
+/// Records, seconds and the time that is left, for people.
+pub fn lag_text(lag: &Lag) -> String {
+    let mut text = format!("{} records", files::count(lag.records));
+    if lag.records > 0 {
+        if lag.seconds >= 1.0 {
+            text.push_str(&format!(", {}", progress::time(lag.seconds)));
+        }
+        match lag.seconds_left {
+            Some(left) => text.push_str(&format!(", {} left", progress::time(left))),
+            None => text.push_str(", not shrinking"),
+        }
+    }
+    text
 }
 
 /// A worker's checked config, and the name that it holds in its group.
@@ -112,6 +149,22 @@ pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<
     if let Some(index) = &section.index {
         config.settings.index = IndexPattern::parse(index).with_context(|| format!("worker.index {index:?}"))?;
     }
+    let settings = &mut config.settings;
+    if let Some(bytes) = section.memory_bytes_max {
+        if bytes < MEMORY_BYTES_MIN {
+            let message = format!("worker.memory_bytes_max is {bytes}; want at least {MEMORY_BYTES_MIN}");
+            return Err(Failure::new(message, "100663296 is the default").into());
+        }
+        settings.memory_bytes_max = bytes;
+    }
+    if let Some(offsets) = section.open_offsets_max {
+        if offsets < 1 {
+            let message = format!("worker.open_offsets_max is {offsets}; want at least 1");
+            return Err(Failure::new(message, "1000000 is the default").into());
+        }
+        settings.open_offsets_max = offsets;
+    }
+    settings.session_timeout = section.session_timeout_s.map_or(settings.session_timeout, Duration::from_secs);
     Ok(Checked { config, instance })
 }
 
@@ -122,24 +175,67 @@ fn choice(name: &str) -> anyhow::Result<Choice> {
     }
 }
 
-/// The far end: Elasticsearch where one is named, else standard output; and how it is called on the first screen.
+/// What the command line says about the far end, and where a topic is unless it says more.
+pub struct FarEnd {
+    pub elasticsearch: Vec<String>,
+    pub output: Option<Output>,
+    pub brokers: Vec<String>,
+}
+
+/// The far end: what the flags name, else what the section names, else standard output; and how it is called on the first
+/// screen.
 pub fn sink(
-    section: Option<ElasticsearchSection>,
-    urls: Vec<String>,
-    index: Option<&str>,
+    section: WorkerSection,
+    far: FarEnd,
     screen: &Screen,
     stop: &CancellationToken,
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<dyn Sink>, String)> {
-    let mut section = section.unwrap_or_default();
-    if !urls.is_empty() {
-        section.urls = comma_lists(&urls);
+    let mut servers = section.elasticsearch.unwrap_or_default();
+    if !far.elasticsearch.is_empty() {
+        servers.urls = comma_lists(&far.elasticsearch);
     }
-    if section.urls.is_empty() {
-        let output = StandardOutput::new(screen, stop.clone());
-        let description = output.describe().to_owned();
-        return Ok((output, description));
+    let named = far.output.map(OutputSection::from);
+    let output = match far.elasticsearch.is_empty() {
+        true => named.or(section.output),
+        false => named,
+    };
+    if output.is_some() && !far.elasticsearch.is_empty() {
+        return Err(
+            Failure::new("documents go either to --elasticsearch or to --output", "leave one of them out").into()
+        );
     }
+    match output {
+        None if servers.urls.is_empty() => standard_output(screen, stop),
+        None => elasticsearch_sink(servers, section.index.as_deref(), registry),
+        Some(OutputSection::Stdout) => standard_output(screen, stop),
+        Some(OutputSection::File(FileSection { path, rotate_bytes, rotate_keep })) => {
+            let keep = rotate_keep.unwrap_or(ROTATE_KEEP);
+            let rotation = rotate_bytes.map(|bytes_max| Rotation { bytes_max, keep });
+            Ok((FileOutput::open(&path, rotation)?, format!("file {}, as NDJSON", path.display())))
+        }
+        Some(OutputSection::Kafka(KafkaSection { topic, broker, compression })) => {
+            let brokers = broker.as_deref().map_or(far.brokers, comma_list);
+            let compression = output::compression(compression.as_deref().unwrap_or(COMPRESSION_DEFAULT))?;
+            let description = format!("topic {topic:?} at {}", brokers.join(","));
+            let mut client = ClientConfig::new(brokers);
+            client.security = security::checked("worker", section.broker_tls.as_ref(), section.sasl.as_ref())?;
+            Ok((TopicOutput::new(Client::new(client), &topic, compression), description))
+        }
+    }
+}
+
+fn standard_output(screen: &Screen, stop: &CancellationToken) -> anyhow::Result<(Arc<dyn Sink>, String)> {
+    let output = StandardOutput::new(screen, stop.clone());
+    let description = output.describe().to_owned();
+    Ok((output, description))
+}
+
+fn elasticsearch_sink(
+    section: ElasticsearchSection,
+    index: Option<&str>,
+    registry: &mut Registry,
+) -> anyhow::Result<(Arc<dyn Sink>, String)> {
     let config = elasticsearch::checked(&section)?;
     let sink = ElasticsearchSink::new(config, registry).map_err(|error| match error {
         ConfigError::NoUrl | ConfigError::Url { .. } => {

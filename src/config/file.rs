@@ -213,8 +213,53 @@ pub struct WorkerSection {
     pub pipelines: Option<BTreeMap<String, String>>,
     /// Index, in which `<dataset>`, `<yyyy.MM>` and `<yyyy.MM.dd>` are replaced.
     pub index: Option<String>,
+    /// Bytes of fetched record batches and of documents made from them, over all partitions.
+    pub memory_bytes_max: Option<usize>,
+    /// Offsets of a partition from the first that is not done to the last that was read.
+    pub open_offsets_max: Option<i64>,
+    /// Seconds without a heartbeat after which the partitions go to other members.
+    pub session_timeout_s: Option<u64>,
+    /// Seconds that documents on their way may take when the worker is told to end.
+    pub drain_s: Option<u64>,
     pub status_listen: Option<SocketAddr>,
+    /// Where documents go instead of Elasticsearch.
+    pub output: Option<OutputSection>,
     pub elasticsearch: Option<ElasticsearchSection>,
+}
+
+/// The other far ends.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputSection {
+    Stdout,
+    File(FileSection),
+    Kafka(KafkaSection),
+}
+
+/// A file of NDJSON.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSection {
+    pub path: PathBuf,
+    /// Bytes after which the file is renamed and a new one is begun [never].
+    #[serde(default)]
+    pub rotate_bytes: Option<u64>,
+    /// Renamed files that are kept.
+    #[serde(default)]
+    pub rotate_keep: Option<u32>,
+}
+
+/// A topic of parsed documents.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSection {
+    pub topic: String,
+    /// Brokers to start from [the worker's].
+    #[serde(default)]
+    pub broker: Option<String>,
+    /// none, gzip, snappy, lz4 or zstd.
+    #[serde(default)]
+    pub compression: Option<String>,
 }
 
 /// Where documents go.

@@ -10,8 +10,8 @@ pub mod security;
 pub use broker::BrokerTls;
 pub use broker::{BrokerSection, Durability};
 pub use file::{
-    AgentSection, BulkCompression, ConfigFile, ElasticsearchSection, Headers, Input, MultilineSection, Start,
-    SyslogProtocol, WorkerSection,
+    AgentSection, BulkCompression, ConfigFile, ElasticsearchSection, FileSection, Headers, Input, KafkaSection,
+    MultilineSection, OutputSection, Start, SyslogProtocol, WorkerSection,
 };
 pub use load::load;
 pub use secret::{expand, resolve};

@@ -38,7 +38,9 @@ pub use code::ErrorCode;
 pub use config::ClientConfig;
 pub use error::{ClientError, ConnectionError, chain};
 pub use fetch::{FetchLimits, Fetched};
-pub use group::{Assignor, CommitError, Event, GroupConfig, GroupConsumer, GroupError, OffsetReset};
+pub use group::{
+    Assignment, Assignor, CommitError, Event, GroupConfig, GroupConsumer, GroupError, OffsetReset, Skip, SkipError,
+};
 pub use metadata::{Leader, Metadata, Topic};
 pub use offsets::OffsetSpec;
 pub use producer::{Acknowledged, ProduceError, Producer, ProducerConfig, ProducerIdentity, Sequencer};

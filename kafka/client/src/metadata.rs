@@ -26,6 +26,8 @@ pub struct Metadata {
 /// What the brokers say about a topic.
 #[derive(Debug, Clone)]
 pub struct Topic {
+    /// Another one when the topic was deleted and made again; `None` from a broker before Kafka 2.8.
+    pub id: Option<[u8; 16]>,
     /// Why there are no partitions, such as `UNKNOWN_TOPIC_OR_PARTITION`.
     pub error: Option<ErrorCode>,
     /// Leader by partition; `None` while there is none.
@@ -40,8 +42,8 @@ pub struct Leader {
     pub epoch: i32,
 }
 
-/// Version 10 is the first with topic ids, which are not used here; 12 may ask by them alone.
-pub(crate) const METADATA_VERSION_MAX: i16 = 9;
+/// Version 10 is the first with topic ids, which are only taken note of; 12 may ask by them alone.
+pub(crate) const METADATA_VERSION_MAX: i16 = 12;
 
 impl Metadata {
     pub fn leader(&self, partition: &TopicPartition) -> Option<Leader> {
@@ -78,6 +80,7 @@ impl Topic {
         let leader = |node: i32, epoch| (node >= 0).then_some(Leader { node, epoch });
         let partitions = topic.partitions.iter();
         Self {
+            id: Some(topic.topic_id.into_bytes()).filter(|id| *id != [0; 16]),
             error: ErrorCode::from_wire(topic.error_code),
             partitions: partitions.map(|p| (p.partition_index, leader(p.leader_id.0, p.leader_epoch))).collect(),
         }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::create_topics_request::CreatableTopic;
-use kafka_wire::protocol::messages::{CreateTopicsRequest, TopicName};
+use kafka_wire::protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use kafka_wire::protocol::messages::{CreateTopicsRequest, DeleteRecordsRequest, TopicName};
 use kafka_wire::protocol::protocol::StrBytes;
 
 use crate::client::Client;
 use crate::code::ErrorCode;
 use crate::error::ClientError;
+use crate::topic_partition::TopicPartition;
 
 /// The cluster's default.
 const DEFAULT: i16 = -1;
@@ -72,6 +74,39 @@ impl Client {
             Some(code) if code.kind() == ResponseError::TopicAlreadyExists => Ok(()),
             Some(code) => {
                 Err(ClientError::refused(format!("create topic {topic:?}"), code, result.error_message.as_deref()))
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Deletes the records of a partition before `offset` (KIP-107); returns the new log start offset.
+    ///
+    /// # Errors
+    /// [`ClientError::Unsupported`]: the broker has no such API. The broker refuses this client, or the offset.
+    pub async fn delete_records(&self, partition: &TopicPartition, offset: i64) -> Result<i64, ClientError> {
+        self.retry_topic(&partition.topic, || self.delete_records_once(partition, offset)).await
+    }
+
+    async fn delete_records_once(&self, partition: &TopicPartition, offset: i64) -> Result<i64, ClientError> {
+        let before = DeleteRecordsPartition::default().with_partition_index(partition.partition).with_offset(offset);
+        let topic = DeleteRecordsTopic::default()
+            .with_name(TopicName(StrBytes::from_string(partition.topic.to_string())))
+            .with_partitions(vec![before]);
+        let request = DeleteRecordsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(milliseconds(self.config().request_timeout / 2));
+        let response = self.call_leader(partition, request).await?;
+        let answered = response.topics.iter().flat_map(|topic| &topic.partitions);
+        let answered = answered.into_iter().find(|answered| answered.partition_index == partition.partition);
+        let answered = answered.ok_or_else(|| ClientError::LeaderUnknown(partition.clone()))?;
+        match ErrorCode::from_wire(answered.error_code) {
+            None => Ok(answered.low_watermark),
+            Some(code) => {
+                if code.is_stale_metadata() {
+                    self.forget_leaders(&partition.topic);
+                }
+                Err(ClientError::refused(format!("delete records of {partition}"), code, None))
             }
         }
     }

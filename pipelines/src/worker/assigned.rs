@@ -1,75 +1,243 @@
 //! The partitions that are ours: how far each is done, what is open in it, and whether it is fetched.
+//!
+//! ```text
+//!  fetched ─▶ waiting ─▶ in making ─▶ made ─▶ delivered to the sink ─▶ done
+//!            └──────── stages, in order ─────┘└── in any order ──────────┘
+//! ```
 
+use super::lag::Times;
 use super::ledger::{Ledger, Span};
-use super::source::Source;
+use super::memory::Memory;
+use super::render::Rendered;
+use super::source::{Assignment, Source};
+use bytes::Bytes;
 use kafka_client::TopicPartition;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use tokio::task::AbortHandle;
 
-/// A partition may always have this much open, so that many partitions do not starve each other.
-const SHARE_BYTES_MIN: usize = 256 * 1024;
+/// Documents of a byte that was fetched, before anything is known about a partition: lines compress about fivefold, and
+/// a document is some three times its line.
+const DOCUMENT_BYTES_PER_FETCHED_BYTE: f64 = 16.0;
+/// Weight of the newest figure in the average.
+const NEWEST: f64 = 0.25;
 
 /// How far a partition is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Position {
     /// The next offset that is not done.
     pub done: i64,
     /// What the group has stored, as far as we know.
     pub committed: i64,
     pub high_watermark: i64,
+    /// When the oldest record was made that is not done; `None`: all is done.
+    pub oldest_ms: Option<i64>,
+    pub paused: bool,
+}
+
+impl Position {
+    pub fn lag_records(&self) -> u64 {
+        u64::try_from(self.high_watermark - self.done).unwrap_or_default()
+    }
+}
+
+/// Record batches on their way to documents.
+pub(crate) struct Stage {
+    pub span: Span,
+    pub batches: Bytes,
+    pub step: Step,
+}
+
+pub(crate) enum Step {
+    Waiting,
+    /// Documents are being made, which will take about so many bytes.
+    InMaking(usize),
+    Made(Box<Rendered>),
+}
+
+/// Documents that the sink has.
+struct Delivering {
+    fetched_bytes: usize,
+    document_bytes: usize,
+    task: AbortHandle,
 }
 
 /// One partition from its assignment to its end.
 pub(crate) struct Assigned {
     pub ledger: Ledger,
+    pub times: Times,
     pub committed: i64,
-    pub high_watermark: i64,
-    /// Tells units of an earlier assignment of the same partition from those of this one.
+    /// `None` before the broker has told it.
+    high_watermark: Option<i64>,
+    /// Tells work of an earlier assignment of the same partition from that of this one.
     pub life: u64,
-    open: HashMap<Span, (usize, AbortHandle)>,
-    open_bytes: usize,
+    pub topic_id: Option<[u8; 16]>,
+    pub stages: VecDeque<Stage>,
+    delivering: HashMap<Span, Delivering>,
+    /// What the stages and the sink hold.
+    fetched_bytes: usize,
+    document_bytes: usize,
+    documents_per_byte: f64,
     paused: bool,
 }
 
 impl Assigned {
-    pub fn new(position: i64, life: u64) -> Self {
+    pub fn new(assignment: &Assignment, life: u64) -> Self {
+        let position = assignment.position;
         Self {
             ledger: Ledger::new(position),
+            times: Times::default(),
             committed: position,
-            high_watermark: position,
+            high_watermark: None,
             life,
-            open: HashMap::new(),
-            open_bytes: 0,
+            topic_id: assignment.topic_id,
+            stages: VecDeque::new(),
+            delivering: HashMap::new(),
+            fetched_bytes: 0,
+            document_bytes: 0,
+            documents_per_byte: DOCUMENT_BYTES_PER_FETCHED_BYTE,
             paused: false,
         }
     }
 
-    pub fn opened(&mut self, span: Span, bytes: usize, task: AbortHandle) {
-        self.open_bytes += bytes;
-        self.open.insert(span, (bytes, task));
+    /// Records up to `high_watermark` can be read. Returns how many of them are new since the last time.
+    pub fn saw_high_watermark(&mut self, high_watermark: i64) -> u64 {
+        let before = self.high_watermark.unwrap_or(high_watermark);
+        self.high_watermark = Some(high_watermark.max(before));
+        u64::try_from(high_watermark - before).unwrap_or_default()
     }
 
-    pub fn finished(&mut self, span: Span) {
-        if let Some((bytes, _)) = self.open.remove(&span) {
-            self.open_bytes -= bytes;
-            self.ledger.finish(span);
+    /// Whole record batches that end before the offset `next` came in.
+    pub fn push(&mut self, next: i64, batches: Bytes, memory: &mut Memory) {
+        // Otherwise all of it was read before: a fetch begins with the whole batch that the position is in.
+        let Some(span) = self.ledger.open(next) else { return };
+        self.fetched_bytes += batches.len();
+        memory.fetched += batches.len();
+        self.stages.push_back(Stage { span, batches, step: Step::Waiting });
+    }
+
+    /// The stage of which documents are to be made next, and about how many bytes that will be.
+    pub fn next_stage(&self) -> Option<(Span, usize)> {
+        let stage = self.stages.iter().find(|stage| matches!(stage.step, Step::Waiting))?;
+        Some((stage.span, (stage.batches.len() as f64 * self.documents_per_byte) as usize))
+    }
+
+    /// Whether so many bytes of documents more are within what this partition may use.
+    pub fn may_make(&self, bytes: usize, memory: &Memory) -> bool {
+        memory.may_make(self.document_bytes, bytes)
+    }
+
+    /// Documents of the first waiting stage are being made, which takes about `bytes`.
+    pub fn begin_making(&mut self, bytes: usize, memory: &mut Memory) -> Option<(Span, Bytes)> {
+        let stage = self.stages.iter_mut().find(|stage| matches!(stage.step, Step::Waiting))?;
+        stage.step = Step::InMaking(bytes);
+        self.document_bytes += bytes;
+        memory.documents += bytes;
+        Some((stage.span, stage.batches.clone()))
+    }
+
+    /// The documents of `span` are there, or those of its beginning: the rest of it waits again.
+    pub fn made(&mut self, span: Span, rendered: Rendered, memory: &mut Memory) {
+        let Some(place) = self.stages.iter().position(|stage| stage.span.first == span.first) else { return };
+        let stage = &mut self.stages[place];
+        let Step::InMaking(expected) = stage.step else { return };
+        let bytes = rendered.bytes();
+        self.document_bytes = self.document_bytes + bytes - expected;
+        memory.documents = memory.documents + bytes - expected;
+        if rendered.next >= span.next {
+            let ratio = bytes as f64 / stage.batches.len().max(1) as f64;
+            self.documents_per_byte += (ratio - self.documents_per_byte) * NEWEST;
+            stage.step = Step::Made(Box::new(rendered));
+            return;
+        }
+        // Both halves look into the same batches, which are counted with the second one.
+        let rest = Span { first: rendered.next, next: span.next };
+        let batches = stage.batches.clone();
+        stage.span.next = rendered.next;
+        stage.step = Step::Made(Box::new(rendered));
+        let rest = Stage { span: rest, batches, step: Step::Waiting };
+        self.stages.insert(place + 1, rest);
+    }
+
+    /// The first stage, if its documents are there.
+    pub fn take_made(&mut self) -> Option<(Span, Bytes, Box<Rendered>)> {
+        if !matches!(self.stages.front()?.step, Step::Made(_)) {
+            return None;
+        }
+        let Stage { span, batches, step } = self.stages.pop_front()?;
+        match step {
+            Step::Made(rendered) => Some((span, batches, rendered)),
+            Step::Waiting | Step::InMaking(_) => None,
         }
     }
 
+    pub fn delivering(&mut self, span: Span, batches: &Bytes, document_bytes: usize, task: AbortHandle) {
+        // The rest of a divided stage has the same batches.
+        let is_divided = self.stages.front().is_some_and(|stage| stage.batches.as_ptr() == batches.as_ptr());
+        let fetched_bytes = if is_divided { 0 } else { batches.len() };
+        self.delivering.insert(span, Delivering { fetched_bytes, document_bytes, task });
+    }
+
+    /// Everything in `span` is done. Returns how many offsets more are done without a gap.
+    pub fn finished(&mut self, span: Span, memory: &mut Memory) -> u64 {
+        let Some(Delivering { fetched_bytes, document_bytes, .. }) = self.delivering.remove(&span) else { return 0 };
+        self.fetched_bytes -= fetched_bytes;
+        self.document_bytes -= document_bytes;
+        memory.fetched -= fetched_bytes;
+        memory.documents -= document_bytes;
+        self.finish(span)
+    }
+
+    /// Nothing is to be done about `span`.
+    pub fn finish(&mut self, span: Span) -> u64 {
+        let before = self.ledger.done();
+        self.ledger.finish(span);
+        self.times.done(self.ledger.done());
+        u64::try_from(self.ledger.done() - before).unwrap_or_default()
+    }
+
+    /// Nothing is on its way.
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty()
+        self.stages.is_empty() && self.delivering.is_empty()
+    }
+
+    /// Nothing is on its way under the pipelines of now: what waits may pass others.
+    pub fn is_between_pipelines(&self) -> bool {
+        self.delivering.is_empty() && self.stages.iter().all(|stage| matches!(stage.step, Step::Waiting))
+    }
+
+    /// Drops what nobody has begun to work on; it is not done, and never will be.
+    pub fn drop_waiting(&mut self, memory: &mut Memory) {
+        while let Some(Stage { step: Step::Waiting, .. }) = self.stages.back() {
+            let Some(stage) = self.stages.pop_back() else { return };
+            // The first half of a divided stage has the same batches, and counts them from now on.
+            if self.stages.back().is_none_or(|before| before.batches.as_ptr() != stage.batches.as_ptr()) {
+                self.fetched_bytes -= stage.batches.len();
+                memory.fetched -= stage.batches.len();
+            }
+        }
     }
 
     /// Stops whatever is open; none of it will count as done.
-    pub fn abandon(&mut self) {
-        for (_, (_, task)) in self.open.drain() {
+    pub fn abandon(&mut self, memory: &mut Memory) {
+        for (_, Delivering { task, .. }) in self.delivering.drain() {
             task.abort();
         }
-        self.open_bytes = 0;
+        self.stages.clear();
+        memory.fetched -= std::mem::take(&mut self.fetched_bytes);
+        memory.documents -= std::mem::take(&mut self.document_bytes);
     }
 
     fn position(&self) -> Position {
-        Position { done: self.ledger.done(), committed: self.committed, high_watermark: self.high_watermark }
+        let done = self.ledger.done();
+        let high_watermark = self.high_watermark.unwrap_or(done).max(done);
+        let is_behind = high_watermark > done;
+        Position {
+            done,
+            committed: self.committed,
+            high_watermark,
+            oldest_ms: if is_behind { self.times.oldest_ms() } else { None },
+            paused: self.paused,
+        }
     }
 }
 
@@ -80,14 +248,17 @@ pub(crate) struct Partitions {
 }
 
 impl Partitions {
-    /// Pauses the partitions whose share of `bytes_max` is used up, and resumes those that have worked off half of it.
-    pub fn balance(&mut self, bytes_max: usize, source: &impl Source) {
-        let share = (bytes_max / self.by_name.len().max(1)).max(SHARE_BYTES_MIN);
+    /// Pauses the partitions that have used up what they may, and resumes those that have worked off half of it.
+    pub fn balance(&mut self, memory: &Memory, open_offsets_max: i64, source: &impl Source) {
         for (name, assigned) in &mut self.by_name {
-            if !assigned.paused && assigned.open_bytes >= share {
-                source.pause(name);
-                assigned.paused = true;
-            } else if assigned.paused && assigned.open_bytes <= share / 2 {
+            let open_offsets = assigned.ledger.open_offsets();
+            if !assigned.paused {
+                if !memory.may_fetch(assigned.fetched_bytes) || open_offsets >= open_offsets_max {
+                    source.pause(name);
+                    assigned.paused = true;
+                }
+            } else if memory.may_fetch(assigned.fetched_bytes.saturating_mul(2)) && open_offsets <= open_offsets_max / 2
+            {
                 source.resume(name);
                 assigned.paused = false;
             }
@@ -100,10 +271,10 @@ impl Partitions {
         behind.map(|(name, assigned)| (name.clone(), assigned.ledger.done())).collect()
     }
 
-    /// The group has stored `offsets`.
-    pub fn committed(&mut self, offsets: &[(TopicPartition, i64)]) {
+    /// The group has stored `offsets` of assignments up to `life`.
+    pub fn committed(&mut self, offsets: &[(TopicPartition, i64)], life: u64) {
         for (name, offset) in offsets {
-            if let Some(assigned) = self.by_name.get_mut(name) {
+            if let Some(assigned) = self.by_name.get_mut(name).filter(|assigned| assigned.life <= life) {
                 assigned.committed = assigned.committed.max(*offset);
             }
         }
@@ -111,10 +282,6 @@ impl Partitions {
 
     pub fn positions(&self) -> BTreeMap<TopicPartition, Position> {
         self.by_name.iter().map(|(name, assigned)| (name.clone(), assigned.position())).collect()
-    }
-
-    pub fn open_bytes(&self) -> usize {
-        self.by_name.values().map(|assigned| assigned.open_bytes).sum()
     }
 
     pub fn paused(&self) -> usize {

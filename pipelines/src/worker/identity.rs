@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! line of a file:   file id 8 | position 6 | hash of the line 4
-//! other records:    hash of topic and partition 8 | offset 6 | hash of the value 4
+//! other records:    hash of topic id and partition 8 | offset 6 | hash of the value 4
 //! ```
 //!
 //! 18 bytes, big-endian, as base64url without padding: Lucene keeps ids of that alphabet and a length divisible by four
 //! as raw bytes, and ids that grow together share their front. The same record has the same id whatever pipeline it
-//! passes, and however often it is read. A topic that is deleted and made again starts its offsets anew: the hash of
-//! the value keeps its records from being taken for the old ones, unless they say the same.
+//! passes, and however often it is read. A topic that is deleted and made again has another id, so that its records are
+//! not taken for the old ones; a broker before Kafka 2.8 tells no id, and there the topic's name stands in for it. A record
+//! that comes back from the dead letters brings the id that it had in a header.
 
 use crate::sink::{DocumentId, RECORD_ID_BYTES};
 use base64::Engine as _;
@@ -40,9 +41,22 @@ impl FilePlace {
     }
 }
 
+/// Header of a record that was a dead letter: the `_id` that its document had.
+pub const REPLAYED_ID_HEADER: &[u8] = b"sluice.id";
+
+/// The id that a record brings in its [`REPLAYED_ID_HEADER`], if it is one of ours.
+pub(crate) fn replayed(value: &[u8]) -> Option<DocumentId> {
+    let id: [u8; RECORD_ID_BYTES] = value.try_into().ok()?;
+    let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    id.iter().all(is_base64url).then_some(DocumentId::Record(id))
+}
+
 /// The first 8 bytes of the ids of a partition's records that are of no file.
-pub(crate) fn partition_hash(topic: &str, partition: i32) -> u64 {
-    let mut bytes = topic.as_bytes().to_vec();
+pub(crate) fn partition_hash(topic: &str, topic_id: Option<[u8; 16]>, partition: i32) -> u64 {
+    let mut bytes = match topic_id {
+        Some(id) => id.to_vec(),
+        None => topic.as_bytes().to_vec(),
+    };
     bytes.extend_from_slice(&partition.to_be_bytes());
     xxh3_64(&bytes)
 }
@@ -71,22 +85,38 @@ mod tests {
         // These stand in indices: they must never change.
         let place = FilePlace::parse(b"0123456789abcdef", b"4096").expect("a place");
         assert_eq!(place.id(b"a line").as_str(), "ASNFZ4mrze8AAAAAEAA1R6tM");
-        assert_eq!(of_record(partition_hash("logs", 3), 42, b"a line").as_str().len(), RECORD_ID_BYTES);
+        assert_eq!(of_record(partition_hash("logs", None, 3), 42, b"a line").as_str().len(), RECORD_ID_BYTES);
     }
 
     #[test]
     fn another_place_or_line_is_another_id() {
         let place = |position| FilePlace { file_id: 7, position };
-        let hash = partition_hash("logs", 0);
+        let hash = partition_hash("logs", None, 0);
+        let anew = |id| of_record(partition_hash("logs", Some([id; 16]), 0), 1, b"a");
         let ids = [
             place(1).id(b"a"),
             place(2).id(b"a"),
             place(1).id(b"b"),
             of_record(hash, 1, b"a"),
-            of_record(partition_hash("logs", 1), 1, b"a"),
+            of_record(partition_hash("logs", None, 1), 1, b"a"),
+            anew(1),
+            anew(2),
         ];
         for (n, id) in ids.iter().enumerate() {
             assert!(!ids[..n].contains(id), "{id:?} repeats");
+        }
+    }
+
+    #[test]
+    fn an_id_comes_back_with_its_record() {
+        assert_eq!(
+            replayed(b"ASNFZ4mrze8AAAAAEAA1R6tM").map(|id| id.as_str().to_owned()).as_deref(),
+            Some("ASNFZ4mrze8AAAAAEAA1R6tM")
+        );
+        for not_ours in
+            [&b""[..], b"ASNFZ4mrze8AAAAAEAA1R6t", b"ASNFZ4mrze8AAAAAEAA1R6t\"", b"ASNFZ4mrze8AAAAAEAA1R6tMM"]
+        {
+            assert_eq!(replayed(not_ours), None);
         }
     }
 

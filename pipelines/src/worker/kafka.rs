@@ -16,6 +16,9 @@ impl KafkaSource {
         let group = GroupConfig {
             instance_id: config.instance_id.clone(),
             session_timeout: config.settings.session_timeout,
+            fetch_bytes_max: config.settings.fetch_bytes_max(),
+            fetched_bytes_max: usize::try_from(config.settings.fetch_bytes_max()).unwrap_or(usize::MAX),
+            skips: config.skips.clone(),
             ..GroupConfig::new(&config.group, config.topics.clone())
         };
         Self { client: config.client.clone(), consumer: GroupConsumer::start(config.client.clone(), group) }
@@ -34,6 +37,10 @@ impl Source for KafkaSource {
             }
             kafka_client::Event::OutOfRange { partition, wanted, reset_to } => {
                 Event::OutOfRange { partition, wanted, reset_to }
+            }
+            kafka_client::Event::Skipped { partition, first, last } => Event::Skipped { partition, first, last },
+            kafka_client::Event::HighWatermark { partition, high_watermark } => {
+                Event::HighWatermark { partition, high_watermark }
             }
             kafka_client::Event::Failed(error) => Event::Failed(error.to_string()),
         }
@@ -62,7 +69,7 @@ impl Source for KafkaSource {
     }
 
     fn problems(&self) -> Vec<String> {
-        self.client.problem().into_iter().chain(self.consumer.problem()).collect()
+        self.client.problem().into_iter().chain(self.consumer.problems()).collect()
     }
 
     async fn leave(self) {

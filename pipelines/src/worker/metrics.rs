@@ -1,13 +1,16 @@
 //! The worker's counters, and the progress that is read from them.
 
+use super::lag::Lag;
+use kafka_client::TopicPartition;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
 
 /// What the worker has done since it was started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Progress {
     pub records_read: u64,
     /// Documents that the sink took, those of failed pipelines among them.
@@ -20,16 +23,32 @@ pub struct Progress {
     pub dropped: u64,
     /// Documents whose pipeline failed; they were delivered with the original message.
     pub failed: u64,
-    /// Record batches that could not be read and were skipped.
+    /// Record batches that could not be read; each is a dead letter.
     pub unreadable_batches: u64,
-    /// Records of the assigned partitions that are not done, as far as the broker has said.
-    pub lag_records: u64,
+    /// How far behind the assigned partitions are, as far as the broker has said.
+    pub lag: Lag,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartitionLabels {
+    topic: String,
+    partition: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+/// A gauge of seconds or of a rate.
+type Decimal = Gauge<f64, AtomicU64>;
+/// `sluice_worker_seconds_left` while the backlog does not shrink.
+const NEVER: f64 = -1.0;
 
 /// What the worker counts; shared by clones.
 #[derive(Debug, Clone, Default)]
@@ -39,8 +58,15 @@ pub(crate) struct Metrics {
     pub unreadable_batches: Counter,
     pub commits: Counter,
     pub commit_failures: Counter,
-    pub lag_records: Gauge,
-    pub fetched_bytes: Gauge,
+    pub lost_records: Counter,
+    pub skipped_records: Counter,
+    lag_records: Gauge,
+    lag_seconds: Decimal,
+    seconds_left: Decimal,
+    records_per_second: Family<KindLabel, Decimal>,
+    partition_lag_records: Family<PartitionLabels, Gauge>,
+    partition_lag_seconds: Family<PartitionLabels, Decimal>,
+    memory_bytes: Family<KindLabel, Gauge>,
     pub paused_partitions: Gauge,
     documents: Family<OutcomeLabel, Counter>,
 }
@@ -57,7 +83,7 @@ impl Metrics {
         );
         registry.register(
             "sluice_worker_unreadable_batches",
-            "Record batches that cannot be read and were skipped",
+            "Record batches that cannot be read and became dead letters",
             metrics.unreadable_batches.clone(),
         );
         registry.register("sluice_worker_commits", "Offset commits", metrics.commits.clone());
@@ -66,11 +92,46 @@ impl Metrics {
             "Offset commits that failed",
             metrics.commit_failures.clone(),
         );
+        registry.register(
+            "sluice_worker_lost_records",
+            "Records that were deleted from the topic before they were read",
+            metrics.lost_records.clone(),
+        );
+        registry.register(
+            "sluice_worker_skipped_records",
+            "Records in damaged batches that were left out, as asked for",
+            metrics.skipped_records.clone(),
+        );
         registry.register("sluice_worker_lag_records", "Records that are not done yet", metrics.lag_records.clone());
         registry.register(
-            "sluice_worker_fetched_bytes",
-            "Fetched bytes that are worked on",
-            metrics.fetched_bytes.clone(),
+            "sluice_worker_lag_seconds",
+            "Age of the oldest record that is not done yet",
+            metrics.lag_seconds.clone(),
+        );
+        registry.register(
+            "sluice_worker_seconds_left",
+            "Until no record is left at the rates of the last half minute; -1 while the backlog does not shrink",
+            metrics.seconds_left.clone(),
+        );
+        registry.register(
+            "sluice_worker_records_per_second",
+            "Records of the last half minute: done, and produced to the assigned partitions",
+            metrics.records_per_second.clone(),
+        );
+        registry.register(
+            "sluice_worker_partition_lag_records",
+            "Records of an assigned partition that are not done yet",
+            metrics.partition_lag_records.clone(),
+        );
+        registry.register(
+            "sluice_worker_partition_lag_seconds",
+            "Age of the oldest record of an assigned partition that is not done yet",
+            metrics.partition_lag_seconds.clone(),
+        );
+        registry.register(
+            "sluice_worker_memory_bytes",
+            "Record batches that were fetched, and documents made from them, that are worked on",
+            metrics.memory_bytes.clone(),
         );
         registry.register(
             "sluice_worker_paused_partitions",
@@ -91,7 +152,36 @@ impl Metrics {
         }
     }
 
-    pub fn progress(&self) -> Progress {
+    pub fn lag(&self, lag: &Lag) {
+        self.lag_records.set(i64::try_from(lag.records).unwrap_or(i64::MAX));
+        self.lag_seconds.set(lag.seconds);
+        self.seconds_left.set(lag.seconds_left.unwrap_or(NEVER));
+        for (kind, rate) in [("done", lag.done_per_second), ("produced", lag.produced_per_second)] {
+            self.records_per_second.get_or_create(&KindLabel { kind }).set(rate);
+        }
+    }
+
+    pub fn memory(&self, fetched_bytes: usize, document_bytes: usize) {
+        for (kind, bytes) in [("fetched", fetched_bytes), ("documents", document_bytes)] {
+            self.memory_bytes.get_or_create(&KindLabel { kind }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// How far behind a partition is.
+    pub fn partition(&self, name: &TopicPartition, records: u64, seconds: f64) {
+        let labels = labels(name);
+        self.partition_lag_records.get_or_create(&labels).set(i64::try_from(records).unwrap_or(i64::MAX));
+        self.partition_lag_seconds.get_or_create(&labels).set(seconds);
+    }
+
+    /// A partition is somebody else's.
+    pub fn forget(&self, name: &TopicPartition) {
+        let labels = labels(name);
+        self.partition_lag_records.remove(&labels);
+        self.partition_lag_seconds.remove(&labels);
+    }
+
+    pub fn progress(&self, lag: Lag) -> Progress {
         let documents = |outcome| self.documents.get_or_create(&OutcomeLabel { outcome }).get();
         Progress {
             records_read: self.records_read.get(),
@@ -101,9 +191,13 @@ impl Metrics {
             dropped: documents("dropped"),
             failed: self.failed.get(),
             unreadable_batches: self.unreadable_batches.get(),
-            lag_records: u64::try_from(self.lag_records.get()).unwrap_or_default(),
+            lag,
         }
     }
+}
+
+fn labels(name: &TopicPartition) -> PartitionLabels {
+    PartitionLabels { topic: name.topic.to_string(), partition: name.partition }
 }
 
 /// What became of the records that were worked on together.

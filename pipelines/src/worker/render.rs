@@ -19,6 +19,8 @@ use std::sync::Arc;
 /// Bytes of one batch's records in plain form. Kafka's default for a batch is 1 MiB compressed, and logs that repeat
 /// themselves are compressed up to a hundredfold; beyond that it is a bomb.
 pub(crate) const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of documents that are made in one go: what would be more is left for the next one.
+const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A document is rarely smaller than its record: what is reserved at first.
 const JSON_BYTES_PER_RECORD: usize = 512;
 
@@ -38,6 +40,8 @@ pub(crate) struct Rendered {
     pub batch: DocumentBatch,
     /// The record's offset for each item of the batch.
     pub offsets: Vec<i64>,
+    /// The offset behind the last record that was looked at: where to go on, if it is not the span's end.
+    pub next: i64,
     pub records: u64,
     pub dropped: u64,
     /// Documents whose pipeline failed; they are in the batch.
@@ -46,7 +50,14 @@ pub(crate) struct Rendered {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Records that are lost: their bytes are not what their producer wrote.
+impl Rendered {
+    /// What it takes in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.batch.json.capacity() + self.offsets.capacity() * (size_of::<i64>() + size_of::<Item>())
+    }
+}
+
+/// Records whose bytes are not what a producer should write.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     pub first: i64,
@@ -66,25 +77,35 @@ impl Renderer {
         Self { exact: exact.into_iter().collect(), rest, ready_made, index }
     }
 
-    /// Renders the records of `batches`, whole record batches, that are not before `span`.
-    pub fn render(&self, partition: &TopicPartition, batches: &[u8], span: Span) -> Rendered {
-        let mut rendered = Rendered::default();
+    /// Renders the records of `batches`, whole record batches, that are in `span`, or as many of them as fit into
+    /// [`DOCUMENT_BYTES_MAX`].
+    pub fn render(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Option<[u8; 16]>,
+        batches: &[u8],
+        span: Span,
+    ) -> Rendered {
+        let mut rendered = Rendered { next: span.first, ..Rendered::default() };
         rendered.batch.partition = partition.partition;
         let mut run = Run {
             renderer: self,
             indices: Indices::new(&self.index),
-            partition_hash: identity::partition_hash(&partition.topic, partition.partition),
+            partition_hash: identity::partition_hash(&partition.topic, topic_id, partition.partition),
             now: Timestamp::now(),
         };
         // The worker has walked over the same batches before, so no header is malformed here.
         for (header, batch) in Batches::new(batches).flatten() {
-            if header.is_control() || header.last_offset() < span.first {
+            if header.is_control() || header.last_offset() < span.first || header.base_offset >= span.next {
                 continue;
             }
-            if let Err(unreadable) = run.render_batch(&header, batch, span, &mut rendered) {
-                rendered.unreadable.push(unreadable);
+            match run.render_batch(&header, batch, span, &mut rendered) {
+                Ok(true) => {}
+                Ok(false) => return rendered,
+                Err(unreadable) => rendered.unreadable.push(unreadable),
             }
         }
+        rendered.next = span.next;
         rendered
     }
 
@@ -108,13 +129,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Whether there is room for more documents.
     fn render_batch(
         &mut self,
         header: &BatchHeader,
         batch: &[u8],
         span: Span,
         rendered: &mut Rendered,
-    ) -> Result<(), Unreadable> {
+    ) -> Result<bool, Unreadable> {
         let last = header.last_offset();
         let unreadable = |first: i64, reason: String| Unreadable { first, last, reason };
         let mut next = header.base_offset.max(span.first);
@@ -127,11 +149,15 @@ impl Run<'_> {
         for record in &plain {
             let record = record.map_err(|error| unreadable(next, error.to_string()))?;
             next = record.offset.saturating_add(1);
-            if record.offset >= span.first {
+            if (span.first..span.next).contains(&record.offset) {
                 self.render_record(&record, rendered);
+                if rendered.batch.json.len() >= DOCUMENT_BYTES_MAX && next < span.next {
+                    rendered.next = next;
+                    return Ok(false);
+                }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn render_record(&mut self, record: &Record<'_>, rendered: &mut Rendered) {
@@ -168,9 +194,10 @@ impl Run<'_> {
         let event_ms = settle_time(&mut document, record.timestamp);
         let id = match document.id() {
             Some(id) if !id.is_empty() => DocumentId::Text(id.into()),
-            _ => match source.place {
-                Some(place) => place.id(line),
-                None => identity::of_record(self.partition_hash, record.offset, line),
+            _ => match (source.replayed_id, source.place) {
+                (Some(id), _) => id,
+                (None, Some(place)) => place.id(line),
+                (None, None) => identity::of_record(self.partition_hash, record.offset, line),
             },
         };
         let index = match document.index() {
@@ -209,6 +236,8 @@ struct Source<'a> {
     dataset: Option<Cow<'a, str>>,
     position: Option<u64>,
     place: Option<FilePlace>,
+    /// Of a record that was a dead letter, and had another offset before.
+    replayed_id: Option<DocumentId>,
     labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     stream: Option<Cow<'a, str>>,
     address: Option<Cow<'a, str>>,
@@ -228,6 +257,7 @@ impl<'a> Source<'a> {
                 b"event.dataset" => source.dataset = text().filter(|dataset| !dataset.is_empty()),
                 b"sluice.file.id" => file_id = header.value,
                 b"log.offset" => position = header.value,
+                identity::REPLAYED_ID_HEADER => source.replayed_id = header.value.and_then(identity::replayed),
                 b"stream" => source.stream = text(),
                 b"log.source.address" => source.address = text(),
                 b"@timestamp" => source.written_at = text(),

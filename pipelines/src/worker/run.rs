@@ -1,59 +1,96 @@
 //! The worker's loop: the only writer of what is assigned, open, done and committed.
 
+mod drain;
+mod offsets;
+
 use super::assigned::{Assigned, Partitions, Position};
+use super::config::Choice;
+use super::index::IndexPattern;
+use super::lag::{Lag, Rates};
 use super::ledger::Span;
-use super::source::{CommitError, Event, Source};
+use super::memory::Memory;
+use super::render::{Rendered, Renderer};
+use super::source::{Assignment, Event, Source};
 use super::unit::{Shop, Unit};
 use crate::sink::Closed;
 use bytes::Bytes;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::Batches;
+use offsets::Commits;
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-/// Record batches smaller than this are worked on together: a unit has a cost of its own.
+/// Record batches smaller than this are worked on together: each unit has a cost of its own.
 const UNIT_BYTES: usize = 256 * 1024;
-/// What a commit at the end may take, however short the drain is.
-const COMMIT_TIMEOUT_MIN: Duration = Duration::from_secs(2);
+/// Of records that compress well, fewer bytes make as many documents.
+const UNIT_RECORDS: u64 = 8192;
+/// What has changed is told to the outside no more often than this.
+const PUBLISH_EVERY: Duration = Duration::from_millis(20);
 
 /// What the loop tells the outside.
 #[derive(Default)]
 pub(crate) struct Snapshot {
     pub positions: BTreeMap<TopicPartition, Position>,
     pub problems: Vec<String>,
+    pub lag: Lag,
+    /// Why nothing will ever come again.
+    pub failure: Option<String>,
 }
 
 /// What the loop can be told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    pub fetched_bytes_max: usize,
+    pub memory: Memory,
+    pub open_offsets_max: i64,
+    /// Pipelines that run at once.
+    pub threads: usize,
     pub commit_every: Duration,
-    /// How long partitions that are revoked are worked on.
-    pub revoke_drain: Duration,
+    pub session_timeout: Duration,
+}
+
+/// Other pipelines, from the moment at which everything under those of now is committed.
+pub(crate) struct Exchange {
+    pub pipelines: Vec<(String, Choice)>,
+    pub done: oneshot::Sender<()>,
 }
 
 pub(crate) struct Run<S> {
     source: S,
     shop: Arc<Shop>,
+    renderer: Arc<Renderer>,
+    index: IndexPattern,
     snapshot: Arc<Mutex<Snapshot>>,
     limits: Limits,
     partitions: Partitions,
+    memory: Memory,
     lives: u64,
-    work: JoinSet<Finished>,
-    commits: JoinSet<Commit>,
-    commit_problem: Option<String>,
+    /// The partition that was served last.
+    turn: Option<TopicPartition>,
+    makings: JoinSet<Made>,
+    deliveries: JoinSet<Finished>,
+    commits: Commits,
+    exchange: Option<Exchange>,
+    rates: Rates,
+    records_done: u64,
+    records_produced: u64,
     /// What only a restart mends.
     broken: Option<String>,
+    failure: Option<String>,
+    published: Instant,
+    is_published: bool,
 }
 
-struct Commit {
-    offsets: Vec<(TopicPartition, i64)>,
-    result: Result<(), CommitError>,
+struct Made {
+    partition: TopicPartition,
+    life: u64,
+    span: Span,
+    rendered: Rendered,
 }
 
 struct Finished {
@@ -64,257 +101,351 @@ struct Finished {
 }
 
 impl<S: Source> Run<S> {
-    pub fn new(source: S, shop: Arc<Shop>, snapshot: Arc<Mutex<Snapshot>>, limits: Limits) -> Self {
+    pub fn new(
+        source: S,
+        shop: Arc<Shop>,
+        pipelines: Vec<(String, Choice)>,
+        index: IndexPattern,
+        snapshot: Arc<Mutex<Snapshot>>,
+        limits: Limits,
+    ) -> Self {
         Self {
             source,
             shop,
+            renderer: Arc::new(Renderer::new(pipelines, index.clone())),
+            index,
             snapshot,
+            memory: limits.memory,
             limits,
             partitions: Partitions::default(),
             lives: 0,
-            work: JoinSet::new(),
-            commits: JoinSet::new(),
-            commit_problem: None,
+            turn: None,
+            makings: JoinSet::new(),
+            deliveries: JoinSet::new(),
+            commits: Commits::default(),
+            exchange: None,
+            rates: Rates::default(),
+            records_done: 0,
+            records_produced: 0,
             broken: None,
+            failure: None,
+            published: Instant::now(),
+            is_published: false,
         }
     }
 
     /// Works until `stop` says how long the rest may take.
-    pub async fn run(mut self, mut stop: oneshot::Receiver<Duration>) {
+    pub async fn run(mut self, mut stop: oneshot::Receiver<Duration>, mut orders: mpsc::UnboundedReceiver<Exchange>) {
         let mut tick = interval(self.limits.commit_every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let drain = loop {
+            let publish_at = self.published + PUBLISH_EVERY;
             tokio::select! {
                 drain = &mut stop => break drain.unwrap_or_default(),
-                Some(finished) = self.work.join_next() => self.settle(finished),
-                Some(commit) = self.commits.join_next() => self.committed(commit),
+                Some(made) = self.makings.join_next() => self.made(made).await,
+                Some(finished) = self.deliveries.join_next() => self.settle(finished),
+                Some(commit) = self.commits.tasks.join_next() => self.committed(commit),
                 event = self.source.next() => self.take(event).await,
-                _ = tick.tick() => self.commit_soon(),
+                Some(exchange) = orders.recv(), if self.exchange.is_none() => self.exchange = Some(exchange),
+                _ = tick.tick() => {
+                    self.commit_soon();
+                    self.look();
+                }
+                () = sleep_until(publish_at), if !self.is_published => {
+                    self.publish();
+                    continue;
+                }
             }
-            self.publish();
+            self.turn_wheels();
         };
-        let deadline = Instant::now() + drain;
-        self.drain(None, deadline).await;
-        self.commit_now(deadline).await;
-        self.partitions.by_name.values_mut().for_each(Assigned::abandon);
-        self.publish();
-        self.source.leave().await;
+        self.end(drain).await;
+    }
+
+    /// Whatever may go on, goes on.
+    fn turn_wheels(&mut self) {
+        self.exchange_if_committed();
+        self.make();
+        self.partitions.balance(&self.memory, self.limits.open_offsets_max, &self.source);
+        self.is_published = false;
+        if self.published.elapsed() >= PUBLISH_EVERY {
+            self.publish();
+        }
     }
 
     async fn take(&mut self, event: Event) {
         match event {
             Event::Assigned(assigned) => {
-                for (name, position) in assigned {
-                    tracing::info!("partition {} of topic {:?} from offset {position}", name.partition, name.topic);
-                    self.assign(name, position);
+                for assignment in assigned {
+                    let Assignment { partition: TopicPartition { topic, partition }, position, .. } = &assignment;
+                    tracing::info!("partition {partition} of topic {topic:?} from offset {position}");
+                    self.assign(&assignment);
                 }
             }
-            Event::Revoked(revoked) => {
-                let deadline = Instant::now() + self.limits.revoke_drain;
-                self.drain(Some(&revoked), deadline).await;
-                self.commit_now(deadline).await;
-                self.forget(&revoked);
-                self.source.acknowledge_revoked(&revoked);
-            }
+            Event::Revoked(revoked) => self.give_up(&revoked).await,
             Event::Lost(lost) => self.forget(&lost),
             Event::Failed(reason) => {
                 let problem = format!("the worker is no member of its group any more: {reason}; restart it");
                 tracing::error!("{problem}");
+                self.failure = Some(problem.clone());
                 self.broken = Some(problem);
             }
             Event::Fetched { partition, records, position, high_watermark } => {
-                self.open(&partition, &records, position, high_watermark);
-                self.partitions.balance(self.limits.fetched_bytes_max, &self.source);
+                self.saw_high_watermark(&partition, high_watermark);
+                self.open(&partition, &records, position);
             }
-            Event::OutOfRange { partition, wanted, reset_to } => {
+            Event::HighWatermark { partition, high_watermark } => self.saw_high_watermark(&partition, high_watermark),
+            Event::OutOfRange { partition, wanted, reset_to } => self.pass_gap(partition, wanted, reset_to),
+            Event::Skipped { partition, first, last } => {
+                let TopicPartition { topic, partition: number } = &partition;
                 tracing::error!(
-                    "partition {} of topic {:?}: offset {wanted} is not there any more; reading goes on at {reset_to}",
-                    partition.partition,
-                    partition.topic
+                    "partition {number} of topic {topic:?}: records {first} to {last} are left out, as asked for"
                 );
-                // What was read before the gap is worked on no more: going on behind it commits past it.
-                self.forget(std::slice::from_ref(&partition));
-                self.assign(partition, reset_to);
+                self.shop.metrics.skipped_records.inc_by(count(first, last.saturating_add(1)));
+                self.pass(&partition, last.saturating_add(1));
             }
         }
     }
 
-    fn assign(&mut self, name: TopicPartition, position: i64) {
+    fn assign(&mut self, assignment: &Assignment) {
         self.lives += 1;
-        if let Some(mut before) = self.partitions.by_name.insert(name, Assigned::new(position, self.lives)) {
-            before.abandon();
+        let assigned = Assigned::new(assignment, self.lives);
+        if let Some(mut before) = self.partitions.by_name.insert(assignment.partition.clone(), assigned) {
+            before.abandon(&mut self.memory);
         }
     }
 
     fn forget(&mut self, names: &[TopicPartition]) {
         for name in names {
             if let Some(mut assigned) = self.partitions.by_name.remove(name) {
-                assigned.abandon();
+                assigned.abandon(&mut self.memory);
+                self.shop.metrics.forget(name);
             }
         }
     }
 
-    /// Cuts what was fetched into units and starts them.
-    fn open(&mut self, name: &TopicPartition, records: &Bytes, position: i64, high_watermark: i64) {
+    fn saw_high_watermark(&mut self, name: &TopicPartition, high_watermark: i64) {
+        if let Some(assigned) = self.partitions.by_name.get_mut(name) {
+            self.records_produced += assigned.saw_high_watermark(high_watermark);
+        }
+    }
+
+    /// Records were deleted before they were read, or the log is another one.
+    fn pass_gap(&mut self, name: TopicPartition, wanted: i64, reset_to: i64) {
+        let TopicPartition { topic, partition } = &name;
+        let Some(assigned) = self.partitions.by_name.get(&name) else { return };
+        if reset_to >= assigned.ledger.read() {
+            let last = reset_to - 1;
+            tracing::error!(
+                "partition {partition} of topic {topic:?}: records {wanted} to {last} are gone, deleted before they were \
+                 read (retention?); reading goes on at {reset_to}"
+            );
+            self.shop.metrics.lost_records.inc_by(count(wanted, reset_to));
+            // What was read before the gap is worked on and counts as ever.
+            self.pass(&name, reset_to);
+        } else {
+            tracing::error!(
+                "partition {partition} of topic {topic:?}: the log ends before offset {wanted}: it was cut or made anew; \
+                 reading goes on at {reset_to}"
+            );
+            let assignment = Assignment { position: reset_to, topic_id: assigned.topic_id, partition: name.clone() };
+            self.assign(&assignment);
+        }
+    }
+
+    /// Nothing is to be done about the offsets from the last that was read up to before `next`.
+    fn pass(&mut self, name: &TopicPartition, next: i64) {
+        let Some(assigned) = self.partitions.by_name.get_mut(name) else { return };
+        if let Some(span) = assigned.ledger.open(next) {
+            self.records_done += assigned.finish(span);
+        }
+    }
+
+    /// Cuts what was fetched into units.
+    fn open(&mut self, name: &TopicPartition, records: &Bytes, position: i64) {
         // Otherwise a fetch that was on its way when the partition went.
         let Some(assigned) = self.partitions.by_name.get_mut(name) else { return };
-        assigned.high_watermark = assigned.high_watermark.max(high_watermark);
         let read = assigned.ledger.read();
         if position > read {
             tracing::error!("partition {name:?}: offsets {read} to {position} were skipped, which is a bug");
         }
-        let (mut start, mut end, mut next) = (0, 0, read);
+        let (mut start, mut end, mut next, mut count) = (0, 0, read, 0);
+        let mut times: Option<(i64, i64)> = None;
         for batch in Batches::new(records) {
             match batch {
                 Ok((header, batch)) => {
                     end += batch.len();
                     next = header.last_offset().saturating_add(1);
+                    count += u64::try_from(header.record_count).unwrap_or_default();
+                    let (first_ms, newest_ms) = times.unwrap_or((header.base_timestamp, header.max_timestamp));
+                    times = Some((first_ms, newest_ms.max(header.max_timestamp)));
                 }
                 Err(error) => {
+                    // The source checks what it gives; what comes next is asked for again when it is restarted.
                     let problem = format!(
                         "partition {} of topic {:?}: what follows offset {next} is no record batch ({error}); it cannot \
                          be read on",
                         name.partition, name.topic
                     );
                     tracing::error!("{problem}");
-                    *self.shop.unreadable.lock().expect("nothing panics while it holds the problem") = Some(problem);
+                    self.broken = Some(problem);
                     break;
                 }
             }
-            if end - start >= UNIT_BYTES {
-                start_unit(&mut self.work, &self.shop, name, assigned, next, records.slice(start..end));
-                start = end;
+            if end - start >= UNIT_BYTES || count >= UNIT_RECORDS {
+                push(assigned, next, times.take(), records.slice(start..end), &mut self.memory);
+                (start, count) = (end, 0);
             }
         }
         if start < end {
-            start_unit(&mut self.work, &self.shop, name, assigned, next, records.slice(start..end));
+            push(assigned, next, times, records.slice(start..end), &mut self.memory);
         }
     }
 
-    fn settle(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
+    /// Lets documents be made, partition after partition, as far as there are threads and memory.
+    fn make(&mut self) {
+        // What was not begun waits for the new pipelines.
+        while self.exchange.is_none() && self.makings.len() < self.limits.threads {
+            let Some((name, bytes)) = self.next_to_make() else { return };
+            self.turn = Some(name.clone());
+            let Some(assigned) = self.partitions.by_name.get_mut(&name) else { return };
+            let Some((span, batches)) = assigned.begin_making(bytes, &mut self.memory) else { return };
+            let (life, topic_id, renderer) = (assigned.life, assigned.topic_id, Arc::clone(&self.renderer));
+            self.makings.spawn_blocking(move || {
+                let rendered = renderer.render(&name, topic_id, &batches, span);
+                Made { partition: name, life, span, rendered }
+            });
+        }
+    }
+
+    /// The next partition that has something to do and may use memory for it.
+    fn next_to_make(&self) -> Option<(TopicPartition, usize)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let by_name = &self.partitions.by_name;
+        let behind = by_name.range((self.turn.as_ref().map_or(Unbounded, Excluded), Unbounded));
+        behind.chain(by_name).find_map(|(name, assigned)| {
+            let (_, bytes) = assigned.next_stage()?;
+            assigned.may_make(bytes, &self.memory).then(|| (name.clone(), bytes))
+        })
+    }
+
+    async fn made(&mut self, made: Result<Made, JoinError>) {
+        let Made { partition, life, span, rendered } = match made {
+            Ok(made) => made,
+            Err(error) => return self.bug(&error),
+        };
+        let Some(assigned) = self.partitions.by_name.get_mut(&partition) else { return };
+        if assigned.life != life {
+            return;
+        }
+        self.shop.metrics.records_read.inc_by(rendered.records);
+        self.shop.metrics.failed.inc_by(rendered.failed);
+        assigned.made(span, rendered, &mut self.memory);
+        while let Some((span, batches, rendered)) = assigned.take_made() {
+            let bytes = rendered.bytes();
+            let unit = Unit { partition: partition.clone(), span, batches: batches.clone() };
+            let (shop, partition) = (Arc::clone(&self.shop), partition.clone());
+            let mut delivery = Box::pin(async move {
+                let result = unit.deliver(*rendered, shop).await;
+                Finished { partition, life, span, result }
+            });
+            // A sink gets a partition's documents in order: it has them when their delivery was polled once.
+            let task = match poll_fn(|context| Poll::Ready(delivery.as_mut().poll(context))).await {
+                Poll::Ready(finished) => self.deliveries.spawn(async move { finished }),
+                Poll::Pending => self.deliveries.spawn(delivery),
+            };
+            assigned.delivering(span, &batches, bytes, task);
+        }
+    }
+
+    fn settle(&mut self, finished: Result<Finished, JoinError>) {
         match finished {
             Ok(Finished { partition, life, span, result: Ok(()) }) => {
                 let assigned = self.partitions.by_name.get_mut(&partition);
                 if let Some(assigned) = assigned.filter(|assigned| assigned.life == life) {
-                    assigned.finished(span);
+                    self.records_done += assigned.finished(span, &mut self.memory);
                 }
-                self.partitions.balance(self.limits.fetched_bytes_max, &self.source);
             }
             Ok(Finished { result: Err(Closed), .. }) => {
                 self.broken = Some("the sink is closed; nothing is delivered any more".into());
             }
             Err(error) if error.is_cancelled() => {}
-            Err(error) => {
-                // Its records are not done and will not be committed, so a restart reads them again.
-                tracing::error!("a unit of work panicked, which is a bug: {error}");
-                self.broken = Some(format!("a bug stopped part of the work; restart the worker: {error}"));
-            }
+            Err(error) => self.bug(&error),
         }
     }
 
-    /// Works off what is open in `names`, or everywhere, without taking anything new, until `deadline`.
-    async fn drain(&mut self, names: Option<&[TopicPartition]>, deadline: Instant) {
-        self.shop.draining.store(true, Ordering::Relaxed);
-        // What the sink has already would wait for more, which does not come.
-        let _ = timeout_at(deadline, self.shop.sink.flush()).await;
-        while !self.is_idle(names) {
-            match timeout_at(deadline, self.work.join_next()).await {
-                Ok(Some(finished)) => self.settle(finished),
-                Ok(None) | Err(_) => break,
-            }
-            self.publish();
-        }
-        self.shop.draining.store(false, Ordering::Relaxed);
-    }
-
-    fn is_idle(&self, names: Option<&[TopicPartition]>) -> bool {
-        let mut partitions = self.partitions.by_name.iter();
-        partitions.all(|(name, assigned)| assigned.is_idle() || names.is_some_and(|names| !names.contains(name)))
-    }
-
-    /// Starts a commit, if there is something to commit and none is on its way: two could arrive in the wrong order.
-    fn commit_soon(&mut self) {
-        let offsets = self.partitions.to_commit();
-        if offsets.is_empty() || !self.commits.is_empty() {
+    /// Its records are not done and will not be committed, so a restart reads them again.
+    fn bug(&mut self, error: &JoinError) {
+        // The runtime ends.
+        if error.is_cancelled() {
             return;
         }
-        let commit = self.source.commit(offsets.clone());
-        self.commits.spawn(async move { Commit { offsets, result: commit.await } });
+        tracing::error!("a unit of work panicked, which is a bug: {error}");
+        self.broken = Some(format!("a bug stopped part of the work; restart the worker: {error}"));
     }
 
-    async fn commit_now(&mut self, deadline: Instant) {
-        let deadline = deadline.max(Instant::now() + COMMIT_TIMEOUT_MIN);
-        // The one that is on its way first, and then what has come since.
-        for _ in 0..2 {
-            self.commit_soon();
-            match timeout_at(deadline, self.commits.join_next()).await {
-                Ok(Some(commit)) => self.committed(commit),
-                Ok(None) => {}
-                Err(_) => {
-                    tracing::warn!("offsets were not committed in time; their records will be read again");
-                    self.commits.abort_all();
-                    return;
-                }
-            }
+    /// Takes the new pipelines when nothing is on its way under the old ones and the group knows what is done: what is
+    /// read twice, after a crash, then passes the same pipeline both times, and has the same index.
+    fn exchange_if_committed(&mut self) {
+        if self.exchange.is_none() {
+            return;
+        }
+        let mut partitions = self.partitions.by_name.values();
+        if !partitions.all(Assigned::is_between_pipelines) {
+            return;
+        }
+        // The next tick commits what is left.
+        if !self.partitions.to_commit().is_empty() || !self.commits.tasks.is_empty() {
+            return;
+        }
+        if let Some(Exchange { pipelines, done }) = self.exchange.take() {
+            self.renderer = Arc::new(Renderer::new(pipelines, self.index.clone()));
+            tracing::info!("the pipelines were exchanged");
+            // Who asked may have gone.
+            let _ = done.send(());
         }
     }
 
-    fn committed(&mut self, commit: Result<Commit, tokio::task::JoinError>) {
-        let Ok(Commit { offsets, result }) = commit else { return };
-        match result {
-            Ok(()) => {
-                self.shop.metrics.commits.inc();
-                self.commit_problem = None;
-                self.partitions.committed(&offsets);
-            }
-            // A rebalance has begun, or is over: what it gave us and took is told by events.
-            Err(CommitError::Stale) => {
-                self.shop.metrics.commit_failures.inc();
-            }
-            Err(CommitError::Failed(reason)) => {
-                self.shop.metrics.commit_failures.inc();
-                let problem = format!("offsets cannot be committed ({reason}); they are tried again");
-                if self.commit_problem.is_none() {
-                    tracing::warn!("{problem}");
-                }
-                self.commit_problem = Some(problem);
-            }
+    /// Looks at the rates, and tells the metrics how far each partition is.
+    fn look(&mut self) {
+        self.rates.look(Instant::now(), self.records_done, self.records_produced);
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        for (name, position) in self.partitions.positions() {
+            self.shop.metrics.partition(&name, position.lag_records(), age(now_ms, position.oldest_ms));
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        (self.published, self.is_published) = (Instant::now(), true);
         let positions = self.partitions.positions();
-        let lag: i64 = positions.values().map(|position| (position.high_watermark - position.done).max(0)).sum();
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let records = positions.values().map(Position::lag_records).sum();
+        let seconds = positions.values().map(|position| age(now_ms, position.oldest_ms)).fold(0.0, f64::max);
+        let lag = self.rates.lag(records, seconds);
         let metrics = &self.shop.metrics;
-        metrics.lag_records.set(lag);
-        metrics.fetched_bytes.set(i64::try_from(self.partitions.open_bytes()).unwrap_or(i64::MAX));
+        metrics.lag(&lag);
+        metrics.memory(self.memory.fetched, self.memory.documents);
         metrics.paused_partitions.set(i64::try_from(self.partitions.paused()).unwrap_or(i64::MAX));
         let mut problems = self.source.problems();
         problems.extend(self.shop.dead_letters.problems());
-        problems.extend(self.commit_problem.clone());
+        problems.extend(self.commits.problem.clone());
         problems.extend(self.broken.clone());
-        problems.extend(self.shop.unreadable.lock().expect("nothing panics while it holds the problem").clone());
-        *self.snapshot.lock().expect("nothing panics while it holds the snapshot") = Snapshot { positions, problems };
+        *self.snapshot.lock().expect("nothing panics while it holds the snapshot") =
+            Snapshot { positions, problems, lag, failure: self.failure.clone() };
     }
 }
 
-/// Starts to work on whole record batches that end before the offset `next`.
-fn start_unit(
-    work: &mut JoinSet<Finished>,
-    shop: &Arc<Shop>,
-    name: &TopicPartition,
-    assigned: &mut Assigned,
-    next: i64,
-    batches: Bytes,
-) {
-    // Otherwise all of it was read before: a fetch begins with the whole batch that the position is in.
-    let Some(span) = assigned.ledger.open(next) else { return };
-    let (bytes, life) = (batches.len(), assigned.life);
-    let unit = Unit { partition: name.clone(), span, batches };
-    let shop = shop.clone();
-    let task = work.spawn(async move {
-        let result = unit.work(&shop).await;
-        Finished { partition: unit.partition, life, span, result }
-    });
-    assigned.opened(span, bytes, task);
+fn push(assigned: &mut Assigned, next: i64, times: Option<(i64, i64)>, batches: Bytes, memory: &mut Memory) {
+    if let Some((first_ms, newest_ms)) = times {
+        assigned.times.read(next, first_ms, newest_ms);
+    }
+    assigned.push(next, batches, memory);
+}
+
+fn count(first: i64, next: i64) -> u64 {
+    u64::try_from(next.saturating_sub(first)).unwrap_or_default()
+}
+
+/// Seconds since `then`.
+fn age(now_ms: i64, then_ms: Option<i64>) -> f64 {
+    then_ms.map_or(0.0, |then_ms| now_ms.saturating_sub(then_ms).max(0) as f64 / 1000.0)
 }

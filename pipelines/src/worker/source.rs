@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use kafka_client::Assignment;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::RecordHeaders;
 use std::future::Future;
@@ -13,7 +14,7 @@ use std::pin::Pin;
 #[derive(Debug)]
 pub enum Event {
     /// These partitions are ours now, each from the offset that is to be read next.
-    Assigned(Vec<(TopicPartition, i64)>),
+    Assigned(Vec<Assignment>),
     /// These are to be given back: the source waits for [`Source::acknowledge_revoked`], not for long.
     Revoked(Vec<TopicPartition>),
     /// These are somebody else's already.
@@ -22,6 +23,10 @@ pub enum Event {
     Fetched { partition: TopicPartition, records: Bytes, position: i64, high_watermark: i64 },
     /// What was to be read next is not there; reading goes on at `reset_to`.
     OutOfRange { partition: TopicPartition, wanted: i64, reset_to: i64 },
+    /// A damaged batch was left out, as somebody has asked for: reading goes on behind `last`.
+    Skipped { partition: TopicPartition, first: i64, last: i64 },
+    /// There is more in a partition that is not fetched.
+    HighWatermark { partition: TopicPartition, high_watermark: i64 },
     /// Nothing will come any more, for this reason.
     Failed(String),
 }

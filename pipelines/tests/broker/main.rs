@@ -134,7 +134,7 @@ async fn lines_go_from_the_topic_into_the_index_and_the_dead_letters() {
     let worker = start(&place, None);
     produce(&place.client, 0..4000).await;
     until("all delivered", || {
-        worker.delivered().iter().map(|(_, offset)| offset).sum::<i64>() == 4000 && worker.progress().lag_records == 0
+        worker.delivered().iter().map(|(_, offset)| offset).sum::<i64>() == 4000 && worker.progress().lag.records == 0
     })
     .await;
     assert_eq!(worker.problems(), Vec::<String>::new());

@@ -1,7 +1,7 @@
 //! One thing at a time.
 
 use crate::dealer::{DeadLetters, Dealer, Group, deal};
-use crate::records::{RECORD_MS, concat, file_batch, plain_batch};
+use crate::records::{RECORD_MS, concat, file_batch, headers_of, plain_batch};
 use crate::*;
 use bytes::Bytes;
 use kafka_wire::batch::RecordHeaders;
@@ -41,7 +41,7 @@ fn fetched(number: i32, position: i64, records: Bytes) -> Event {
 #[tokio::test]
 async fn a_record_becomes_a_document() {
     let table = table(true, quick());
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     let lines = file_batch(0, &["hello", "w\u{f6}rld"], "shop", Compression::Lz4);
     table.dealer.send(fetched(0, 0, concat(&[lines, plain_batch(2, &["other"])])));
     until("a commit", || table.dealer.committed(&partition(0)) == Some(3)).await;
@@ -71,7 +71,7 @@ async fn a_record_becomes_a_document() {
 #[tokio::test]
 async fn only_what_is_done_without_a_gap_is_committed() {
     let table = table(false, quick());
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     // Three units: each fetch begins one.
     table.sink.free.lock().expect("no panic").extend(["\"b\"".into(), "\"c\"".into()]);
     table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
@@ -79,17 +79,18 @@ async fn only_what_is_done_without_a_gap_is_committed() {
     table.dealer.send(fetched(0, 2, plain_batch(2, &["c", "c2"])));
     until("two units", || table.sink.documents().len() == 3).await;
     until("all wait", || table.sink.waiting() == 3).await;
-    assert_eq!((table.dealer.committed(&partition(0)), table.worker.delivered()), (None, vec![(partition(0), 0)]));
+    until("it is told", || table.worker.delivered() == [(partition(0), 0)]).await;
+    assert_eq!(table.dealer.committed(&partition(0)), None);
     table.sink.gate.add_permits(1);
     until("a commit", || table.dealer.committed(&partition(0)) == Some(4)).await;
-    assert_eq!(table.worker.delivered(), [(partition(0), 4)]);
+    until("it is told", || table.worker.delivered() == [(partition(0), 4)]).await;
     until("it is known", || table.worker.committed() == [(partition(0), 4)]).await;
 }
 
 #[tokio::test]
 async fn what_was_read_before_the_position_is_skipped() {
     let table = table(true, quick());
-    table.dealer.send(Event::Assigned(vec![(partition(0), 2)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 2)])));
     table.dealer.send(fetched(0, 2, concat(&[plain_batch(0, &["a", "b", "c", "d"]), plain_batch(4, &["e"])])));
     until("a commit", || table.dealer.committed(&partition(0)) == Some(5)).await;
     let messages: Vec<_> = table.sink.documents().iter().map(|document| document["message"].clone()).collect();
@@ -99,7 +100,7 @@ async fn what_was_read_before_the_position_is_skipped() {
 #[tokio::test]
 async fn what_is_rejected_becomes_a_dead_letter() {
     let table = table(true, quick());
-    table.dealer.send(Event::Assigned(vec![(partition(3), 10)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(3), 10)])));
     table.dealer.send(fetched(
         3,
         10,
@@ -107,12 +108,14 @@ async fn what_is_rejected_becomes_a_dead_letter() {
     ));
     until("a commit", || table.dealer.committed(&partition(3)) == Some(15)).await;
     let letters = table.dead_letters.letters.lock().expect("no panic").clone();
+    let id = table.sink.ids.lock().expect("no panic")[1].1.clone();
     let mut headers = RecordHeaders::new();
     for (key, value) in [
         ("sluice.dead.status", "400"),
         ("sluice.dead.type", "k"),
         ("sluice.dead.reason", "r"),
         ("sluice.dead.index", "sluice-generic-2026.11"),
+        ("sluice.dead.id", &id),
         ("sluice.dead.attempts", "1"),
         ("sluice.dead.topic", "logs"),
         ("sluice.dead.partition", "3"),
@@ -139,7 +142,7 @@ async fn pipelines_are_chosen_by_dataset() {
         ("*".into(), pipeline("processors: [{set: {field: rest, value: yes}}]")),
     ];
     let table = table(true, Settings { pipelines, ..quick() });
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     let batches = ["noise", "fails", "own", "shop"]
         .iter()
         .enumerate()
@@ -157,28 +160,30 @@ async fn pipelines_are_chosen_by_dataset() {
 }
 
 #[tokio::test]
-async fn a_damaged_batch_is_reported_and_skipped() {
+async fn a_batch_that_cannot_be_read_becomes_a_dead_letter() {
     let table = table(true, quick());
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     let mut damaged = plain_batch(1, &["lost", "lost too"]).to_vec();
     *damaged.last_mut().expect("bytes") ^= 1;
-    let batches = [plain_batch(0, &["a"]), damaged.into(), plain_batch(3, &["b"])];
+    let batches = [plain_batch(0, &["a"]), damaged.clone().into(), plain_batch(3, &["b"])];
     table.dealer.send(fetched(0, 0, concat(&batches)));
     until("a commit", || table.dealer.committed(&partition(0)) == Some(4)).await;
     assert_eq!(table.sink.documents().len(), 2);
     assert_eq!(table.worker.progress().unreadable_batches, 1);
-    until("a problem", || !table.worker.problems().is_empty()).await;
-    let problem = table.worker.problems().remove(0);
-    assert!(
-        problem.contains("records 1 to 2 of partition 0 of topic \"logs\"") && problem.contains("crc"),
-        "{problem}"
-    );
+    let letters = table.dead_letters.letters.lock().expect("no panic").clone();
+    let [(topic, 0, letter)] = &letters[..] else { panic!("want one letter; got {letters:?}") };
+    assert_eq!((topic.as_str(), letter.value.as_deref()), ("logs.dead", Some(&damaged[..])));
+    let headers = headers_of(letter);
+    let header = |name: &str| headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value);
+    assert_eq!(header("sluice.dead.type"), "unreadable_batch");
+    assert_eq!((header("sluice.dead.offset"), header("sluice.dead.last_offset")), ("1", "2"));
+    assert!(header("sluice.dead.reason").contains("crc"), "{headers:?}");
 }
 
 #[tokio::test]
 async fn rubbish_is_reported_and_does_not_move_the_offset() {
     let table = table(true, quick());
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     table.dealer.send(fetched(0, 0, concat(&[plain_batch(0, &["a"]), vec![0xff; 100].into()])));
     until("a problem", || !table.worker.problems().is_empty()).await;
     assert!(
@@ -191,10 +196,10 @@ async fn rubbish_is_reported_and_does_not_move_the_offset() {
 
 #[tokio::test]
 async fn a_partition_is_paused_while_its_share_is_used_up() {
-    let table = table(false, Settings { fetched_bytes_max: 512 * 1024, ..quick() });
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0), (partition(1), 0)]));
+    let table = table(false, Settings { memory_bytes_max: 8 * 1024 * 1024, ..quick() });
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0), (partition(1), 0)])));
     let long = "x".repeat(200 * 1024);
-    for n in 0..2 {
+    for n in 0..6 {
         table.dealer.send(fetched(0, n, plain_batch(n, &[&long])));
     }
     until("paused", || table.dealer.is_paused(&partition(0))).await;
@@ -206,7 +211,7 @@ async fn a_partition_is_paused_while_its_share_is_used_up() {
 #[tokio::test]
 async fn what_is_revoked_is_worked_off_committed_and_given_back() {
     let table = table(false, Settings { commit_every: Duration::from_secs(3600), ..Settings::default() });
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0), (partition(1), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0), (partition(1), 0)])));
     table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
     table.dealer.send(fetched(1, 0, plain_batch(0, &["b"])));
     until("both wait", || table.sink.waiting() == 2).await;
@@ -225,14 +230,14 @@ async fn what_is_revoked_is_worked_off_committed_and_given_back() {
 #[tokio::test]
 async fn what_is_revoked_and_stuck_is_dropped_after_a_third_of_the_session() {
     let table = table(false, Settings { session_timeout: Duration::from_millis(30), ..quick() });
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
     until("it waits", || table.sink.waiting() == 1).await;
     table.dealer.send(Event::Revoked(vec![partition(0)]));
     until("given back", || table.dealer.acknowledged_revocations() == 1).await;
     assert_eq!(table.dealer.committed(&partition(0)), None);
     // It comes back: what was dropped is read again, and the old unit's end counts for nothing.
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
     until("it waits again", || table.sink.waiting() == 2).await;
     table.sink.gate.add_permits(2);
@@ -245,7 +250,7 @@ async fn a_commit_that_fails_is_a_problem_and_tried_again() {
     let table = table(true, quick());
     let refusals = [CommitError::Failed("coordinator is loading".into()), CommitError::Stale];
     table.dealer.group.lock().expect("no panic").refusals.extend(refusals);
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
     until("a commit", || table.dealer.committed(&partition(0)) == Some(1)).await;
     until("no problem", || table.worker.problems().is_empty()).await;
@@ -254,7 +259,7 @@ async fn a_commit_that_fails_is_a_problem_and_tried_again() {
 #[tokio::test]
 async fn a_gap_in_the_topic_is_passed() {
     let table = table(false, quick());
-    table.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
     until("it waits", || table.sink.waiting() == 1).await;
     table.dealer.send(Event::OutOfRange { partition: partition(0), wanted: 1, reset_to: 50 });
@@ -267,7 +272,7 @@ async fn a_gap_in_the_topic_is_passed() {
 #[tokio::test]
 async fn stopping_works_off_what_is_open_and_gives_up_at_its_deadline() {
     let stopped = table(false, Settings { commit_every: Duration::from_secs(3600), ..Settings::default() });
-    stopped.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    stopped.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     stopped.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
     until("it waits", || stopped.sink.waiting() == 1).await;
     let Table { dealer, sink, worker, .. } = stopped;
@@ -275,9 +280,177 @@ async fn stopping_works_off_what_is_open_and_gives_up_at_its_deadline() {
     assert_eq!((progress.documents_delivered, dealer.committed(&partition(0))), (1, Some(1)));
 
     let stuck = table(false, quick());
-    stuck.dealer.send(Event::Assigned(vec![(partition(0), 0)]));
+    stuck.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
     stuck.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
     until("it waits", || stuck.sink.waiting() == 1).await;
     let progress = stuck.worker.stop(Duration::from_millis(10)).await;
     assert_eq!((progress.documents_delivered, stuck.dealer.committed(&partition(0))), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partitions_documents_reach_the_sink_in_order() {
+    let table = table(true, Settings { threads: 4, ..quick() });
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
+    let mut want = Vec::new();
+    for n in 0..200 {
+        // Of very different sizes, so that later ones are made before earlier ones.
+        let line = format!("{n} {}", "x".repeat(if n % 3 == 0 { 100_000 } else { 1 }));
+        table.dealer.send(fetched(0, n, plain_batch(n, &[&line])));
+        want.push(line);
+    }
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(200)).await;
+    let got: Vec<_> =
+        table.sink.documents().iter().map(|it| it["message"].as_str().unwrap_or_default().to_owned()).collect();
+    assert!(got == want, "not in order: {:?}", got.iter().map(|line| line.split(' ').next()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn one_held_document_pauses_its_partition_at_a_number_of_offsets_and_no_other() {
+    let table = table(false, Settings { open_offsets_max: 100, ..quick() });
+    table.sink.free.lock().expect("no panic").extend((1..500).map(|n| format!("\"{n}\"")));
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0), (partition(1), 0)])));
+    for n in 0..99 {
+        table.dealer.send(fetched(0, n, plain_batch(n, &[&n.to_string()])));
+    }
+    until("all but one are delivered", || table.sink.documents().len() == 98).await;
+    assert!(!table.dealer.is_paused(&partition(0)));
+    table.dealer.send(fetched(0, 99, plain_batch(99, &["99"])));
+    until("paused", || table.dealer.is_paused(&partition(0))).await;
+    assert_eq!((table.dealer.committed(&partition(0)), table.dealer.is_paused(&partition(1))), (None, false));
+    for n in 0..300 {
+        table.dealer.send(fetched(1, n, plain_batch(n, &[&(n + 1).to_string()])));
+    }
+    until("the other goes on", || table.dealer.committed(&partition(1)) == Some(300)).await;
+    table.sink.gate.add_permits(1);
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(100)).await;
+    until("resumed", || !table.dealer.is_paused(&partition(0))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_stays_below_its_bound_while_the_sink_takes_nothing() {
+    const BOUND: usize = 16 << 20;
+    let mut registry = Registry::default();
+    let (dealer, hand) = deal(Arc::<Mutex<Group>>::default());
+    let sink = GatedSink::new(false);
+    let settings = Settings { memory_bytes_max: BOUND, threads: 2, ..quick() };
+    let worker = Worker::start_on(hand, Arc::<DeadLetters>::default(), settings, sink.clone(), &mut registry);
+    let names: Vec<_> = (0..8).map(|number| (partition(number), 0)).collect();
+    dealer.send(Event::Assigned(assigned(&names)));
+    let in_use = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("metrics are text");
+        let lines = text.lines().filter(|line| line.starts_with("sluice_worker_memory_bytes{"));
+        lines
+            .map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<usize>().ok()).expect("a number"))
+            .sum::<usize>()
+    };
+    let lines: Vec<String> = (0..500).map(|n| format!("{n} {}", "word ".repeat(20))).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut positions = [0i64; 8];
+    let mut most = 0;
+    // A fetch at a time, of partitions that are not paused, until all are.
+    let end = Instant::now() + DEADLINE;
+    while !(0..8).all(|number| dealer.is_paused(&partition(number))) {
+        assert!(Instant::now() < end, "not every partition is paused");
+        for (number, position) in (0..).zip(&mut positions) {
+            if !dealer.is_paused(&partition(number)) && *position < 500 * 400 {
+                dealer.send(fetched(number, *position, plain_batch(*position, &lines)));
+                *position += 500;
+            }
+        }
+        most = most.max(in_use());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    most = most.max(in_use());
+    assert!(most > BOUND / 4 && most <= BOUND + (2 << 20), "{most} bytes in use; the bound is {BOUND}");
+    sink.gate.add_permits(1 << 20);
+    until("all is done", || {
+        (0..8).zip(positions).all(|(number, position)| dealer.committed(&partition(number)) == Some(position))
+    })
+    .await;
+    until("nothing is in use", || in_use() == 0).await;
+    worker.stop(DEADLINE).await;
+}
+
+#[tokio::test]
+async fn more_documents_than_fit_are_made_in_parts() {
+    let table = table(true, quick());
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
+    let long = "x".repeat(1 << 20);
+    let lines: Vec<String> = (0..20).map(|n| format!("{n} {long}")).collect();
+    let batch = file_batch(0, &lines.iter().map(String::as_str).collect::<Vec<_>>(), "shop", Compression::Lz4);
+    table.dealer.send(fetched(0, 0, batch));
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(20)).await;
+    let numbers: Vec<_> = table
+        .sink
+        .documents()
+        .iter()
+        .map(|it| it["message"].as_str().and_then(|line| line.split(' ').next()?.parse().ok()).unwrap_or(99))
+        .collect();
+    assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+    assert!(table.sink.waiting() > 1, "all were in one part");
+}
+
+#[tokio::test]
+async fn pipelines_are_exchanged_when_all_under_the_old_ones_is_committed() {
+    let old = vec![("*".into(), pipeline("processors: [{set: {field: by, value: old}}]"))];
+    let new = vec![("*".into(), pipeline("processors: [{set: {field: by, value: new}}]"))];
+    let table = table(false, Settings { pipelines: old, ..quick() });
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("it waits", || table.sink.waiting() == 1).await;
+    let (exchanged, ()) = tokio::join!(table.worker.exchange(new), async {
+        tokio::task::yield_now().await;
+        table.dealer.send(fetched(0, 1, plain_batch(1, &["b"])));
+        // A commit fails in between: the exchange waits for the next one.
+        table.dealer.group.lock().expect("no panic").refusals.push_back(CommitError::Failed("not now".into()));
+        table.sink.gate.add_permits(1);
+        until("a commit", || table.dealer.committed(&partition(0)) == Some(1)).await;
+    });
+    assert_eq!(exchanged, Ok(()));
+    until("the next one waits", || table.sink.waiting() == 2).await;
+    table.sink.gate.add_permits(1);
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(2)).await;
+    let by: Vec<_> = table.sink.documents().iter().map(|it| (it["message"].clone(), it["by"].clone())).collect();
+    assert_eq!(by, [("a".into(), "old".into()), ("b".into(), "new".into())]);
+}
+
+#[tokio::test]
+async fn the_lag_is_told_in_records_and_seconds() {
+    let table = table(false, quick());
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    until("it waits", || table.worker.progress().lag.records == 1000).await;
+    table.dealer.send(Event::HighWatermark { partition: partition(0), high_watermark: 1500 });
+    until("more is heard of", || table.worker.progress().lag.records == 1500).await;
+    let state = table.worker.partitions().remove(0);
+    assert_eq!((state.done, state.high_watermark, state.oldest_ms), (0, 1500, Some(RECORD_MS)));
+    let age = (jiff::Timestamp::now().as_millisecond() - RECORD_MS) as f64 / 1000.0;
+    assert!((table.worker.lag().seconds - age.max(0.0)).abs() < 60.0, "{:?}", table.worker.lag());
+    assert_eq!(table.worker.lag().seconds_left, None);
+}
+
+#[tokio::test]
+async fn skipped_records_are_passed_and_counted() {
+    let table = table(true, quick());
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
+    table.dealer.send(fetched(0, 0, plain_batch(0, &["a"])));
+    table.dealer.send(Event::Skipped { partition: partition(0), first: 1, last: 9 });
+    table.dealer.send(fetched(0, 10, plain_batch(10, &["b"])));
+    until("a commit", || table.dealer.committed(&partition(0)) == Some(11)).await;
+    assert_eq!(table.sink.documents().len(), 2);
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_again_has_other_ids() {
+    let table = table(true, quick());
+    for id in [1u8, 2] {
+        let again = Assignment { partition: partition(0), position: 0, topic_id: Some([id; 16]) };
+        table.dealer.send(Event::Lost(vec![partition(0)]));
+        table.dealer.send(Event::Assigned(vec![again]));
+        table.dealer.send(fetched(0, 0, plain_batch(0, &["the same"])));
+        until("delivered", || table.sink.documents().len() == usize::from(id)).await;
+    }
+    let ids = table.sink.ids.lock().expect("no panic").clone();
+    assert_ne!(ids[0], ids[1]);
 }

@@ -8,6 +8,7 @@ mod records;
 use async_trait::async_trait;
 use kafka_client::TopicPartition;
 use pipelines::sink::{Closed, DocumentBatch, Outcome, Rejection, Sink};
+use pipelines::worker::source::Assignment;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -17,6 +18,16 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 fn partition(number: i32) -> TopicPartition {
     TopicPartition { topic: "logs".into(), partition: number }
+}
+
+/// Partitions with the offset at which reading begins.
+fn assigned(places: &[(TopicPartition, i64)]) -> Vec<Assignment> {
+    let place = |(partition, position): &(TopicPartition, i64)| Assignment {
+        partition: partition.clone(),
+        position: *position,
+        topic_id: Some([7; 16]),
+    };
+    places.iter().map(place).collect()
 }
 
 /// Polls until `condition` holds.

@@ -129,10 +129,9 @@ fn start(group: &Arc<Mutex<Group>>, far: &Far, random: &mut Rng) -> (Dealer, Wor
 
 /// What the source has read of each partition.
 fn assign(dealer: &Dealer, positions: &mut BTreeMap<TopicPartition, i64>, names: &[TopicPartition]) {
-    let assigned: Vec<_> =
-        names.iter().map(|name| (name.clone(), dealer.committed(name).unwrap_or_default())).collect();
-    positions.extend(assigned.clone());
-    dealer.send(Event::Assigned(assigned));
+    let places: Vec<_> = names.iter().map(|name| (name.clone(), dealer.committed(name).unwrap_or_default())).collect();
+    dealer.send(Event::Assigned(assigned(&places)));
+    positions.extend(places);
 }
 
 fn fetch(logs: &[Log], dealer: &Dealer, positions: &mut BTreeMap<TopicPartition, i64>, random: &mut Rng) {
@@ -177,7 +176,7 @@ async fn each_record_ends_exactly_once() {
             fetch(&logs, &dealer, &mut positions, &mut random);
         }
         let seen = far.server.requests().len() + random.usize(0..4);
-        until("some requests", || far.server.requests().len() >= seen || worker.progress().lag_records == 0).await;
+        until("some requests", || far.server.requests().len() >= seen || worker.progress().lag.records == 0).await;
         let name = partition(random.i32(0..PARTITIONS));
         match random.u8(0..6) {
             0 => {

@@ -1,8 +1,9 @@
 //! Record batches as agents and other producers write them.
 
 use bytes::Bytes;
-use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders, assign_offset};
+use kafka_wire::batch::{BatchHeader, BatchWriter, PlainRecords, Producer, RecordHeaders, assign_offset};
 use kafka_wire::compression::Compression;
+use pipelines::worker::source::DeadLetter;
 
 /// 2026-11-18, as good a time as any.
 pub const RECORD_MS: i64 = 1_795_000_000_000;
@@ -43,6 +44,18 @@ pub fn seal(writer: &mut BatchWriter, base_offset: i64) -> Bytes {
     writer.seal(Producer::NONE, &mut batch);
     assign_offset(&mut batch, base_offset, 0);
     batch.into()
+}
+
+/// A letter's headers, as a consumer reads them.
+pub fn headers_of(letter: &DeadLetter) -> Vec<(String, String)> {
+    let mut writer = BatchWriter::new(Compression::None);
+    writer.push(RECORD_MS, None, None, &letter.headers, None);
+    let batch = seal(&mut writer, 0);
+    let header = BatchHeader::read(&batch).expect("a sound header");
+    let plain = PlainRecords::read(header, &batch, 1 << 20).expect("a sound batch");
+    let record = plain.iter().next().expect("a record").expect("a sound record");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    record.headers.map(|header| (text(header.key), text(header.value.unwrap_or_default()))).collect()
 }
 
 pub fn concat(batches: &[Bytes]) -> Bytes {

@@ -8,7 +8,7 @@ mod progress;
 
 use super::agent::AgentFlags;
 use super::instance::InstanceName;
-use super::{DRAIN, TICK, agent, broker, worker};
+use super::{TICK, agent, broker, worker};
 use crate::cli::UpArgs;
 use crate::config::ConfigFile;
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ use crate::files;
 use crate::progress::Backfill;
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
-use crate::status::StatusListener;
+use crate::status::{StatusListener, WorkerState};
 use ::agent::{Agent, FileState};
 use ::broker::{Broker, SecurityProtocol};
 use anyhow::Context;
@@ -60,8 +60,11 @@ struct Parts {
     topics: Vec<String>,
     /// How long the agent's acknowledgements are waited for at the end.
     drain: Duration,
+    /// How long documents on their way are waited for at the end.
+    worker_drain: Duration,
     /// What the status server reports.
     problems: watch::Sender<Vec<String>>,
+    states: watch::Sender<WorkerState>,
 }
 
 impl Parts {
@@ -118,10 +121,11 @@ impl Parts {
 
         let mut section = config.worker;
         section.topics = Some(topics.clone());
+        let own_address = bootstrap[0].clone();
         let worker_checked = worker::checked(&section, config.host_name, bootstrap)?;
-        let index = section.index.as_deref();
-        let (sink, sink_description) =
-            worker::sink(section.elasticsearch, args.elasticsearch, index, screen, stop, &mut registry)?;
+        let worker_drain = worker::drain(&section);
+        let far = worker::FarEnd { elasticsearch: args.elasticsearch, output: None, brokers: vec![own_address] };
+        let (sink, sink_description) = worker::sink(section, far, screen, stop, &mut registry)?;
         let worker = Worker::start(worker_checked.config, sink.clone(), &mut registry);
 
         let first_screen = FirstScreen {
@@ -140,8 +144,10 @@ impl Parts {
             return Err(Failure::new(format!("no file matches {named}"), agent::NO_MATCH_HINT).into());
         }
         let (problems, observed) = watch::channel(Vec::new());
-        status.with_files(agent.observer()).serve(registry, observed);
-        Ok(Self { agent, broker, worker, instance: worker_checked.instance, sink, topics, drain, problems })
+        let (states, looked_at) = watch::channel(WorkerState::of(&worker));
+        status.with_files(agent.observer()).with_worker(looked_at).serve(registry, observed);
+        let instance = worker_checked.instance;
+        Ok(Self { agent, broker, worker, instance, sink, topics, drain, worker_drain, problems, states })
     }
 
     /// Until a signal, or in `once` until everything that was there at the start has been delivered: then `true`.
@@ -155,6 +161,7 @@ impl Parts {
                 () = self.agent.caught_up(), if once && !agent_caught_up => agent_caught_up = true,
                 _ = ticks.tick() => {
                     self.problems.send_replace(self.problems_now());
+                    self.states.send_replace(WorkerState::of(&self.worker));
                     match once {
                         true => self.show_backfill(&mut backfill, line).await,
                         false => line.show(self.progress_line()),
@@ -183,9 +190,9 @@ impl Parts {
 
     /// Ends the parts in the order in which a line meets them, so that each can hand on what it has.
     async fn stop(self) -> String {
-        let Self { agent, broker, worker, instance, sink, topics, drain, .. } = self;
+        let Self { agent, broker, worker, instance, sink, topics, drain, worker_drain, .. } = self;
         let agent = agent.stop(drain).await;
-        let _ = tokio::time::timeout(DRAIN, async {
+        let _ = tokio::time::timeout(worker_drain, async {
             let mut ticks = tokio::time::interval(TICK);
             while !everything_delivered(&worker, &broker, &topics) {
                 sink.flush().await;
@@ -193,7 +200,7 @@ impl Parts {
             }
         })
         .await;
-        let worker = worker.stop(DRAIN).await;
+        let worker = worker.stop(worker_drain).await;
         drop(instance);
         broker.stop().await;
         let mut summary = progress::line(&agent.progress, &worker);

@@ -1,5 +1,6 @@
 //! The live line of counts.
 
+use crate::command::worker::lag_text;
 use crate::files::{count, size};
 
 /// What has come how far, in the order in which a line travels.
@@ -21,6 +22,6 @@ pub fn line(agent: &agent::Progress, worker: &pipelines::worker::Progress) -> St
             line.push_str(&format!(" · {what} {}", count(number)));
         }
     }
-    line.push_str(&format!(" · lag {} in files, {} records", size(agent.lag_bytes), count(worker.lag_records)));
+    line.push_str(&format!(" · lag {} in files, {}", size(agent.lag_bytes), lag_text(&worker.lag)));
     line
 }

@@ -15,6 +15,7 @@ mod setup;
 mod tool_calls;
 mod up;
 mod versions;
+mod worker;
 mod yardstick;
 
 use crate::Test;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<(String, Test)> {
             invalid_utf8,
         ),
         tests!(refusals: elasticsearch, opensearch),
+        worker::all(),
         tests!(setup: elasticsearch, opensearch),
         versions::all(),
         agent::all(),

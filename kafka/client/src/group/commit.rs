@@ -19,10 +19,13 @@ use super::event::CommitError;
 use super::membership::{Interrupt, Membership, Verdict};
 use crate::call::Call;
 use crate::code::ErrorCode;
+use crate::metadata::Metadata;
 use crate::topic_partition::TopicPartition;
 
 /// There is no committed offset.
 const NO_OFFSET: i64 = -1;
+/// What the note beside an offset begins with, if it is one of ours.
+const NOTE_PREFIX: &str = "topic-id=";
 /// From version 8 on one request serves several groups.
 const MANY_GROUPS_VERSION: i16 = 8;
 /// First version with static members.
@@ -108,11 +111,13 @@ impl Membership {
 
     fn commit_call(&self, offsets: BTreeMap<TopicPartition, i64>) -> Call<OffsetCommitRequest> {
         let mut topics: BTreeMap<Arc<str>, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for (TopicPartition { topic, partition }, offset) in offsets {
+        for (name, offset) in offsets {
+            let note = self.table.topic_id(&name).map(note_of).unwrap_or_default();
+            let TopicPartition { topic, partition } = name;
             let entry = OffsetCommitRequestPartition::default()
                 .with_partition_index(partition)
                 .with_committed_offset(offset)
-                .with_committed_metadata(Some(StrBytes::from_static_str("")));
+                .with_committed_metadata(Some(StrBytes::from_string(note)));
             topics.entry(topic).or_default().push(entry);
         }
         let topics = topics.into_iter().map(|(topic, partitions)| {
@@ -130,10 +135,11 @@ impl Membership {
         })
     }
 
-    /// What the group has committed for these, `None` where it has not.
+    /// What the group has committed for these, `None` where it has not, or for another topic of the same name.
     pub(super) async fn committed_offsets(
         &mut self,
         partitions: &[TopicPartition],
+        metadata: &Metadata,
     ) -> Result<Vec<(TopicPartition, Option<i64>)>, Interrupt> {
         loop {
             let call = self.fetch_offsets_call(partitions);
@@ -141,7 +147,18 @@ impl Membership {
                 Ok(response) => match offsets(&response) {
                     Ok(committed) => {
                         self.backoff.reset();
-                        let offset = |partition: &TopicPartition| committed.get(partition).copied();
+                        let offset = |partition: &TopicPartition| {
+                            let (offset, note) = committed.get(partition)?;
+                            let now = metadata.topics.get(&partition.topic).and_then(|topic| topic.id);
+                            let is_another = now.is_some_and(|id| is_of_another_topic(note, id));
+                            if is_another {
+                                tracing::warn!(
+                                    "{partition}: offset {offset} was committed before the topic was deleted and made \
+                                     again; it is read anew"
+                                );
+                            }
+                            (!is_another).then_some(*offset)
+                        };
                         return Ok(partitions.iter().map(|partition| (partition.clone(), offset(partition))).collect());
                     }
                     Err(code) => {
@@ -188,6 +205,17 @@ impl Membership {
     }
 }
 
+/// What is committed beside an offset: the id of its topic. A coordinator keeps offsets for a while that a topic had
+/// which was deleted.
+fn note_of(topic_id: [u8; 16]) -> String {
+    let digits: String = topic_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{NOTE_PREFIX}{digits}")
+}
+
+fn is_of_another_topic(note: &str, topic_id: [u8; 16]) -> bool {
+    note.starts_with(NOTE_PREFIX) && note != note_of(topic_id)
+}
+
 fn name(topic: &Arc<str>) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_string()))
 }
@@ -218,26 +246,29 @@ fn codes(response: &OffsetCommitResponse) -> BTreeMap<TopicPartition, ErrorCode>
 }
 
 /// The committed offsets of a response of any version, or its first error code.
-fn offsets(response: &OffsetFetchResponse) -> Result<BTreeMap<TopicPartition, i64>, ErrorCode> {
+fn offsets(response: &OffsetFetchResponse) -> Result<BTreeMap<TopicPartition, (i64, String)>, ErrorCode> {
     ErrorCode::check(response.error_code)?;
     let mut offsets = BTreeMap::new();
-    let mut take = |topic: &TopicName, number: i32, offset: i64, code: i16| {
+    let mut take = |topic: &TopicName, number: i32, offset: i64, note: &Option<StrBytes>, code: i16| {
         ErrorCode::check(code)?;
         if offset != NO_OFFSET {
-            offsets.insert(TopicPartition::new(topic.as_str(), number), offset);
+            let note = note.as_deref().unwrap_or_default().to_owned();
+            offsets.insert(TopicPartition::new(topic.as_str(), number), (offset, note));
         }
         Ok::<(), ErrorCode>(())
     };
     for topic in &response.topics {
         for partition in &topic.partitions {
-            take(&topic.name, partition.partition_index, partition.committed_offset, partition.error_code)?;
+            let (offset, note) = (partition.committed_offset, &partition.metadata);
+            take(&topic.name, partition.partition_index, offset, note, partition.error_code)?;
         }
     }
     for group in &response.groups {
         ErrorCode::check(group.error_code)?;
         for topic in &group.topics {
             for partition in &topic.partitions {
-                take(&topic.name, partition.partition_index, partition.committed_offset, partition.error_code)?;
+                let (offset, note) = (partition.committed_offset, &partition.metadata);
+                take(&topic.name, partition.partition_index, offset, note, partition.error_code)?;
             }
         }
     }

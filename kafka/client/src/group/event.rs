@@ -9,8 +9,8 @@ use crate::topic_partition::TopicPartition;
 /// The answer of [`super::GroupConsumer::next`].
 #[derive(Debug)]
 pub enum Event {
-    /// These partitions are ours from now on, each with the offset at which reading begins.
-    Assigned(Vec<(TopicPartition, i64)>),
+    /// These partitions are ours from now on.
+    Assigned(Vec<Assignment>),
     /// These have to be given up. Commits for them are still possible until
     /// [`super::GroupConsumer::acknowledge_revoked`].
     Revoked(Vec<TopicPartition>),
@@ -28,8 +28,21 @@ pub enum Event {
     /// The log does not have the offset at which reading should go on: records were deleted before they were read, or
     /// the log was cut. Reading goes on at `reset_to`.
     OutOfRange { partition: TopicPartition, wanted: i64, reset_to: i64 },
+    /// A damaged batch was left out, as [`super::GroupConfig::skips`] says: reading goes on behind `last`.
+    Skipped { partition: TopicPartition, first: i64, last: i64 },
+    /// How far a partition reaches that is not being fetched.
+    HighWatermark { partition: TopicPartition, high_watermark: i64 },
     /// This consumer has given up; nothing comes after this.
     Failed(GroupError),
+}
+
+/// A partition that is ours, and the offset at which reading begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    pub partition: TopicPartition,
+    pub position: i64,
+    /// A topic that was deleted and made again has another one; `None` from a broker before Kafka 2.8.
+    pub topic_id: Option<[u8; 16]>,
 }
 
 /// Why a consumer cannot be a member of its group.

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_wire::batch::{BatchError, Batches};
+use kafka_wire::batch::{BatchError, BatchHeader, Batches};
 use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::fetch_response::PartitionData;
@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::config::GroupConfig;
+use super::config::{GroupConfig, Skip};
 use super::table::{Claim, Table};
+use crate::OffsetSpec;
 use crate::backoff::Backoff;
 use crate::call::Call;
 use crate::client::Client;
@@ -39,6 +40,9 @@ pub(super) struct Fetcher {
     is_refreshing: bool,
     /// After failures, until something was fetched.
     backoff: Backoff,
+    next_watermarks: Instant,
+    is_asking_watermarks: bool,
+    next_topics: Instant,
     /// Which partition comes first in a request changes, since the first ones get the bytes.
     turn: usize,
 }
@@ -46,6 +50,7 @@ pub(super) struct Fetcher {
 enum Outcome {
     Polled { node: i32, asked: Vec<(Claim, i64)>, result: Result<FetchResponse, ClientError> },
     Refreshed,
+    Watermarks(Vec<(Claim, i64)>),
     Reset { claim: Claim, result: Result<i64, ClientError> },
 }
 
@@ -61,6 +66,9 @@ impl Fetcher {
             tasks: JoinSet::new(),
             polled: HashSet::new(),
             is_refreshing: false,
+            next_watermarks: Instant::now(),
+            is_asking_watermarks: false,
+            next_topics: Instant::now(),
             turn: 0,
         }
     }
@@ -88,7 +96,13 @@ impl Fetcher {
     fn start_tasks(&mut self) -> Option<Instant> {
         for claim in self.table.take_resets() {
             let (client, reset) = (self.client.clone(), self.config.auto_offset_reset);
+            let table = Arc::clone(&self.table);
             self.tasks.spawn(async move {
+                // An offset may be out of range because the topic is another one.
+                let topic = Arc::clone(&claim.partition.topic);
+                if let Ok(metadata) = client.refresh(&[topic], false).await {
+                    table.compare_topics(&metadata);
+                }
                 let result = client.list_offset(&claim.partition, reset.into()).await;
                 Outcome::Reset { claim, result }
             });
@@ -119,12 +133,69 @@ impl Fetcher {
                 Outcome::Refreshed
             });
         }
+        let next = earlier(next, self.ask_watermarks());
+        let next = earlier(next, self.look_at_topics());
         for (node, asked) in by_node {
             if self.polled.insert(node) {
                 self.poll(node, asked);
             }
         }
         next
+    }
+
+    /// Asks how far partitions reach of which nothing is heard because they are not fetched; returns when to do it again.
+    fn ask_watermarks(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        if self.is_asking_watermarks {
+            return None;
+        }
+        if now < self.next_watermarks {
+            return Some(self.next_watermarks);
+        }
+        self.next_watermarks = now + self.config.watermark_refresh;
+        let silent = match now.checked_sub(self.config.watermark_refresh) {
+            Some(before) => self.table.silent(before),
+            None => Vec::new(),
+        };
+        if silent.is_empty() {
+            return Some(self.next_watermarks);
+        }
+        self.is_asking_watermarks = true;
+        let client = self.client.clone();
+        self.tasks.spawn(async move {
+            let mut found = Vec::with_capacity(silent.len());
+            for claim in silent {
+                match client.list_offset(&claim.partition, OffsetSpec::Latest).await {
+                    Ok(offset) => found.push((claim, offset)),
+                    Err(error) => tracing::debug!("cannot find how far {} reaches: {}", claim.partition, chain(&error)),
+                }
+            }
+            Outcome::Watermarks(found)
+        });
+        None
+    }
+
+    /// Looks whether topics are still the same ones; returns when to do it again.
+    fn look_at_topics(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        if self.is_refreshing {
+            return None;
+        }
+        if now >= self.next_topics {
+            self.next_topics = now + self.config.metadata_refresh;
+            let topics = self.table.topics();
+            if !topics.is_empty() {
+                self.is_refreshing = true;
+                let client = self.client.clone();
+                self.tasks.spawn(async move {
+                    // It is tried again soon enough.
+                    let _ = client.refresh(&topics, false).await;
+                    Outcome::Refreshed
+                });
+                return None;
+            }
+        }
+        Some(self.next_topics)
     }
 
     fn poll(&mut self, node: i32, mut asked: Vec<(Claim, i64)>) {
@@ -168,7 +239,14 @@ impl Fetcher {
 
     fn handle(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Refreshed => self.is_refreshing = false,
+            Outcome::Refreshed => {
+                self.is_refreshing = false;
+                self.table.compare_topics(&self.client.metadata());
+            }
+            Outcome::Watermarks(found) => {
+                self.is_asking_watermarks = false;
+                found.iter().for_each(|(claim, offset)| self.table.reaches(claim, *offset, false));
+            }
             Outcome::Reset { claim, result: Ok(offset) } => self.table.reset_to(&claim, offset),
             Outcome::Reset { claim, result: Err(error) } => {
                 tracing::error!("cannot find where to read {}: {}", claim.partition, chain(&error));
@@ -229,6 +307,9 @@ impl Fetcher {
                 self.table.out_of_range(claim, position);
                 return true;
             }
+            Some(code) if code.kind() == ResponseError::CorruptMessage => {
+                return self.meet_damage(claim, position, None, format!("the broker answered {code}"));
+            }
             Some(code) => {
                 if code.is_stale_metadata() {
                     self.client.forget_leaders(&claim.partition.topic);
@@ -238,17 +319,49 @@ impl Fetcher {
                 return false;
             }
         }
-        match whole_batches(&found.records.unwrap_or_default(), position) {
+        let records = found.records.unwrap_or_default();
+        self.table.reaches(claim, found.high_watermark, !records.is_empty());
+        match whole_batches(&records, position) {
             Ok((records, _)) if records.is_empty() => true,
             Ok((records, next)) => {
                 self.table.fetched(claim, position, next, records, found.high_watermark);
                 true
             }
             Err(error) => {
-                tracing::warn!("fetch from {} at offset {position}: {error}", claim.partition);
-                false
+                let header = BatchHeader::read(&records).ok().filter(|header| header.last_offset() >= position);
+                self.meet_damage(claim, position, header.map(|header| header.last_offset()), error.to_string())
             }
         }
+    }
+
+    /// The batch at `position` is damaged: it is left out if somebody has asked for that; else the partition waits, since
+    /// nothing is passed over in silence.
+    fn meet_damage(&self, claim: &Claim, position: i64, last: Option<i64>, reason: String) -> bool {
+        let TopicPartition { topic, partition: number } = &claim.partition;
+        let is_meant = |skip: &&Skip| skip.partition == claim.partition && (skip.first..=skip.last).contains(&position);
+        if let Some(skip) = self.config.skips.iter().find(is_meant) {
+            self.table.skip(claim, position, skip.last);
+            return true;
+        }
+        let (what, range) = match last {
+            Some(last) => (format!("records {position} to {last}"), format!("{position}-{last}")),
+            None => (format!("the records from {position} on"), format!("{position}-LAST")),
+        };
+        let problem = format!(
+            "{what} of partition {number} of topic {topic:?} are damaged where the broker keeps them ({reason}); the \
+             partition is held, and tried again every {:?}: mend the broker's log, or start the worker with \
+             --skip-damaged {topic}:{number}:{range} to go on behind them",
+            self.config.damaged_retry
+        );
+        self.table.damaged(claim, problem, Instant::now() + self.config.damaged_retry);
+        true
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::code::ErrorCode;
 use crate::error::{ClientError, chain};
+use crate::metadata::Metadata;
 use crate::topic_partition::TopicPartition;
 
 /// A member that leaves says so, but waits no longer than this for the coordinator.
@@ -191,9 +192,10 @@ impl Membership {
             self.give_up(&gone).await?;
         }
         if !added.is_empty() {
-            let committed = self.committed_offsets(&added).await?;
+            let metadata = self.metadata_of(&added).await?;
+            let committed = self.committed_offsets(&added, &metadata).await?;
             self.owned.extend(added);
-            self.table.assign(committed);
+            self.table.assign(committed, &metadata);
         }
         self.table.set_problem(None);
         if !gone.is_empty() && self.config.is_cooperative() {
@@ -206,6 +208,20 @@ impl Membership {
             return Err(Interrupt::Rejoin);
         }
         Ok(())
+    }
+
+    /// What is known of the topics of `partitions`, which tells their ids.
+    async fn metadata_of(&mut self, partitions: &[TopicPartition]) -> Result<Arc<Metadata>, Interrupt> {
+        let topics: BTreeSet<_> = partitions.iter().map(|partition| Arc::clone(&partition.topic)).collect();
+        let topics: Vec<_> = topics.into_iter().collect();
+        loop {
+            match self.client.refresh(&topics, false).await {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => self.note(error)?,
+            }
+            self.pause().await;
+            self.heartbeat_if_due().await?;
+        }
     }
 
     /// Tells the owner, and waits until it has committed what it did, but not for ever: the group waits too.

@@ -24,8 +24,8 @@ use crate::client::Client;
 use crate::topic_partition::TopicPartition;
 
 pub use assignor::Assignor;
-pub use config::{GroupConfig, OffsetReset};
-pub use event::{CommitError, Event, GroupError};
+pub use config::{GroupConfig, OffsetReset, Skip, SkipError};
+pub use event::{Assignment, CommitError, Event, GroupError};
 
 use commit::Commit;
 use fetcher::Fetcher;
@@ -116,9 +116,9 @@ impl GroupConsumer {
         let _ = self.commands.send(Command::Acknowledge(partitions.to_vec()));
     }
 
-    /// Why this consumer is not a working member of its group now.
-    pub fn problem(&self) -> Option<String> {
-        self.table.problem()
+    /// Why this consumer is not a working member of its group now, and which partitions it cannot read.
+    pub fn problems(&self) -> Vec<String> {
+        self.table.problems()
     }
 
     /// Leaves the group, after the commits that were asked for. A static member stays in it until the session timeout,

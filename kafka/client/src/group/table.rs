@@ -6,15 +6,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::event::{Event, GroupError};
+use super::event::{Assignment, Event, GroupError};
 use crate::lock::lock;
+use crate::metadata::Metadata;
 use crate::topic_partition::TopicPartition;
 
 pub(super) struct Table {
@@ -32,10 +33,13 @@ struct State {
     last_ticket: u64,
     queued_bytes: usize,
     problem: Option<String>,
+    /// Partitions whose next batch cannot be read, and the way out.
+    damaged: BTreeMap<TopicPartition, String>,
 }
 
 struct Entry {
     ticket: u64,
+    topic_id: Option<[u8; 16]>,
     position: Position,
     /// The owner knows of the partition.
     announced: bool,
@@ -43,6 +47,9 @@ struct Entry {
     revoked: bool,
     /// Not fetched before this.
     not_before: Option<Instant>,
+    high_watermark: Option<i64>,
+    /// When that was heard of.
+    watermark_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +94,9 @@ impl Table {
         let _ = self.control.send(event);
     }
 
-    pub fn problem(&self) -> Option<String> {
-        lock(&self.state).problem.clone()
+    pub fn problems(&self) -> Vec<String> {
+        let state = lock(&self.state);
+        state.problem.iter().chain(state.damaged.values()).cloned().collect()
     }
 
     pub fn set_problem(&self, problem: Option<String>) {
@@ -97,20 +105,59 @@ impl Table {
 
     /// New partitions, with their committed offsets where there are any. The others are told of when their position is
     /// known.
-    pub fn assign(&self, partitions: Vec<(TopicPartition, Option<i64>)>) {
+    pub fn assign(&self, partitions: Vec<(TopicPartition, Option<i64>)>, metadata: &Metadata) {
         let mut state = lock(&self.state);
         let mut announced = Vec::new();
         for (partition, committed) in partitions {
+            let topic_id = metadata.topics.get(&partition.topic).and_then(|topic| topic.id);
             state.last_ticket += 1;
-            let position = committed.map_or(Position::Reset { wanted: None }, Position::At);
-            let (ticket, announce) = (state.last_ticket, committed.is_some());
-            let entry =
-                Entry { ticket, position, announced: announce, paused: false, revoked: false, not_before: None };
+            let entry = Entry {
+                ticket: state.last_ticket,
+                topic_id,
+                position: committed.map_or(Position::Reset { wanted: None }, Position::At),
+                announced: committed.is_some(),
+                paused: false,
+                revoked: false,
+                not_before: None,
+                high_watermark: None,
+                watermark_at: Instant::now(),
+            };
+            state.damaged.remove(&partition);
             state.entries.insert(partition.clone(), entry);
-            announced.extend(committed.map(|offset| (partition, offset)));
+            announced.extend(committed.map(|position| Assignment { partition, position, topic_id }));
         }
         if !announced.is_empty() {
             self.tell(Event::Assigned(announced));
+        }
+        self.changed.notify_one();
+    }
+
+    /// Begins anew in topics that are not the ones that they were: deleted, and made again under the same name.
+    pub fn compare_topics(&self, metadata: &Metadata) {
+        let mut state = lock(&self.state);
+        let State { entries, damaged, last_ticket, .. } = &mut *state;
+        let mut lost = Vec::new();
+        for (partition, entry) in entries {
+            let now = metadata.topics.get(&partition.topic).and_then(|topic| topic.id);
+            let is_another = now.is_some() && entry.topic_id.is_some() && now != entry.topic_id && !entry.revoked;
+            // An id that was not known may be taken over, while nobody was told another one.
+            if now.is_some() && entry.topic_id.is_none() && !entry.announced {
+                entry.topic_id = now;
+            }
+            if is_another {
+                tracing::warn!("topic {:?} was deleted and made again: {partition} is read anew", partition.topic);
+                *last_ticket += 1;
+                (entry.ticket, entry.topic_id) = (*last_ticket, now);
+                (entry.position, entry.not_before) = (Position::Reset { wanted: None }, None);
+                (entry.paused, entry.high_watermark) = (false, None);
+                damaged.remove(partition);
+                if std::mem::replace(&mut entry.announced, false) {
+                    lost.push(partition.clone());
+                }
+            }
+        }
+        if !lost.is_empty() {
+            self.tell(Event::Lost(lost));
         }
         self.changed.notify_one();
     }
@@ -136,12 +183,14 @@ impl Table {
         let mut state = lock(&self.state);
         for partition in partitions {
             state.entries.remove(partition);
+            state.damaged.remove(partition);
         }
     }
 
     /// All partitions are gone without notice.
     pub fn lose(&self) {
         let mut state = lock(&self.state);
+        state.damaged.clear();
         let entries = std::mem::take(&mut state.entries).into_iter();
         let lost: Vec<_> = entries.filter(|(_, entry)| entry.announced).map(|(partition, _)| partition).collect();
         if !lost.is_empty() {
@@ -211,7 +260,8 @@ impl Table {
         entry.position = Position::At(offset);
         let partition = claim.partition.clone();
         if !std::mem::replace(&mut entry.announced, true) {
-            self.tell(Event::Assigned(vec![(partition, offset)]));
+            let topic_id = entry.topic_id;
+            self.tell(Event::Assigned(vec![Assignment { partition, position: offset, topic_id }]));
         } else if let Some(wanted) = wanted {
             self.enqueue(&mut state, claim, 0, Event::OutOfRange { partition, wanted, reset_to: offset });
         }
@@ -243,6 +293,60 @@ impl Table {
         }
     }
 
+    /// The batch at `position` cannot be read; to be tried again at `at`.
+    pub fn damaged(&self, claim: &Claim, problem: String, at: Instant) {
+        let mut state = lock(&self.state);
+        let Some(entry) = state.find(claim) else { return };
+        entry.not_before = Some(at);
+        if state.damaged.get(&claim.partition) != Some(&problem) {
+            tracing::error!("{problem}");
+            state.damaged.insert(claim.partition.clone(), problem);
+        }
+    }
+
+    /// Leaves out what is damaged from `position` to `last`.
+    pub fn skip(&self, claim: &Claim, position: i64, last: i64) {
+        let mut state = lock(&self.state);
+        let Some(entry) = state.find(claim).filter(|entry| entry.position == Position::At(position)) else { return };
+        (entry.position, entry.not_before) = (Position::At(last.saturating_add(1)), None);
+        state.damaged.remove(&claim.partition);
+        let partition = claim.partition.clone();
+        self.enqueue(&mut state, claim, 0, Event::Skipped { partition, first: position, last });
+        self.changed.notify_one();
+    }
+
+    /// Partitions of which nothing was heard since `before`.
+    pub fn silent(&self, before: Instant) -> Vec<Claim> {
+        let state = lock(&self.state);
+        let silent = state.entries.iter().filter(|(_, entry)| entry.announced && entry.watermark_at <= before);
+        silent.map(|(partition, entry)| Claim { partition: partition.clone(), ticket: entry.ticket }).collect()
+    }
+
+    /// How far a partition reaches.
+    pub fn reaches(&self, claim: &Claim, high_watermark: i64, told: bool) {
+        let mut state = lock(&self.state);
+        let Some(entry) = state.find(claim) else { return };
+        entry.watermark_at = Instant::now();
+        let is_new = entry.high_watermark.replace(high_watermark) != Some(high_watermark);
+        // Where all was read, the owner knows how far it reaches.
+        if is_new && !told && entry.position != Position::At(high_watermark) {
+            let partition = claim.partition.clone();
+            self.enqueue(&mut state, claim, 0, Event::HighWatermark { partition, high_watermark });
+        }
+    }
+
+    /// The id of the topic that a partition is read from.
+    pub fn topic_id(&self, partition: &TopicPartition) -> Option<[u8; 16]> {
+        lock(&self.state).entries.get(partition).and_then(|entry| entry.topic_id)
+    }
+
+    /// Topics of the partitions.
+    pub fn topics(&self) -> Vec<Arc<str>> {
+        let state = lock(&self.state);
+        let topics: BTreeSet<_> = state.entries.keys().map(|partition| Arc::clone(&partition.topic)).collect();
+        topics.into_iter().collect()
+    }
+
     /// Whole batches from `position` on, up to `next`.
     pub fn fetched(&self, claim: &Claim, position: i64, next: i64, records: Bytes, high_watermark: i64) {
         let mut state = lock(&self.state);
@@ -251,6 +355,7 @@ impl Table {
             return;
         }
         (entry.position, entry.not_before) = (Position::At(next), None);
+        state.damaged.remove(&claim.partition);
         let partition = claim.partition.clone();
         let bytes = records.len();
         self.enqueue(&mut state, claim, bytes, Event::Fetched { partition, records, position, high_watermark });

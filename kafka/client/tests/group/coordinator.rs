@@ -48,6 +48,10 @@ pub struct State {
     generation: i32,
     assignment: Bytes,
     pub committed: BTreeMap<i32, i64>,
+    /// What was committed beside the offset.
+    pub notes: BTreeMap<i32, String>,
+    /// Every byte of the topic's id; another one is another topic.
+    pub topic_id: u8,
     /// Of every partition.
     log: Vec<u8>,
     pub log_start: i64,
@@ -64,7 +68,7 @@ impl Broker {
     pub async fn start(partitions: i32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().ok();
-        let state = Arc::new(Mutex::new(State { address, partitions, ..State::default() }));
+        let state = Arc::new(Mutex::new(State { address, partitions, topic_id: 1, ..State::default() }));
         let stop = CancellationToken::new();
         let (shared, stopped) = (Arc::clone(&state), stop.clone());
         tokio::spawn(async move {
@@ -99,6 +103,18 @@ impl State {
         writer.seal(Producer::NONE, &mut self.log);
         assign_offset(&mut self.log[start..], self.log_end, 0);
         self.log_end += records;
+    }
+
+    /// Flips a bit of the last batch.
+    pub fn damage(&mut self) {
+        *self.log.last_mut().expect("there is a batch") ^= 1;
+    }
+
+    /// The topic is deleted and made again.
+    pub fn make_topic_again(&mut self) {
+        self.topic_id += 1;
+        self.log.clear();
+        (self.log_start, self.log_end) = (0, 0);
     }
 
     fn code<R: Request>(&mut self) -> i16 {
@@ -231,7 +247,11 @@ fn metadata(request: MetadataRequest, state: &State) -> MetadataResponse {
         (0..state.partitions).map(|number| MetadataResponsePartition::default().with_partition_index(number)).collect();
     let topics = request.topics.into_iter().flatten();
     let topics = topics
-        .map(|topic| MetadataResponseTopic::default().with_name(topic.name).with_partitions(partitions.clone()))
+        .map(|topic| {
+            let mut answer = MetadataResponseTopic::default().with_name(topic.name);
+            answer.topic_id = uuid::Uuid::from_bytes([state.topic_id; 16]);
+            answer.with_partitions(partitions.clone())
+        })
         .collect();
     MetadataResponse::default().with_brokers(vec![broker]).with_topics(topics)
 }
@@ -278,6 +298,8 @@ fn commit(request: OffsetCommitRequest, state: &mut State) -> OffsetCommitRespon
             state.asked.push(format!("commit {}@{}", partition.partition_index, partition.committed_offset));
             if code == 0 {
                 state.committed.insert(partition.partition_index, partition.committed_offset);
+                let note = partition.committed_metadata.unwrap_or_default();
+                state.notes.insert(partition.partition_index, note.to_string());
             }
             let answer = OffsetCommitResponsePartition::default().with_partition_index(partition.partition_index);
             partitions.push(answer.with_error_code(code));
@@ -293,7 +315,11 @@ fn committed(request: OffsetFetchRequest, state: &mut State) -> OffsetFetchRespo
         let topics = group.topics.into_iter().flatten().map(|topic| {
             let partitions = topic.partition_indexes.iter().map(|number| {
                 let offset = state.committed.get(number).copied().unwrap_or(-1);
-                OffsetFetchResponsePartitions::default().with_partition_index(*number).with_committed_offset(offset)
+                let note = StrBytes::from_string(state.notes.get(number).cloned().unwrap_or_default());
+                OffsetFetchResponsePartitions::default()
+                    .with_partition_index(*number)
+                    .with_committed_offset(offset)
+                    .with_metadata(Some(note))
             });
             OffsetFetchResponseTopics::default().with_partitions(partitions.collect()).with_name(topic.name)
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coordinator::Broker;
 use kafka_client::{
-    Assignor, Client, ClientConfig, CommitError, Event, GroupConfig, GroupConsumer, GroupError, TopicPartition,
+    Assignor, Client, ClientConfig, CommitError, Event, GroupConfig, GroupConsumer, GroupError, Skip, TopicPartition,
 };
 use kafka_wire::protocol::messages::{
     FetchRequest, FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
@@ -48,7 +48,7 @@ async fn next(consumer: &mut GroupConsumer) -> String {
     match event {
         Event::Assigned(partitions) => {
             let mut places: Vec<_> =
-                partitions.iter().map(|(partition, offset)| format!("{}@{offset}", partition.partition)).collect();
+                partitions.iter().map(|it| format!("{}@{}", it.partition.partition, it.position)).collect();
             places.sort_unstable();
             format!("assigned {}", places.join(" "))
         }
@@ -58,6 +58,10 @@ async fn next(consumer: &mut GroupConsumer) -> String {
             format!("fetched {}@{position} of {high_watermark}", partition.partition)
         }
         Event::OutOfRange { partition, wanted, reset_to } => format!("{} {wanted}->{reset_to}", partition.partition),
+        Event::Skipped { partition, first, last } => format!("{} without {first}-{last}", partition.partition),
+        Event::HighWatermark { partition, high_watermark } => {
+            format!("{} reaches {high_watermark}", partition.partition)
+        }
         Event::Failed(error) => format!("failed: {error}"),
     }
 }
@@ -208,7 +212,7 @@ async fn commits_wait_for_what_passes_and_fail_for_what_does_not() {
     let refused = consumer.commit(vec![(partition(0), 8)]).await;
     assert!(matches!(&refused, Err(CommitError::Refused { code, .. }) if code.number() == 12), "{refused:?}");
     assert_eq!(consumer.commit(vec![(partition(9), 8)]).await, Err(CommitError::Stale));
-    assert_eq!(consumer.problem(), None);
+    assert_eq!(consumer.problems(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -221,7 +225,7 @@ async fn a_member_gives_up_when_it_is_fenced_or_refused() {
     let event = consumer.next().await;
     assert!(matches!(&event, Event::Failed(GroupError::Fenced { instance_id }) if instance_id == "w1"), "{event:?}");
     assert_eq!(consumer.commit(vec![(partition(0), 1)]).await, Err(CommitError::Closed));
-    assert!(consumer.problem().is_some());
+    assert!(!consumer.problems().is_empty());
     consumer.leave().await;
 
     let broker = broker_with_offset().await;
@@ -282,4 +286,93 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
         }
     };
     tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("{what} did not happen in {DEADLINE:?}"));
+}
+
+#[tokio::test]
+async fn a_damaged_batch_holds_its_partition_until_it_may_be_left_out() {
+    let broker = broker_with_offset().await;
+    broker.state().append(2);
+    broker.state().append(3);
+    broker.state().damage();
+    broker.state().append(4);
+    let quick = |config: &mut GroupConfig| config.damaged_retry = Duration::from_millis(10);
+    let mut consumer = start(&broker, quick);
+    expect(&mut consumer, &["assigned 0@0", "fetched 0@0 of 9"]).await;
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    let problem = loop {
+        if let Some(problem) = consumer.problems().into_iter().find(|problem| problem.contains("damaged")) {
+            break problem;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no problem is told of");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    assert!(
+        problem.contains("records 2 to 4 of partition 0 of topic \"t\"") && problem.contains("--skip-damaged t:0:2-4"),
+        "{problem}"
+    );
+    assert_eq!(consumer.commit(vec![(partition(0), 2)]).await, Ok(()));
+    consumer.leave().await;
+
+    let mut consumer = start(&broker, |config| {
+        config.skips = vec!["t:0:2-4".parse::<Skip>().expect("sound")];
+    });
+    expect(&mut consumer, &["assigned 0@2", "0 without 2-4", "fetched 0@5 of 9"]).await;
+    assert_eq!(consumer.problems(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_sound_is_not_left_out() {
+    let broker = broker_with_offset().await;
+    broker.state().append(2);
+    let mut consumer = start(&broker, |config| config.skips = vec!["t:0:0-1".parse::<Skip>().expect("sound")]);
+    expect(&mut consumer, &["assigned 0@0", "fetched 0@0 of 2"]).await;
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_again_is_read_anew() {
+    let broker = broker_with_offset().await;
+    broker.state().append(5);
+    let mut consumer = start(&broker, |_| {});
+    expect(&mut consumer, &["assigned 0@0", "fetched 0@0 of 5"]).await;
+    assert_eq!(consumer.commit(vec![(partition(0), 5)]).await, Ok(()));
+    {
+        // In one go, and with more records than before: no error code gives it away.
+        let mut state = broker.state();
+        state.make_topic_again();
+        state.append(5);
+    }
+    expect(&mut consumer, &["lost 1", "assigned 0@0", "fetched 0@0 of 5"]).await;
+    consumer.leave().await;
+    // Made again while nobody looked; the coordinator still has the offset of the old one.
+    let mut state = broker.state();
+    state.make_topic_again();
+    state.append(7);
+    drop(state);
+    let mut consumer = start(&broker, |_| {});
+    expect(&mut consumer, &["assigned 0@0", "fetched 0@0 of 7"]).await;
+}
+
+#[tokio::test]
+async fn a_partition_that_is_not_fetched_keeps_its_member_and_is_heard_of() {
+    let broker = broker_with_offset().await;
+    broker.state().append(1);
+    let mut consumer = start(&broker, |config| {
+        config.session_timeout = Duration::from_millis(100);
+        config.watermark_refresh = Duration::from_millis(10);
+    });
+    expect(&mut consumer, &["assigned 0@0", "fetched 0@0 of 1"]).await;
+    consumer.pause(&partition(0));
+    broker.state().append(4);
+    // What was asked before the pause may still bring them.
+    let heard = next(&mut consumer).await;
+    assert!(["0 reaches 5", "fetched 0@1 of 5"].contains(&heard.as_str()), "{heard}");
+    let before = broker.state().heartbeats;
+    let asked = broker.state().asked.clone();
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    // Several sessions.
+    while broker.state().heartbeats < before + 100 {
+        assert!(tokio::time::Instant::now() < deadline, "the heartbeats have stopped");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(broker.state().asked, asked, "it has joined again");
 }

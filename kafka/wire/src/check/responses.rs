@@ -17,6 +17,7 @@ pub(super) const ALL: &[&Message] = &[
     &SASL_HANDSHAKE,
     &API_VERSIONS,
     &CREATE_TOPICS,
+    &DELETE_RECORDS,
     &INIT_PRODUCER_ID,
     &SASL_AUTHENTICATE,
 ];
@@ -360,5 +361,23 @@ const SASL_AUTHENTICATE: Message = Message {
         field("error_message", 0, TEXT),
         field("auth_bytes", 0, BYTES),
         field("session_lifetime_ms", 1, I64),
+    ],
+};
+
+const DELETE_RECORDS: Message = Message {
+    api_key: 21,
+    version_min: 0,
+    version_max: 2,
+    flexible_since: 2,
+    fields: &[
+        field("throttle_time_ms", 0, I32),
+        array("topics", 0).of(&[
+            field("name", 0, TEXT),
+            array("partitions", 0).of(&[
+                field("partition_index", 0, I32),
+                field("low_watermark", 0, I64),
+                field("error_code", 0, I16),
+            ]),
+        ]),
     ],
 };

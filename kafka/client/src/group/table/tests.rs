@@ -1,6 +1,7 @@
 //! What an owner hears of its partitions, and when.
 
 use super::*;
+use crate::metadata::Topic;
 use std::time::Duration;
 
 struct Owner {
@@ -13,7 +14,8 @@ impl Owner {
     fn new(partitions: &[(i32, Option<i64>)]) -> Self {
         let ((control_sender, control), (queue_sender, queue)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let owner = Self { table: Table::new(control_sender, queue_sender, 10), control, queue };
-        owner.table.assign(partitions.iter().map(|(number, offset)| (partition(*number), *offset)).collect());
+        let partitions = partitions.iter().map(|(number, offset)| (partition(*number), *offset)).collect();
+        owner.table.assign(partitions, &topics(1));
         owner
     }
 
@@ -44,13 +46,15 @@ impl Owner {
         Some(match event {
             Event::Assigned(partitions) => {
                 let places: Vec<_> =
-                    partitions.iter().map(|(partition, offset)| format!("{partition}@{offset}")).collect();
+                    partitions.iter().map(|assigned| format!("{}@{}", assigned.partition, assigned.position)).collect();
                 format!("assigned {}", places.join(" "))
             }
             Event::Revoked(partitions) => format!("revoked {}", partitions.len()),
             Event::Lost(partitions) => format!("lost {}", partitions.len()),
             Event::Fetched { partition, position, .. } => format!("fetched {partition}@{position}"),
             Event::OutOfRange { partition, wanted, reset_to } => format!("{partition} {wanted}->{reset_to}"),
+            Event::Skipped { partition, first, last } => format!("{partition} without {first}-{last}"),
+            Event::HighWatermark { partition, high_watermark } => format!("{partition} reaches {high_watermark}"),
             Event::Failed(error) => error.to_string(),
         })
     }
@@ -59,6 +63,12 @@ impl Owner {
         let heard: Vec<String> = std::iter::from_fn(|| self.next()).collect();
         assert_eq!(heard, events);
     }
+}
+
+/// A cluster whose topic has this id.
+fn topics(id: u8) -> Metadata {
+    let topic = Topic { id: Some([id; 16]), error: None, partitions: BTreeMap::new() };
+    Metadata { topics: [("t".into(), topic)].into(), ..Metadata::default() }
 }
 
 fn partition(number: i32) -> TopicPartition {
@@ -91,7 +101,7 @@ async fn nothing_comes_of_a_revoked_partition() {
 
     // It comes back: what was fetched under the old claim does not count.
     owner.table.remove(&[partition(1), partition(2)]);
-    owner.table.assign(vec![(partition(1), Some(1))]);
+    owner.table.assign(vec![(partition(1), Some(1))], &topics(1));
     owner.table.fetched(&gone, 1, 2, Bytes::from_static(b"x"), 2);
     owner.expect(&["assigned t-1@1"]);
 }
@@ -135,4 +145,34 @@ async fn a_failed_fetch_waits() {
     assert_eq!((wanted.len(), next), (0, Some(later)));
     owner.table.lose();
     owner.expect(&["assigned t-0@3", "lost 1"]);
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_again_is_read_anew() {
+    let mut owner = Owner::new(&[(0, Some(30)), (1, None)]);
+    owner.table.compare_topics(&topics(1));
+    let old = owner.claim(0);
+    owner.table.compare_topics(&topics(2));
+    owner.table.fetched(&old, 30, 31, Bytes::from_static(b"x"), 31);
+    let resets = owner.table.take_resets();
+    assert_eq!(resets.len(), 2);
+    resets.iter().for_each(|claim| owner.table.reset_to(claim, 0));
+    let mut heard: Vec<String> = std::iter::from_fn(|| owner.next()).collect();
+    heard.sort();
+    assert_eq!(heard, ["assigned t-0@0", "assigned t-0@30", "assigned t-1@0", "lost 1"]);
+    assert_eq!(owner.table.topic_id(&partition(0)), Some([2; 16]));
+}
+
+#[tokio::test]
+async fn a_damaged_batch_is_a_problem_until_it_is_left_out() {
+    let mut owner = Owner::new(&[(0, Some(3)), (1, Some(0))]);
+    let claim = owner.claim(0);
+    let later = Instant::now() + Duration::from_secs(60);
+    owner.table.set_problem(None);
+    owner.table.damaged(&claim, "records 3 to 5 are damaged".into(), later);
+    assert_eq!(owner.fetchable(), [(1, 0)]);
+    assert_eq!(owner.table.problems(), ["records 3 to 5 are damaged"]);
+    owner.table.skip(&claim, 3, 5);
+    owner.expect(&["assigned t-0@3 t-1@0", "t-0 without 3-5"]);
+    assert_eq!((owner.fetchable(), owner.table.problems()), (vec![(0, 6), (1, 0)], vec![]));
 }

@@ -1,0 +1,132 @@
+//! A group whose workers come, go and die: each line is there once.
+
+use super::{produce, soak, start};
+use crate::harness::destination::Destination;
+use crate::harness::random::Random;
+use crate::harness::scene::Scene;
+use crate::harness::writing::{self, Plan, Rotation};
+use crate::harness::{http, ports, sluice, topic, wait};
+use anyhow::ensure;
+use elasticsearch_stand_in::Fault;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Standing still for so long is a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// As short as brokers allow by default, so that what a worker leaves behind is not waited for long.
+const SESSION: &str = "worker: {session_timeout_s: 6}\n";
+
+/// Two workers, then four, then one, while lines flow.
+pub fn two_four_one(scene: &Scene) -> anyhow::Result<()> {
+    let mut random = scene.random("worker::group");
+    let lines = soak(40_000, 500_000);
+    let streams = 8;
+    let destination = Destination::stand_in();
+    let broker = sluice::broker(scene)?;
+    scene.file("sluice.yaml", SESSION);
+    let plan = Plan {
+        rotation: Rotation::Rename,
+        streams,
+        lines_per_stream: lines / u64::from(streams),
+        lines_per_rotation: 8_000,
+        lines_per_second: soak(8_000, 15_000),
+    };
+    let writing = writing::start(&scene.directory("logs"), plan, Random::new(random.next()))?;
+    let mut command = sluice::command(["agent", "--broker", &broker.address, "--checkpoints", "checkpoints"]);
+    command.args(["--status-listen", &ports::free_address()]).arg(scene.path("logs/app-*"));
+    let _agent = scene.start("agent", command);
+    let url = destination.url();
+    let worker = |name: &str| start(scene, name, &broker.address, &["--elasticsearch", &url]).0;
+    let mut workers = vec![worker("worker-1"), worker("worker-2")];
+    destination.wait(lines / 5, PATIENCE)?;
+    workers.extend([worker("worker-3"), worker("worker-4")]);
+    destination.wait(lines / 2, PATIENCE)?;
+    let last = workers.pop().expect("there are four");
+    for worker in workers {
+        worker.interrupt()?;
+        let ended = worker.wait(PATIENCE)?;
+        ensure!(ended.success(), "a worker ended with {ended} after Ctrl-C");
+    }
+    destination.wait(lines, PATIENCE)?;
+    destination.check(&writing.finish()?)?;
+    ensure!(last.stderr().contains("of topic \"logs\" from offset"), "the last worker got no partition");
+    wait::until_equal("what is committed", PATIENCE, true, || is_all_committed(&broker.address))?;
+    Ok(())
+}
+
+fn is_all_committed(broker: &str) -> anyhow::Result<bool> {
+    let committed = topic::committed(broker, "g", "logs")?;
+    let ends = topic::offsets(broker, "logs")?;
+    Ok(ends.iter().all(|(partition, (start, end))| start == end || committed.get(partition) == Some(end)))
+}
+
+/// kill -9 while bulk requests are carried out whose answers never come.
+pub fn killed_in_mid_bulk(scene: &Scene) -> anyhow::Result<()> {
+    let lines = soak(20_000, 200_000);
+    let Destination::StandIn(server) = Destination::stand_in() else { unreachable!("it is the stand-in") };
+    let broker = sluice::broker(scene)?;
+    topic::create(&broker.address, "logs", 3, &[])?;
+    produce(&broker.address, "logs", (0..lines).map(|n| format!("line {n}")))?;
+    let is_dead = Arc::new(AtomicBool::new(false));
+    let seen = is_dead.clone();
+    // From some request on everything is done, and nothing is answered.
+    server.fault_source(Box::new(move |number, _| match number >= 1 && !seen.load(Ordering::Relaxed) {
+        true => Fault::Hang,
+        false => Fault::None,
+    }));
+    let url = server.url();
+    let (worker, _) = start(scene, "worker", &broker.address, &["--elasticsearch", &url]);
+    wait::until("requests without an answer", PATIENCE, || (server.requests().len() >= 3).then_some(()))?;
+    worker.kill()?;
+    is_dead.store(true, Ordering::Relaxed);
+    let (worker, status) = start(scene, "worker", &broker.address, &["--elasticsearch", &url]);
+    wait::until_count("documents", PATIENCE, lines, || Ok(server.documents().len() as u64))?;
+    wait::until_equal("what is committed", PATIENCE, true, || is_all_committed(&broker.address))?;
+    let documents = server.documents();
+    let mut messages: Vec<&str> = documents.values().filter_map(|it| it["message"].as_str()).collect();
+    messages.sort_unstable();
+    messages.dedup();
+    ensure!(messages.len() as u64 == lines && documents.len() as u64 == lines, "{} documents", documents.len());
+    let (_, metrics) = http::get(&format!("http://{status}/metrics"))?;
+    let repeated = "sluice_worker_documents_total{outcome=\"already_there\"} ";
+    let repeated = metrics.lines().find_map(|line| line.strip_prefix(repeated)?.parse::<u64>().ok());
+    ensure!(
+        repeated.is_some_and(|count| count > 0),
+        "nothing was repeated, so it did not die in mid-bulk: {repeated:?}"
+    );
+    worker.interrupt()?;
+    ensure!(worker.wait(PATIENCE)?.success(), "the worker does not end well");
+    Ok(())
+}
+
+/// SIGTERM works off what is open, for `drain_s`; a second one ends at once.
+pub fn second_signal(scene: &Scene) -> anyhow::Result<()> {
+    let Destination::StandIn(server) = Destination::stand_in() else { unreachable!("it is the stand-in") };
+    let broker = sluice::broker(scene)?;
+    produce(&broker.address, "logs", (0..100).map(|n| format!("line {n}")))?;
+    server.fault_source(Box::new(|_, _| Fault::Hang));
+    let url = server.url();
+    for (drain_s, is_twice) in [(1, false), (600, true)] {
+        scene.file("sluice.yaml", format!("worker: {{drain_s: {drain_s}}}\n"));
+        let before = server.requests().len();
+        let (worker, _) = start(scene, "worker", &broker.address, &["--elasticsearch", &url]);
+        wait::until("a request", PATIENCE, || (server.requests().len() > before).then_some(()))?;
+        worker.interrupt()?;
+        if is_twice {
+            // Only a worker that heard the first one may hear the second.
+            std::thread::sleep(Duration::from_millis(300));
+            worker.interrupt()?;
+        }
+        let asked = Instant::now();
+        let ended = worker.wait(PATIENCE)?;
+        ensure!(
+            ended.code() == Some(if is_twice { 130 } else { 0 }),
+            "it ended with {ended} after {:?}",
+            asked.elapsed()
+        );
+    }
+    let committed = topic::committed(&broker.address, "g", "logs")?;
+    ensure!(committed.values().all(|offset| *offset <= 0), "what was not answered is committed: {committed:?}");
+    Ok(())
+}
