@@ -344,10 +344,8 @@ async fn a_topic_that_was_made_again_is_read_anew() {
     expect(&mut consumer, &["lost 1", "assigned 0@0", "fetched 0@0 of 5"]).await;
     consumer.leave().await;
     // Made again while nobody looked; the coordinator still has the offset of the old one.
-    let mut state = broker.state();
-    state.make_topic_again();
-    state.append(7);
-    drop(state);
+    broker.state().make_topic_again();
+    broker.state().append(7);
     let mut consumer = start(&broker, |_| {});
     expect(&mut consumer, &["assigned 0@0", "fetched 0@0 of 7"]).await;
 }
