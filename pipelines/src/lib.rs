@@ -8,7 +8,9 @@ pub mod pipeline;
 pub mod sink;
 pub mod worker;
 
+mod condition;
 mod date;
+mod java_regex;
 mod processor;
 mod template;
 

@@ -13,11 +13,16 @@ pub use map::Map;
 pub use path::{FieldError, FieldPath};
 pub use read::{DuplicateKeys, JsonError, NESTING_MAX, read, read_prefix};
 pub use value::{Text, Value};
-pub(crate) use write::write_escaped;
+pub(crate) use write::{write_escaped, write_value};
 
 use path::{METADATA, Root};
 
 use crate::pipeline::Failure;
+
+/// Whether a name at the top of a document is kept beside its fields.
+pub(crate) fn is_metadata(name: &str) -> bool {
+    METADATA.contains(&name)
+}
 
 /// The version of the Elastic Common Schema whose field names the ready-made pipelines use.
 pub const ECS_VERSION: &str = "8.17.0";
@@ -257,6 +262,11 @@ impl Document {
 
     pub(crate) fn source_mut(&mut self) -> &mut Map {
         &mut self.source
+    }
+
+    /// What pipelines see below `_ingest`.
+    pub fn ingest(&self) -> &Map {
+        &self.ingest
     }
 
     pub(crate) fn ingest_mut(&mut self) -> &mut Map {

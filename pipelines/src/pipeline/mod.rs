@@ -1,37 +1,56 @@
 //! Ingest pipelines in Elasticsearch's format: loading, and running one over a document.
 
+mod counters;
+mod load;
 mod load_error;
+mod loader;
 mod options;
+mod run;
 mod source;
 mod step;
+mod steps;
+mod trace;
 
-use std::fs;
-use std::path::Path;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use thiserror::Error;
 
+pub use counters::ProcessorCount;
+pub use load::{Resolve, id_of};
 pub use load_error::LoadError;
+pub use loader::Settings;
+pub use trace::{Status, Trace, TracedStep};
+
 pub(crate) use load_error::{Refusal, closest};
+pub(crate) use loader::Call;
 pub(crate) use options::Options;
-use step::Step;
+pub(crate) use run::Run;
+pub(crate) use step::Step;
+
+use steps::Steps;
 
 use crate::document::Document;
-use crate::library;
-use crate::processor::Flow;
+use crate::processor::{Flow, Reason};
 
-/// Largest pipeline file: the biggest public ones have 300 KiB.
-const FILE_BYTES_MAX: u64 = 8 << 20;
+/// The pipelines that a pipeline and those below it call, by their ids.
+pub(crate) type Neighbours = HashMap<Arc<str>, Pipeline>;
 
 /// A checked pipeline. Everything in it is compiled; running it cannot meet an unknown processor or option.
 #[derive(Debug)]
 pub struct Pipeline {
+    /// The file's path, or the name of a ready-made pipeline.
     name: Arc<str>,
-    steps: Vec<Step>,
-    on_failure: Vec<Step>,
-    /// Whether the file names `_ingest` at all: only then is its timestamp written down for each document.
+    /// What other pipelines call it.
+    id: Arc<str>,
+    text: Arc<str>,
+    steps: Steps,
+    on_failure: Steps,
+    /// Whether the file, or one that it calls, names `_ingest` at all: only then is it filled for each document.
     names_ingest: bool,
+    /// Only the pipeline that was asked for has them.
+    neighbours: Neighbours,
 }
 
 /// What a run needs to know beside the document.
@@ -85,87 +104,82 @@ pub struct Failure {
     /// The processor's name, such as `grok`.
     pub processor_type: &'static str,
     pub processor_tag: Option<Arc<str>>,
+    /// Id of the pipeline in which it failed, when that is one that another one called.
+    pub pipeline: Option<Arc<str>>,
 }
 
 impl Pipeline {
-    /// Loads a ready-made pipeline by its name, or a file. What looks like a path is a file.
-    pub fn load(name_or_path: &str) -> Result<Pipeline, LoadError> {
-        if let Some(text) = library::text(name_or_path) {
-            return Pipeline::parse(name_or_path, text);
-        }
-        let refuse = |reason: String| Refusal::new(0, reason).in_file(name_or_path);
-        let path = Path::new(name_or_path);
-        let looks_like_path = name_or_path.contains(['/', '\\']) || path.extension().is_some();
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => return Err(refuse("is a directory; want a pipeline file".to_owned())),
-            Ok(metadata) if metadata.len() > FILE_BYTES_MAX => {
-                let reason =
-                    format!("is larger than a pipeline can be: {} bytes; at most {FILE_BYTES_MAX}", metadata.len());
-                return Err(refuse(reason));
-            }
-            Ok(_) => {}
-            Err(_) if !looks_like_path => {
-                let mut error = refuse("no such pipeline, and no file of that name".to_owned());
-                error.hint = Some(match load_error::closest(name_or_path, library::names()) {
-                    Some(name) => format!("did you mean {name:?}?"),
-                    None => format!("ready-made pipelines are {}", library::names().collect::<Vec<_>>().join(", ")),
-                });
-                return Err(error);
-            }
-            Err(error) => return Err(refuse(format!("cannot read pipeline: {error}"))),
-        }
-        let bytes = fs::read(path).map_err(|error| refuse(format!("cannot read pipeline: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8 text".to_owned()))?;
-        Pipeline::parse(name_or_path, &text)
-    }
-
-    /// Checks and compiles the text of a pipeline, YAML or JSON; `source_name` is what messages call it.
-    pub fn parse(source_name: &str, text: &str) -> Result<Pipeline, LoadError> {
-        Pipeline::compile(source_name, text).map_err(|refusal| refusal.in_file(source_name))
-    }
-
-    fn compile(source_name: &str, text: &str) -> Result<Pipeline, Refusal> {
-        let root = source::read(text)?;
-        let mut options = Options::new("pipeline", root.line, &root)?;
-        options.optional_text("description")?;
-        // Elasticsearch keeps these three and does nothing with them when it runs a pipeline.
-        for bystander in ["version", "_meta", "deprecated"] {
-            options.node(bystander);
-        }
-        let Some(processors) = options.node("processors") else {
-            // An unknown key here is often the misspelt list itself.
-            options.node("on_failure");
-            let line = options.line;
-            options.finish()?;
-            return Err(Refusal::new(line, "a pipeline must have \"processors\""));
-        };
-        let steps = step::parse_steps(processors, "\"processors\"", 0)?;
-        let on_failure = match options.node("on_failure") {
-            None => Vec::new(),
-            Some(node) => step::parse_handlers(node, "pipeline", 0)?,
-        };
-        options.finish()?;
-        Ok(Pipeline { name: source_name.into(), steps, on_failure, names_ingest: text.contains("_ingest") })
-    }
-
     /// What the pipeline was called when it was loaded.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// What other pipelines and the HTTP interface call it: the file's name without folder and extension.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The pipelines that it calls, and those that these call.
+    pub fn called(&self) -> impl Iterator<Item = &Pipeline> {
+        self.neighbours.values()
+    }
+
+    /// How often each processor ran and failed, in the order of the files.
+    pub fn counts(&self) -> Vec<ProcessorCount> {
+        let mut counts = Vec::new();
+        let mut called: Vec<&Pipeline> = self.called().collect();
+        called.sort_by(|one, other| one.id.cmp(&other.id));
+        for pipeline in [self].into_iter().chain(called) {
+            pipeline.steps.count(&pipeline.id, &mut counts);
+            pipeline.on_failure.count(&pipeline.id, &mut counts);
+        }
+        counts
+    }
+
     /// Runs the processors over the document.
     pub fn run(&self, document: &mut Document, context: &Context) -> Outcome {
+        self.run_counting(document, context).0
+    }
+
+    /// As [`run`](Pipeline::run), and says how many operations the conditions took.
+    pub fn run_counting(&self, document: &mut Document, context: &Context) -> (Outcome, u64) {
+        let mut run = Run::new(*context, &self.neighbours);
+        let outcome = self.start(document, &mut run);
+        (outcome, run.work)
+    }
+
+    /// As [`run`](Pipeline::run), and takes down what each processor did.
+    pub fn run_traced(&self, document: &mut Document, context: &Context) -> (Outcome, Trace) {
+        let mut run = Run::new(*context, &self.neighbours);
+        run.trace = Some(Trace::default());
+        let outcome = self.start(document, &mut run);
+        (outcome, run.trace.unwrap_or_default())
+    }
+
+    fn start<'p>(&'p self, document: &mut Document, run: &mut Run<'p>) -> Outcome {
         if self.names_ingest {
-            document.ingest_mut().insert("timestamp", context.now.to_string());
+            document.ingest_mut().insert("timestamp", run.context.now.to_string());
         }
-        let result = step::run(&self.steps, document, context).or_else(|failure| match &self.on_failure[..] {
-            [] => Err(failure),
-            handlers => step::handle(handlers, failure, document, context),
-        });
-        match result {
-            Ok(Flow::Next) => Outcome::Done,
+        match run.enter(self, document) {
             Ok(Flow::Drop) => Outcome::Dropped,
-            Err(failure) => Outcome::Failed(failure),
+            Ok(_) => Outcome::Done,
+            Err(Reason::Within(failure)) => Outcome::Failed(*failure),
+            Err(Reason::Text(message)) => {
+                Outcome::Failed(Failure { message, processor_type: "pipeline", processor_tag: None, pipeline: None })
+            }
+        }
+    }
+
+    /// The processors, then the handlers when one failed.
+    fn execute(&self, document: &mut Document, run: &mut Run<'_>) -> Result<Flow, Failure> {
+        match self.steps.run(document, run) {
+            Err(failure) if !self.on_failure.is_empty() => self.on_failure.handle(failure, document, run),
+            result => result,
         }
     }
 }

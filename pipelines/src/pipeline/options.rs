@@ -1,8 +1,10 @@
 //! Reads the options of a processor: each is asked for by name and type, and what nobody asked for is refused.
 
 use super::load_error::Refusal;
+use super::loader::Loader;
 use super::source::{Key, Kind, Node};
 use crate::document::{FieldPath, Value};
+use crate::java_regex::JavaRegex;
 use crate::template::{FieldTemplate, Template};
 
 /// The options of one processor, or of a pipeline itself.
@@ -11,12 +13,21 @@ pub(crate) struct Options<'a> {
     pub owner: &'a str,
     /// Line of the processor's name.
     pub line: u64,
+    /// How deep the processor lies in others.
+    pub depth: usize,
+    pub loader: &'a Loader<'a>,
     entries: &'a [(Key, Node)],
     asked: Vec<&'static str>,
 }
 
 impl<'a> Options<'a> {
-    pub fn new(owner: &'a str, line: u64, node: &'a Node) -> Result<Options<'a>, Refusal> {
+    pub fn new(
+        owner: &'a str,
+        line: u64,
+        node: &'a Node,
+        depth: usize,
+        loader: &'a Loader<'a>,
+    ) -> Result<Options<'a>, Refusal> {
         let entries: &[_] = match &node.kind {
             Kind::Map(entries) => entries,
             Kind::Null => &[],
@@ -30,7 +41,7 @@ impl<'a> Options<'a> {
                 return Err(Refusal::new(key.line, format!("option {:?} of {owner} stands there twice", key.name)));
             }
         }
-        Ok(Options { owner, line, entries, asked: Vec::new() })
+        Ok(Options { owner, line, depth, loader, entries, asked: Vec::new() })
     }
 
     /// An option as it stands in the file.
@@ -75,6 +86,9 @@ impl<'a> Options<'a> {
         match self.node(name) {
             None => Ok(default),
             Some(Node { kind: Kind::Bool(truth), .. }) => Ok(*truth),
+            Some(Node { kind: Kind::Null, .. }) => Ok(default),
+            // Elasticsearch takes these two texts too.
+            Some(Node { kind: Kind::String(text), .. }) if text == "true" || text == "false" => Ok(text == "true"),
             Some(node) => Err(self.wrong_type(name, "true or false", node)),
         }
     }
@@ -159,6 +173,32 @@ impl<'a> Options<'a> {
         }
         let wanted = words.join(" or ");
         Err(self.refuse(name, format!("got {text:?}; want {wanted}")).guessing(&text, words.iter().copied()))
+    }
+
+    /// An integer; the default when the option is absent.
+    pub fn integer(&mut self, name: &'static str, default: i64) -> Result<i64, Refusal> {
+        match self.node(name) {
+            None | Some(Node { kind: Kind::Null, .. }) => Ok(default),
+            Some(Node { kind: Kind::Integer(number), .. }) => Ok(*number),
+            // Elasticsearch reads numbers from texts too.
+            Some(node @ Node { kind: Kind::String(text), .. }) => {
+                text.trim().parse().map_err(|_| self.wrong_type(name, "an integer", node))
+            }
+            Some(node) => Err(self.wrong_type(name, "an integer", node)),
+        }
+    }
+
+    /// `field` and `target_field`, the latter of which is the former where it is absent.
+    pub fn path_and_target(&mut self) -> Result<(FieldPath, FieldPath), Refusal> {
+        let field = self.path("field")?;
+        let target = self.optional_path("target_field")?.unwrap_or_else(|| field.clone());
+        Ok((field, target))
+    }
+
+    /// A regular expression of Java.
+    pub fn regex(&mut self, name: &'static str) -> Result<JavaRegex, Refusal> {
+        let text = self.text(name)?;
+        JavaRegex::compile(&text, "").map_err(|reason| self.refuse(name, reason))
     }
 
     /// Refuses the first option that nobody asked for.

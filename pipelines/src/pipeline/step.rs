@@ -1,16 +1,19 @@
-//! One processor in a pipeline with what every processor has: tag, `ignore_failure` and `on_failure`.
+//! One processor in a pipeline with what every processor has: `if`, tag, description, `ignore_failure`, `on_failure`.
 
 use std::sync::Arc;
 
+use super::Failure;
+use super::counters::{Counters, ProcessorCount};
 use super::load_error::Refusal;
+use super::loader::Loader;
 use super::options::Options;
+use super::run::Run;
 use super::source::{Kind, Node};
-use super::{Context, Failure};
-use crate::document::{Document, Value};
-use crate::processor::{self, Flow, Processor};
-
-/// How deep `on_failure` may lie in `on_failure`: more is a generated file gone wrong, and each level is a stack frame.
-const HANDLER_DEPTH_MAX: usize = 32;
+use super::steps::Steps;
+use super::trace::{Status, TracedStep};
+use crate::condition::{Condition, Selector};
+use crate::document::{Document, Map, Value};
+use crate::processor::{self, Flow, Processor, Reason};
 
 /// A processor and what surrounds it.
 #[derive(Debug)]
@@ -18,14 +21,18 @@ pub(crate) struct Step {
     processor: Box<dyn Processor>,
     /// The processor's name in the file, such as `grok`.
     kind: &'static str,
+    line: u64,
     tag: Option<Arc<str>>,
+    description: Option<Arc<str>>,
+    condition: Option<(Condition, Arc<str>)>,
     ignore_failure: bool,
-    on_failure: Vec<Step>,
+    on_failure: Steps,
+    counters: Counters,
 }
 
 impl Step {
     /// Reads one entry of a list of processors.
-    fn parse(node: &Node, depth: usize) -> Result<Step, Refusal> {
+    pub fn parse(node: &Node, depth: usize, loader: &Loader<'_>) -> Result<Step, Refusal> {
         let Kind::Map(entries) = &node.kind else {
             let reason = format!("a processor must be an object such as {{\"set\": {{..}}}}; got {}", node.type_name());
             return Err(Refusal::new(node.line, reason));
@@ -34,92 +41,149 @@ impl Step {
             let reason = format!("a processor must have exactly one name; got {}", entries.len());
             return Err(Refusal::new(node.line, reason));
         };
+        if let Some(reason) = processor::why_absent(&key.name) {
+            return Err(Refusal::new(key.line, format!("processor {:?} {reason}", key.name)));
+        }
         let Some((kind, parse)) = processor::named(&key.name) else {
             return Err(Refusal::new(key.line, format!("unknown processor {:?}", key.name))
                 .guessing(&key.name, processor::names()));
         };
-        let mut options = Options::new(kind, key.line, node)?;
+        let mut options = Options::new(kind, key.line, node, depth, loader)?;
         let tag = options.optional_text("tag")?.map(Arc::from);
-        options.optional_text("description")?;
-        if let Some(condition) = options.node("if") {
-            return Err(Refusal::new(
-                condition.line,
-                format!("option \"if\" of {kind}: conditions are not supported yet"),
-            ));
-        }
+        let description = options.optional_text("description")?.map(Arc::from);
+        let condition = condition(&mut options)?;
         let ignore_failure = options.flag("ignore_failure", false)?;
         let on_failure = match options.node("on_failure") {
-            None => Vec::new(),
-            Some(node) => parse_handlers(node, kind, depth + 1)?,
+            None => Steps::default(),
+            Some(node) => Steps::parse_handlers(node, kind, depth + 1, loader)?,
         };
         let processor = parse(&mut options)?;
+        let line = key.line;
         options.finish()?;
-        Ok(Step { processor, kind, tag, ignore_failure, on_failure })
+        let counters = Counters::default();
+        Ok(Step { processor, kind, line, tag, description, condition, ignore_failure, on_failure, counters })
     }
 
-    fn run(&self, document: &mut Document, context: &Context) -> Result<Flow, Failure> {
-        let reason = match self.processor.run(document, context) {
-            Ok(flow) => return Ok(flow),
+    pub fn tag(&self) -> Option<&Arc<str>> {
+        self.tag.as_ref()
+    }
+
+    /// What a failure without own handlers is reported as: with a condition Elasticsearch names the condition's wrapper.
+    pub fn outer_kind(&self) -> &'static str {
+        if self.condition.is_some() { "conditional" } else { self.kind }
+    }
+
+    pub fn selector(&self) -> Option<&Selector> {
+        self.condition.as_ref().and_then(|(condition, _)| condition.selector())
+    }
+
+    /// Asks the condition and runs the processor. A failing condition is none of the processor's own failures: its
+    /// `ignore_failure` and `on_failure` do not apply, as in Elasticsearch.
+    pub fn run(&self, document: &mut Document, run: &mut Run<'_>) -> Result<Flow, Reason> {
+        if let Some((condition, _)) = &self.condition {
+            match condition.holds(document, &mut run.work) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.trace(run, Status::Skipped, Some(false), None);
+                    return Ok(Flow::Next);
+                }
+                Err(message) => {
+                    self.counters.failed();
+                    self.trace(run, Status::Failed(message.clone()), None, None);
+                    return Err(Reason::Text(message));
+                }
+            }
+        }
+        self.counters.ran();
+        let reason = match self.processor.run(document, run) {
+            Ok(flow) => {
+                match flow {
+                    Flow::Drop => self.trace(run, Status::Dropped, Some(true), None),
+                    _ => self.trace(run, Status::Success, Some(true), Some(document)),
+                }
+                return Ok(flow);
+            }
             Err(reason) => reason,
         };
+        self.counters.failed();
         // As in Elasticsearch, whose handlers do not run either when a failure is to be ignored.
         if self.ignore_failure {
+            self.trace(run, Status::FailureIgnored(reason.message().to_owned()), Some(true), Some(document));
             return Ok(Flow::Next);
         }
-        let failure = Failure { message: reason.0, processor_type: self.kind, processor_tag: self.tag.clone() };
+        self.trace(run, Status::Failed(reason.message().to_owned()), Some(true), None);
         if self.on_failure.is_empty() {
-            return Err(failure);
+            return Err(reason);
         }
-        handle(&self.on_failure, failure, document, context)
+        let failure = match reason {
+            Reason::Within(failure) => *failure,
+            Reason::Text(message) => Failure {
+                message,
+                processor_type: self.kind,
+                processor_tag: self.tag.clone(),
+                pipeline: run.called_pipeline(),
+            },
+        };
+        self.on_failure.handle(failure, document, run).map_err(|failure| Reason::Within(Box::new(failure)))
+    }
+
+    fn trace(&self, run: &mut Run<'_>, status: Status, held: Option<bool>, document: Option<&Document>) {
+        let Some(trace) = &mut run.trace else { return };
+        trace.steps.push(TracedStep {
+            processor_type: self.kind,
+            tag: self.tag.clone(),
+            description: self.description.clone(),
+            condition: self.condition.as_ref().map(|(_, text)| (Arc::clone(text), held)),
+            status,
+            document: document.cloned(),
+        });
+    }
+
+    pub fn count(&self, pipeline: &str, counts: &mut Vec<ProcessorCount>) {
+        let (runs, failures) = self.counters.read();
+        counts.push(ProcessorCount {
+            pipeline: pipeline.to_owned(),
+            processor_type: self.kind,
+            tag: self.tag.as_deref().map(str::to_owned),
+            line: self.line,
+            runs,
+            failures,
+        });
+        self.on_failure.count(pipeline, counts);
     }
 }
 
-/// Reads a list of processors.
-pub(crate) fn parse_steps(node: &Node, owner: &str, depth: usize) -> Result<Vec<Step>, Refusal> {
-    match &node.kind {
-        Kind::List(nodes) => nodes.iter().map(|node| Step::parse(node, depth)).collect(),
-        _ => Err(Refusal::new(node.line, format!("{owner} must be a list of processors; got {}", node.type_name()))),
-    }
-}
-
-/// Reads an `on_failure`, which Elasticsearch refuses when it is empty.
-pub(crate) fn parse_handlers(node: &Node, owner: &str, depth: usize) -> Result<Vec<Step>, Refusal> {
-    if depth > HANDLER_DEPTH_MAX {
-        return Err(Refusal::new(node.line, format!("\"on_failure\" is nested deeper than {HANDLER_DEPTH_MAX}")));
-    }
-    let steps = parse_steps(node, &format!("option \"on_failure\" of {owner}"), depth)?;
-    if steps.is_empty() {
-        return Err(Refusal::new(node.line, format!("option \"on_failure\" of {owner} is an empty list")));
-    }
-    Ok(steps)
-}
-
-/// Runs processors one after the other until one drops the document or fails.
-pub(crate) fn run(steps: &[Step], document: &mut Document, context: &Context) -> Result<Flow, Failure> {
-    for step in steps {
-        if let Flow::Drop = step.run(document, context)? {
-            return Ok(Flow::Drop);
+/// Reads `if`: a text, or an object with `source` and `params`.
+fn condition(options: &mut Options<'_>) -> Result<Option<(Condition, Arc<str>)>, Refusal> {
+    let Some(node) = options.node("if") else { return Ok(None) };
+    let (line, text, params) = match &node.kind {
+        Kind::Null => return Ok(None),
+        Kind::String(text) => (node.line, text.clone(), Map::new()),
+        Kind::Bool(truth) => (node.line, truth.to_string(), Map::new()),
+        Kind::Map(_) => {
+            let owner = format!("option \"if\" of {}", options.owner);
+            let mut inner = Options::new(&owner, node.line, node, 0, options.loader)?;
+            if inner.node("id").is_some() {
+                return Err(inner.refuse("id", "stored scripts are not there; write the condition here"));
+            }
+            inner.word("lang", &["painless"], "painless")?;
+            let line = inner.line_of("source");
+            let text = inner.text("source")?;
+            let params = match inner.value("params") {
+                Some(Value::Map(params)) => params,
+                Some(Value::Null) | None => Map::new(),
+                Some(_) => return Err(inner.refuse("params", "must be an object")),
+            };
+            inner.finish()?;
+            (line, text, params)
+        }
+        _ => return Err(options.refuse("if", format!("must be a string; got {}", node.type_name()))),
+    };
+    match Condition::parse(&text, params) {
+        Ok(condition) => Ok(Some((condition, Arc::from(text)))),
+        Err(error) => {
+            let reason = format!("option \"if\" of {}: {error}", options.owner);
+            Err(Refusal::new(line + error.line, reason))
         }
     }
-    Ok(Flow::Next)
-}
-
-/// Runs handlers while `_ingest.on_failure_*` tells them what failed.
-pub(crate) fn handle(
-    steps: &[Step],
-    failure: Failure,
-    document: &mut Document,
-    context: &Context,
-) -> Result<Flow, Failure> {
-    const KEYS: [&str; 3] = ["on_failure_message", "on_failure_processor_type", "on_failure_processor_tag"];
-    let tag = failure.processor_tag.as_deref().map_or(Value::Null, Value::from);
-    let ingest = document.ingest_mut();
-    ingest.insert(KEYS[0], failure.message);
-    ingest.insert(KEYS[1], failure.processor_type);
-    ingest.insert(KEYS[2], tag);
-    let result = run(steps, document, context);
-    for key in KEYS {
-        document.ingest_mut().remove(key);
-    }
-    result
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldPath, Value};
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 
 #[derive(Debug)]
 struct Convert {
@@ -48,7 +48,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Convert {
-    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+    fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         if self.ignore_missing && !document.has_field(&self.field) {
             return Ok(Flow::Next);
         }
@@ -56,7 +56,7 @@ impl Processor for Convert {
             Value::Null if self.ignore_missing => return Ok(Flow::Next),
             Value::Null => {
                 let name = self.field.as_str();
-                return Err(Reason(format!(
+                return Err(Reason::Text(format!(
                     "Field [{name}] is null, cannot be converted to type [{}]",
                     self.kind.name()
                 )));
@@ -85,6 +85,27 @@ impl Kind {
         }
     }
 
+    fn not_a_number(self, text: &str) -> String {
+        let decimals = matches!(self, Kind::Float | Kind::Double);
+        let trimmed = if decimals { text.trim_matches(|c: char| c <= ' ') } else { text };
+        if trimmed.is_empty() && decimals {
+            return "empty String".to_owned();
+        }
+        let digits = trimmed.trim_start_matches(['+', '-']);
+        let mut points = digits.split('.');
+        let whole = |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+        if decimals && whole(points.next()) && whole(points.next()) && points.next().is_some() {
+            return "multiple points".to_owned();
+        }
+        match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+            Some(hex) if !decimals => {
+                let sign = if trimmed.starts_with('-') { "-" } else { "" };
+                format!("For input string: \"{sign}{hex}\" under radix 16")
+            }
+            _ => format!("For input string: \"{trimmed}\""),
+        }
+    }
+
     fn convert(self, value: &Value) -> Result<Value, Reason> {
         // Elasticsearch reads the text that Java makes of a value.
         let text = value.to_java_string();
@@ -94,17 +115,19 @@ impl Kind {
             Kind::Float => float(&text).map(|number| Value::Float(number as f32)),
             Kind::Double => float(&text).map(Value::Double),
             Kind::Boolean => {
-                return boolean(&text)
-                    .ok_or_else(|| Reason(format!("[{text}] is not a boolean value, cannot convert to boolean")));
+                return boolean(&text).ok_or_else(|| {
+                    Reason::Text(format!("[{text}] is not a boolean value, cannot convert to boolean"))
+                });
             }
             Kind::Ip => match text.parse::<IpAddr>() {
                 Ok(_) => return Ok(Value::from(text)),
-                Err(_) => return Err(Reason(format!("'{text}' is not an IP string literal."))),
+                Err(_) => return Err(Reason::Text(format!("'{text}' is not an IP string literal."))),
             },
             Kind::String => return Ok(Value::from(text)),
             Kind::Auto => return Ok(if let Value::String(text) = value { auto(text) } else { value.clone() }),
         };
-        converted.ok_or_else(|| Reason(format!("unable to convert [{text}] to {}", self.name())))
+        // The innermost reason of Elasticsearch's failure is that of Java's parser.
+        converted.ok_or_else(|| Reason::Text(self.not_a_number(&text)))
     }
 }
 
@@ -129,6 +152,8 @@ fn float(text: &str) -> Option<f64> {
     let text = text.trim_matches(|c: char| c <= ' ');
     let word = text.trim_start_matches(['+', '-']);
     let known = word.starts_with(|c: char| c.is_ascii_digit() || c == '.') || matches!(word, "NaN" | "Infinity");
+    // Java takes its own suffixes of literals.
+    let text = if known { text.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(text) } else { text };
     if known { text.parse().ok() } else { None }
 }
 

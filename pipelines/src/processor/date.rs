@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::{Flow, Processor, Reason};
 use crate::date::{Format, OUTPUT_FORMAT, OutputFormat, zone};
 use crate::document::{Document, FieldPath, Value};
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 use crate::template::{Escape, Template};
 
 #[derive(Debug)]
@@ -63,18 +63,18 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 /// Whether names of months and days are English in this locale; the root locale is read as English too.
-fn is_english(name: &str) -> bool {
+pub(super) fn is_english(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     matches!(name.as_str(), "" | "root" | "en" | "english") || name.starts_with("en-") || name.starts_with("en_")
 }
 
 impl Processor for Date {
-    fn run(&self, document: &mut Document, context: &Context) -> Result<Flow, Reason> {
+    fn run(&self, document: &mut Document, run: &mut Run<'_>) -> Result<Flow, Reason> {
         let text = match document.field(&self.field)? {
             Value::String(text) => Cow::Borrowed(text.as_str()),
             other => Cow::Owned(other.to_java_string()),
         };
-        let unable = || Reason(format!("unable to parse date [{text}]"));
+        let unable = || Reason::Text(format!("unable to parse date [{text}]"));
         if let Some(locale) = &self.locale
             && !is_english(&locale.render(document, Escape::Json))
         {
@@ -84,7 +84,8 @@ impl Processor for Date {
             Zone::Fixed(zone) => Cow::Borrowed(zone),
             Zone::Template(template) => Cow::Owned(zone(&template.render(document, Escape::Json)).ok_or_else(unable)?),
         };
-        let moment = self.formats.iter().find_map(|format| format.read(&text, &zone, context)).ok_or_else(unable)?;
+        let moment =
+            self.formats.iter().find_map(|format| format.read(&text, &zone, &run.context)).ok_or_else(unable)?;
         let written = self.output.write(moment, &zone);
         document.set_field(&self.target, Value::from(written))?;
         Ok(Flow::Next)

@@ -2,7 +2,7 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::Document;
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 
 #[derive(Debug)]
 struct Drop;
@@ -12,7 +12,7 @@ pub(super) fn parse(_: &mut Options<'_>) -> Result<Box<dyn Processor>, Refusal> 
 }
 
 impl Processor for Drop {
-    fn run(&self, _: &mut Document, _: &Context) -> Result<Flow, Reason> {
+    fn run(&self, _: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         Ok(Flow::Drop)
     }
 }

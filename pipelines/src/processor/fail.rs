@@ -2,7 +2,7 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::Document;
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 use crate::template::{Escape, Template};
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Fail {
-    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
-        Err(Reason(self.message.render(document, Escape::Json)))
+    fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
+        Err(Reason::Text(self.message.render(document, Escape::Json)))
     }
 }

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldError, FieldPath, Value};
 use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError};
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 
 /// Where `trace_match` says which pattern it was.
 const MATCH_INDEX: &str = "_ingest._grok_match_index";
@@ -54,7 +54,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Grok {
-    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+    fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         if self.ignore_missing && !document.has_field(&self.field) {
             return Ok(Flow::Next);
         }
@@ -62,11 +62,11 @@ impl Processor for Grok {
             if self.ignore_missing {
                 return Ok(Flow::Next);
             }
-            return Err(Reason(format!("field [{}] is null, cannot process it.", self.field.as_str())));
+            return Err(Reason::Text(format!("field [{}] is null, cannot process it.", self.field.as_str())));
         };
-        let found = self.patterns.find(text).map_err(|error| Reason(error.to_string()))?;
+        let found = self.patterns.find(text).map_err(|error| Reason::Text(error.to_string()))?;
         let Some(found) = found else {
-            return Err(Reason(format!("Provided Grok expressions do not match field value: [{text}]")));
+            return Err(Reason::Text(format!("Provided Grok expressions do not match field value: [{text}]")));
         };
         let index = self.trace_match.is_some().then(|| found.pattern());
         // All values are made before the first is set, so that one that cannot be made changes nothing.

@@ -2,7 +2,7 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, DuplicateKeys, FieldPath, Map, Value, read_prefix};
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 
 #[derive(Debug)]
 struct Json {
@@ -49,7 +49,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Json {
-    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+    fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         let value = match document.field(&self.field)? {
             Value::String(text) => self.read(text)?,
             // Elasticsearch reads the text that Java makes of any other value.
@@ -58,7 +58,9 @@ impl Processor for Json {
         match (&self.target, value) {
             (Target::Field(path), value) => document.set_field(path, value)?,
             (Target::Root { merge }, Value::Map(map)) => add_to_root(document, map, *merge),
-            (Target::Root { .. }, _) => return Err(Reason("cannot add non-map fields to root of document".to_owned())),
+            (Target::Root { .. }, _) => {
+                return Err(Reason::Text("cannot add non-map fields to root of document".to_owned()));
+            }
         }
         Ok(Flow::Next)
     }
@@ -66,10 +68,13 @@ impl Processor for Json {
 
 impl Json {
     fn read(&self, text: &str) -> Result<Value, Reason> {
-        let (value, end) = read_prefix(text, self.duplicate_keys).map_err(|error| Reason(error.to_string()))?;
+        if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+            return Ok(Value::Null);
+        }
+        let (value, end) = read_prefix(text, self.duplicate_keys).map_err(|error| Reason::Text(error.to_string()))?;
         if self.strict && !text[end..].trim_matches([' ', '\t', '\r', '\n']).is_empty() {
             let reason = format!("The input {text} is not valid JSON and the strict_json_parsing parameter is true");
-            return Err(Reason(reason));
+            return Err(Reason::Text(reason));
         }
         Ok(value)
     }

@@ -2,7 +2,7 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Map, Value};
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 use crate::template::{Escape, FieldTemplate, Template};
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Remove {
-    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+    fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         match &self.fields {
             Fields::These(fields) => {
                 for field in fields {

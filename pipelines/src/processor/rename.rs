@@ -2,7 +2,7 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldPath, Value};
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 use crate::template::FieldTemplate;
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Rename {
-    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+    fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         let field = match self.field.path(document) {
             Ok(path) => path,
             Err(_) if self.ignore_missing => return Ok(Flow::Next),
@@ -32,11 +32,11 @@ impl Processor for Rename {
             if self.ignore_missing {
                 return Ok(Flow::Next);
             }
-            return Err(Reason(format!("field [{}] doesn't exist", field.as_str())));
+            return Err(Reason::Text(format!("field [{}] doesn't exist", field.as_str())));
         }
         let target = self.target.path(document)?;
         if document.has_field(&target) && !self.override_target {
-            return Err(Reason(format!("field [{}] already exists", target.as_str())));
+            return Err(Reason::Text(format!("field [{}] already exists", target.as_str())));
         }
         let value = document.remove_field(&field)?;
         // The value goes back where it was when its new place cannot be reached.

@@ -2,7 +2,7 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Value};
-use crate::pipeline::{Context, Options, Refusal};
+use crate::pipeline::{Options, Refusal, Run};
 use crate::template::{Escape, FieldTemplate, ValueTemplate};
 
 #[derive(Debug)]
@@ -22,7 +22,8 @@ enum Source {
 
 pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Refusal> {
     let field = options.field("field")?;
-    let value = options.value("value");
+    // Null is no value, as in Elasticsearch.
+    let value = options.value("value").filter(|value| *value != Value::Null);
     let copies = options.node("copy_from").is_some();
     let escape = parse_media_type(options)?;
     let source = match (value, copies) {
@@ -54,7 +55,7 @@ pub(super) fn parse_media_type(options: &mut Options<'_>) -> Result<Escape, Refu
 }
 
 impl Processor for Set {
-    fn run(&self, document: &mut Document, _: &Context) -> Result<Flow, Reason> {
+    fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         let path = self.field.path(document)?;
         if !self.override_value && matches!(document.field(&path), Ok(value) if *value != Value::Null) {
             return Ok(Flow::Next);

@@ -224,7 +224,7 @@ impl Run<'_> {
 fn run_pipeline(pipeline: &Pipeline, document: &mut Document, context: &Context) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| pipeline.run(document, context))).unwrap_or_else(|_| {
         let message = format!("pipeline {:?} panicked, which is a bug", pipeline.name());
-        Outcome::Failed(Failure { message, processor_type: "pipeline", processor_tag: None })
+        Outcome::Failed(Failure { message, processor_type: "pipeline", processor_tag: None, pipeline: None })
     })
 }
 

@@ -9,6 +9,7 @@ mod crash;
 mod kafka_tools;
 mod kill;
 mod matrix;
+mod pipelines;
 mod refusals;
 mod secured;
 mod setup;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<(String, Test)> {
         worker::all(),
         tests!(setup: elasticsearch, opensearch),
         versions::all(),
+        tests!(pipelines: answers_are_as_recorded),
         agent::all(),
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
