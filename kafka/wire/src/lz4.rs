@@ -59,6 +59,17 @@ impl Repeat {
     }
 }
 
+/// A match that is known to follow what is searched; without length there is none.
+#[derive(Clone, Copy)]
+struct Known {
+    distance: usize,
+    length: usize,
+}
+
+impl Known {
+    const NOTHING: Self = Self { distance: 0, length: 0 };
+}
+
 /// An encoder with its buffers, which are used again.
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -113,25 +124,28 @@ impl Encoder {
             let (start, distance) = (repeat.at as usize, repeat.distance as usize);
             let length = (repeat.length as usize).min((plain.len() - start).saturating_sub(LAST_LITERALS));
             let allowed = start + LAST_MATCH_START <= plain.len() && (1..=DISTANCE_MAX).contains(&distance);
-            self.search(plain, at, start.min(searched), &mut state);
+            let length = if length >= MATCH_BYTES_MIN && allowed { length } else { 0 };
+            debug_assert!(length == 0 || plain[start..start + length] == plain[start - distance..][..length]);
+            let known = Known { distance, length };
+            let joined = self.search(plain, at, start.min(searched), known, &mut state);
             at = (repeat.resume_at as usize).max(start + length);
-            if length >= MATCH_BYTES_MIN && allowed {
-                debug_assert!(plain[start..start + length] == plain[start - distance..start - distance + length]);
+            if length > 0 && !joined {
                 self.put_sequence(plain, start, distance, length, &mut state);
             }
         }
-        self.search(plain, at, searched, &mut state);
+        self.search(plain, at, searched, Known::NOTHING, &mut state);
         self.put_last_literals(plain, &mut state);
         state.written
     }
 
-    /// Writes the matches that lie in `from..to`. A match begins at least [`WORD_BYTES`] before `to`, so that the
+    /// Writes the matches that lie in `from..to`. `known` follows them: lines of one file mostly end alike, so that the
+    /// last match and what is known are one. Then both are written, and the result is `true`. A match begins at least [`WORD_BYTES`] before `to`, so that the
     /// format's rule about the last match holds where `to` is [`LAST_LITERALS`] before the end.
     #[inline(always)]
-    fn search(&mut self, plain: &[u8], from: usize, to: usize, state: &mut State) {
+    fn search(&mut self, plain: &[u8], from: usize, to: usize, known: Known, state: &mut State) -> bool {
         const { assert!(WORD_BYTES + LAST_LITERALS >= LAST_MATCH_START) };
         let text = &plain[..to];
-        let Some(last) = to.checked_sub(WORD_BYTES) else { return };
+        let Some(last) = to.checked_sub(WORD_BYTES) else { return false };
         let mut at = from;
         // Behind the last place at which a word was seen to begin.
         let mut from_word = at;
@@ -146,7 +160,7 @@ impl Encoder {
             while begins != 0 {
                 let probe = at + (begins.trailing_zeros() / 8) as usize;
                 if probe > last {
-                    return;
+                    return false;
                 }
                 begins &= begins - 1;
                 let here = word(text, probe);
@@ -157,15 +171,23 @@ impl Encoder {
                 if (differs != 0) | (distance.wrapping_sub(1) >= DISTANCE_MAX) {
                     continue;
                 }
-                let length = same_bytes(plain, probe, before, to - probe);
-                let back = same_bytes_back(text, probe, before).min(probe - state.literals_at);
-                self.put_sequence(plain, probe - back, distance, length + back, state);
+                let mut length = same_bytes(plain, probe, before, to - probe);
                 at = probe + length;
                 from_word = at;
+                let joined = at == to && distance == known.distance && known.length > 0;
+                if joined {
+                    length += known.length;
+                }
+                let back = same_bytes_back(text, probe, before).min(probe - state.literals_at);
+                self.put_sequence(plain, probe - back, distance, length + back, state);
+                if joined {
+                    return true;
+                }
                 continue 'words;
             }
             at += WORD_BYTES;
         }
+        false
     }
 
     /// Writes the pending literals before `start` and the match that begins there.

@@ -129,3 +129,17 @@ fn an_encoder_that_was_used_makes_the_same_bytes() {
     encoder.frame(&one, &[], &mut again);
     assert!(first == again);
 }
+
+/// Lines that end alike have headers that are alike behind them: one match for both.
+#[test]
+fn a_match_goes_on_into_the_repeat_behind_it() {
+    let headers = b"\x02\x10host.name\x08web1 and more that is always the same";
+    let line = |first: &str| [first.as_bytes(), b" lines that end alike, but for their first word", headers].concat();
+    let (one, other) = (line("some"), line("many"));
+    let plain = [one.as_slice(), &other, b"what comes then is like nothing before"].concat();
+    let at = one.len() + other.len() - headers.len();
+    let (length, distance) = (headers.len() as u32, one.len() as u32);
+    let repeat = Repeat { at: at as u32, length, distance, resume_at: at as u32 + length };
+    check(&plain, &[repeat]);
+    assert_eq!(frame(&plain, &[repeat]), frame(&plain, &[]), "the search alone finds it as one match");
+}
