@@ -58,7 +58,9 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(broker_kill: four_producers),
         tests!(matrix: java, apache_kafka_java, python, apache_kafka_python, own, apache_kafka_own),
         tests!(
-            secured: java_client,
+            secured: agent_and_worker_on_apache_kafka,
+            users_and_rights,
+            java_client,
             agent_and_worker,
             in_the_clear,
         ),

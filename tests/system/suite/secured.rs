@@ -6,7 +6,7 @@ use crate::harness::log_file::LogFile;
 use crate::harness::process::Process;
 use crate::harness::scene::Scene;
 use crate::harness::{ports, sluice, topic, wait};
-use crate::real::{self, KafkaTools};
+use crate::real::{self, KafkaNode, KafkaTools};
 use anyhow::{Context, ensure};
 use std::path::PathBuf;
 use std::process::Command;
@@ -119,6 +119,66 @@ fn secured_broker(scene: &Scene, users: &str) -> anyhow::Result<(Process, [Strin
     Ok((process, [plain, sasl, tls]))
 }
 
+/// A file by which Java clients reach the listener for users.
+fn properties(certificates: &Certificates<'_>, mechanism: &str, user: &str, password: &str) -> String {
+    let module = match mechanism {
+        "PLAIN" => "plain.PlainLoginModule",
+        _ => "scram.ScramLoginModule",
+    };
+    let name = format!("{mechanism}-{user}-{password}.properties");
+    certificates.scene.file(
+        &name,
+        format!(
+            "security.protocol=SASL_SSL\nsasl.mechanism={mechanism}\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
+             sasl.jaas.config=org.apache.kafka.common.security.{module} required username=\"{user}\" \
+             password=\"{password}\";\n",
+            certificates.text("ca.pem")
+        ),
+    );
+    certificates.text(&name)
+}
+
+/// The Java client with each mechanism, what users may not do, and a wrong password.
+pub fn users_and_rights(scene: &Scene) -> anyhow::Result<()> {
+    let certificates = Certificates::make(scene)?;
+    let users = "writer: {password: w-secret, write: [logs]}\nreader: {password: r-secret, read: [logs]}\n";
+    let (_broker, [plain, sasl, _]) = secured_broker(scene, users)?;
+    topic::create(&plain, "logs-a", 1, &[])?;
+    topic::create(&plain, "other", 1, &[])?;
+    let mut tools = KafkaTools::start()?;
+    let mut run =
+        |class: &str, option: &str, file: &str, more: &[&str], input: &str| -> anyhow::Result<(i32, String)> {
+            let arguments = [&["--bootstrap-server", &sasl, option, file][..], more].concat();
+            let output = tools.run(&format!("org.apache.kafka.tools.{class}"), &arguments, input)?;
+            Ok((output.code, format!("{}\n{}", output.stdout, output.stderr)))
+        };
+    let (producer, consumer) = ("ConsoleProducer", "consumer.ConsoleConsumer");
+    for (count, mechanism) in (1..).zip(MECHANISMS) {
+        let writer = properties(&certificates, mechanism, "writer", "w-secret");
+        let (code, said) = run(producer, "--producer.config", &writer, &["--topic", "logs-a"], "a line\n")?;
+        ensure!(code == 0 && topic::count(&plain, "logs-a")? == count, "produce with {mechanism}: {said}");
+        let reader = properties(&certificates, mechanism, "reader", "r-secret");
+        let until = ["--topic", "logs-a", "--from-beginning", "--max-messages", "1", "--timeout-ms", "60000"];
+        let (code, said) = run(consumer, "--consumer.config", &reader, &until, "")?;
+        ensure!(code == 0 && said.contains("a line"), "consume with {mechanism}: {said}");
+        let wrong = properties(&certificates, mechanism, "writer", "wrong");
+        let (code, said) = run("TopicCommand", "--command-config", &wrong, &["--list"], "")?;
+        ensure!(code != 0 && said.contains("SaslAuthenticationException"), "{mechanism}, a wrong password: {said}");
+    }
+    let writer = properties(&certificates, "SCRAM-SHA-256", "writer", "w-secret");
+    let (_, said) = run(producer, "--producer.config", &writer, &["--topic", "other"], "a line\n")?;
+    ensure!(said.contains("TopicAuthorizationException"), "produce to a topic of others: {said}");
+    ensure!(topic::count(&plain, "other")? == 0, "a record of a user without the right is there");
+    let until = ["--topic", "logs-a", "--from-beginning", "--max-messages", "1", "--timeout-ms", "5000"];
+    let (_, said) = run(consumer, "--consumer.config", &writer, &until, "")?;
+    ensure!(said.contains("AuthorizationException"), "the writer may not read: {said}");
+    let (_, said) = run("TopicCommand", "--command-config", &writer, &["--list"], "")?;
+    ensure!(said.contains("logs-a") && !said.contains("other"), "what a writer of logs sees: {said}");
+    let (code, said) = run("TopicCommand", "--command-config", &writer, &["--delete", "--topic", "logs-a"], "")?;
+    ensure!(code != 0 && said.contains("TopicAuthorizationException"), "only admins delete: {said}");
+    Ok(())
+}
+
 /// Kafka's own tools, through TLS and SCRAM; and without a word of Kafka's protocol to who shows no user.
 pub fn java_client(scene: &Scene) -> anyhow::Result<()> {
     let certificates = Certificates::make(scene)?;
@@ -168,6 +228,48 @@ pub fn agent_and_worker(scene: &Scene) -> anyhow::Result<()> {
     let (_broker, [plain, sasl, _]) = secured_broker(scene, users)?;
     for (number, mechanism) in MECHANISMS.into_iter().enumerate() {
         ship_and_deliver(scene, &plain, &sasl, &format!("logs-{number}"), mechanism, "")?;
+    }
+    Ok(())
+}
+
+/// The same on Apache Kafka, which wants a client certificate too.
+pub fn agent_and_worker_on_apache_kafka(scene: &Scene) -> anyhow::Result<()> {
+    let certificates = Certificates::make(scene)?;
+    let read = |name: &str| std::fs::read_to_string(certificates.path(name)).with_context(|| name.to_owned());
+    let store = scene.file("broker-store.pem", format!("{}{}", read("broker.key")?, read("broker.pem")?));
+    let (controller, sasl) = (ports::free(), ports::free_address());
+    let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+    let properties = format!(
+        "listeners=PLAINTEXT://127.0.0.1:PORT,CONTROLLER://127.0.0.1:{controller},SASL_SSL://{sasl}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:PORT,SASL_SSL://{sasl}\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+         listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+           user_agent=\"a-secret\" user_worker=\"w-secret\";\n\
+         listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={scram}\n\
+         listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={scram}\n\
+         ssl.keystore.type=PEM\nssl.keystore.location={}\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
+         listener.name.sasl_ssl.ssl.client.auth=required\n",
+        store.display(),
+        certificates.text("ca.pem")
+    );
+    let mut node = KafkaNode::new(scene, "kafka", controller, &properties)?;
+    node.start()?;
+    let plain = node.address();
+    let mut tools = KafkaTools::start()?;
+    for (user, password) in [("agent", "a-secret"), ("worker", "w-secret")] {
+        for mechanism in &MECHANISMS[1..] {
+            let hash = format!("{mechanism}=[password={password}]");
+            let alter = ["--alter", "--entity-type", "users", "--entity-name", user, "--add-config", &hash];
+            let to = ["--bootstrap-server", &plain];
+            let added = tools.run("kafka.admin.ConfigCommand", &[&to[..], &alter].concat(), "")?;
+            ensure!(added.code == 0, "{added:?}");
+        }
+    }
+    for (number, mechanism) in MECHANISMS.into_iter().enumerate() {
+        let certificate = ", certificate: client.pem, key: client.key";
+        ship_and_deliver(scene, &plain, &sasl, &format!("logs-{number}"), mechanism, certificate)?;
     }
     Ok(())
 }
