@@ -2,6 +2,7 @@
 
 mod dealer;
 mod flow;
+mod memory;
 mod mixture;
 mod records;
 
