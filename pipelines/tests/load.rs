@@ -67,11 +67,6 @@ fn what_is_not_supported_is_refused() {
         "p.yml:4: pipeline \"other\", which is called here, does not exist",
     );
     check(
-        "processors:\n- grok: {field: a, ecs_compatibility: v1, patterns: ['%{HAPROXYTCP}']}\n",
-        "p.yml:2: option \"patterns\" of grok: pattern \"%{HAPROXYTCP}\": pattern HAPROXYTCP has other field names \
-         with ecs_compatibility v1, which are not known here yet",
-    );
-    check(
         "processors:\n- date: {field: a, formats: [ISO8601], locale: fr-FR}\n",
         "p.yml:2: option \"locale\" of date: got \"fr-FR\"; only English names of months and days are known",
     );
