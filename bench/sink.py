@@ -15,6 +15,8 @@ processors:
   - grok: {field: message, patterns: ['%{COMBINEDAPACHELOG}']}
   - date: {field: timestamp, formats: ['dd/MMM/yyyy:HH:mm:ss Z']}
 """
+# What everything but parsing takes.
+NO_PIPELINE = "processors: []\n"
 # As much of COMBINEDAPACHELOG as liblognorm has words for.
 RULEBASE = """\
 version=2
@@ -81,8 +83,9 @@ class Sink:
 
     def __init__(self, sluice, endpoint, folder, log):
         self.sluice, self.endpoint, self.folder, self.log = sluice, endpoint, folder, log
-        with open(f"{folder}/combined.yml", "w") as file:
-            file.write(PIPELINE)
+        for name, text in (("combined", PIPELINE), ("none", NO_PIPELINE)):
+            with open(f"{folder}/{name}.yml", "w") as file:
+                file.write(text)
 
     def config(self, name, **keys):
         """A sluice.yaml with these keys of worker.elasticsearch."""
@@ -92,11 +95,11 @@ class Sink:
             file.writelines(f"    {key}: {value}\n" for key, value in keys.items())
         return path
 
-    def worker(self, port, topic, group, url, index="bench-<yyyy.MM>", **keys):
+    def worker(self, port, topic, group, url, index="bench-<yyyy.MM>", pipeline="combined", **keys):
         config = self.config(f"worker-{group}", urls=f'["{url}"]', **keys)
         command = [
             self.sluice, "worker", "--config", config, "--broker", f"127.0.0.1:{port}", "--topic", topic, "--group", group,
-            "--pipeline", f"{self.folder}/combined.yml", "--index", index, "--status-listen", f"127.0.0.1:{free_port()}",
+            "--pipeline", f"{self.folder}/{pipeline}.yml", "--index", index, "--status-listen", f"127.0.0.1:{free_port()}",
         ]
         return Process(command, self.log, cwd=self.folder)
 
@@ -118,7 +121,12 @@ class Sink:
 
 def from_topic(sink, server, lines, size, rounds):
     """Worker from topic to endpoint: CPU and speed, gzip off and as it comes."""
-    ways = {"gzip off": {"compression": "none"}, "as it comes (gzip)": {}}
+    ways = {
+        "gzip off": {"compression": "none"},
+        "as it comes (gzip)": {},
+        "gzip off, lines as they are": {"compression": "none", "pipeline": "none"},
+        "gzip, lines as they are": {"pipeline": "none"},
+    }
     measured = {name: [] for name in ways}
     for number in range(rounds):
         names = list(ways)
