@@ -35,7 +35,14 @@ impl Map {
     #[inline]
     fn place(&self, key: &str) -> Option<usize> {
         match &self.index {
-            None => self.entries.iter().position(|(known, _)| known.as_bytes() == key.as_bytes()),
+            None => {
+                // Keys of the same length mostly differ in their last byte already.
+                let (bytes, last) = (key.as_bytes(), key.as_bytes().last());
+                self.entries.iter().position(|(known, _)| {
+                    let known = known.as_bytes();
+                    known.len() == bytes.len() && known.last() == last && known == bytes
+                })
+            }
             Some(index) => {
                 let hash = index.hasher.hash_one(key);
                 index.places.find(hash, |place| self.entries[*place as usize].0 == key).map(|place| *place as usize)
@@ -63,6 +70,16 @@ impl Map {
             None => {
                 self.push(key, value);
                 None
+            }
+        }
+    }
+
+    /// Puts a value, and forgets what was there.
+    pub fn set(&mut self, key: &Text, value: Value) {
+        match self.place(key) {
+            Some(place) => self.entries[place].1 = value,
+            None => {
+                self.push(key.clone(), value);
             }
         }
     }

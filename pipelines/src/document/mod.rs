@@ -77,7 +77,8 @@ impl Document {
         let mut source = Map::with_capacity(FIELDS_EXPECTED);
         let written_ms = origin.written_at.and_then(|text| Some(text.parse::<Timestamp>().ok()?.as_millisecond()));
         source.insert("@timestamp", format_ms(written_ms.unwrap_or(origin.timestamp_ms)));
-        let text = String::from_utf8_lossy(line);
+        // Nearly every line is UTF-8, which is told faster by this way.
+        let text = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
         let invalid = matches!(text, std::borrow::Cow::Owned(_));
         source.insert("message", Text::from(text));
         if let Some(host_name) = origin.host_name {

@@ -144,10 +144,7 @@ impl FieldPath {
     pub(crate) fn set(&self, root: &mut Map, new: Value) -> Result<(), FieldError> {
         let [parents @ .., leaf] = &self.segments[..] else { return Err(FieldError::Empty) };
         let [first, parents @ ..] = parents else {
-            match root.get_mut(leaf) {
-                Some(slot) => *slot = new,
-                None => drop(root.insert(leaf.clone(), new)),
-            }
+            root.set(leaf, new);
             return Ok(());
         };
         let mut parent = root.get_or_insert_with(first, || Value::Map(Map::new()));
@@ -163,10 +160,7 @@ impl FieldPath {
             };
         }
         match parent {
-            Value::Map(map) => match map.get_mut(leaf) {
-                Some(slot) => *slot = new,
-                None => drop(map.insert(leaf.clone(), new)),
-            },
+            Value::Map(map) => map.set(leaf, new),
             Value::List(list) => {
                 let index = self.index(leaf, list.len())?;
                 list[index] = new;

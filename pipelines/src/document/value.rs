@@ -64,8 +64,14 @@ impl Value {
             Value::Bool(truth) => text.push_str(if *truth { "true" } else { "false" }),
             Value::Integer(number) | Value::Long(number) => text.push_str(&number.to_string()),
             Value::BigInteger(digits) => text.push_str(digits),
-            Value::Float(number) => text.push_str(&java_float(f64::from(*number), &format!("{number:e}"))),
-            Value::Double(number) => text.push_str(&java_float(*number, &format!("{number:e}"))),
+            Value::Float(number) => text.push_str(&java_float(
+                f64::from(*number),
+                &shortest(f64::from(*number), &format!("{number:e}"), |text| text.parse::<f32>() == Ok(*number)),
+            )),
+            Value::Double(number) => text.push_str(&java_float(
+                *number,
+                &shortest(*number, &format!("{number:e}"), |text| text.parse::<f64>() == Ok(*number)),
+            )),
             Value::String(string) => text.push_str(string),
             Value::List(values) => {
                 text.push('[');
@@ -91,6 +97,14 @@ impl Value {
             }
         }
     }
+}
+
+/// Of the shortest digits that are still this number Java takes those nearest to it, and the even ones of two that are
+/// equally near; Rust's (`scientific`) may be the others. `is_same` tells whether digits are the same number.
+fn shortest(exact: f64, scientific: &str, is_same: impl Fn(&str) -> bool) -> String {
+    let digits = scientific.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
+    let nearest = format!("{exact:.*e}", digits.saturating_sub(1));
+    if is_same(&nearest) { nearest } else { scientific.to_owned() }
 }
 
 /// Java writes 1.0E10 from ten million on and below a thousandth, plain decimals between; `scientific` holds the
@@ -195,6 +209,8 @@ mod tests {
         check(Value::Double(-0.25), "-0.25");
         check(Value::Float(1.1), "1.1");
         check(Value::Double(9_999_999.0), "9999999.0");
+        check(Value::Float(344_266.625), "344266.62");
+        check(Value::Float(3_059_396.25), "3059396.2");
     }
 
     #[test]

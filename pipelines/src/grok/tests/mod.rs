@@ -1,6 +1,7 @@
 //! Tests of grok patterns: captures, Ruby's meanings, refusals, and lines that make backtracking engines explode.
 
 mod oracle;
+mod reference;
 mod sample;
 
 use super::*;
@@ -153,4 +154,111 @@ fn no_line_keeps_an_engine_busy() {
     let grok = compile(&[r"^(?<x>a|aa)(?:\k<x>|a\k<x>)*$"]);
     let error = grok.find(&format!("{}b", "a".repeat(200))).unwrap_err();
     assert!(error.to_string().starts_with("grok pattern matching was interrupted"), "{error}");
+}
+
+#[test]
+fn patterns_that_explode_take_linear_time() {
+    let line = format!("{}!", "a".repeat(1 << 20));
+    for pattern in [
+        "(a+)+$x",
+        "(a|a)*b",
+        "(a|aa)+$x",
+        "(a*)*b",
+        "^(([a-z])+.)+[A-Z]([a-z])+$",
+        "(.*)*x",
+        ".*.*.*x",
+        "(?:a?){30}a{30}b",
+        "%{GREEDYDATA}%{DATA}%{GREEDYDATA} x",
+    ] {
+        let started = std::time::Instant::now();
+        let grok = compile(&[pattern]);
+        assert!(grok.is_linear(), "{pattern}");
+        assert!(grok.find(&line[line.len() - 40_000..]).unwrap().is_none(), "{pattern}");
+        // Of a longer line some are given up, none is not answered.
+        assert!(grok.find(&line).is_ok_and(|found| found.is_none()) || grok.find(&line).is_err(), "{pattern}");
+        assert!(started.elapsed().as_secs() < 60, "{pattern} took {:?}", started.elapsed());
+    }
+    let symantec = format!("/a {}", "/very/long path with blanks ".repeat(9));
+    let grok = compile(&["%{PATH:a} %{DATA:b} %{PATH:c}%{GREEDYDATA:d}"]);
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        assert!(grok.find(&symantec).unwrap().is_some());
+    }
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+#[test]
+fn any_text_is_a_pattern_or_is_refused() {
+    const PARTS: [&str; 36] = [
+        "(",
+        ")",
+        "(?:",
+        "(?<a>",
+        "(?=",
+        "(?!",
+        "(?<=",
+        "(?<!",
+        "(?>",
+        "[",
+        "]",
+        "[^",
+        "-",
+        "|",
+        "*",
+        "+",
+        "?",
+        "{2}",
+        "{,3}",
+        "{1,",
+        "\\",
+        "\\k<a>",
+        "\\h",
+        "\\p{L}",
+        "(?i)",
+        "(?m)",
+        "^",
+        "$",
+        ".",
+        "a",
+        "é",
+        "%{IP:x}",
+        "%{",
+        "}",
+        "[:alpha:]",
+        "\\b",
+    ];
+    let seed: u64 =
+        std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("SLUICE_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut compiled = 0;
+    for _ in 0..4000 {
+        let pattern: String = (0..random.usize(1..9)).map(|_| PARTS[random.usize(..PARTS.len())]).collect();
+        let definitions = Definitions::new(Vec::new(), Compatibility::Disabled);
+        let Ok(grok) = Grok::compile(std::slice::from_ref(&pattern), &definitions) else { continue };
+        compiled += 1;
+        for _ in 0..3 {
+            let line: String = (0..random.usize(..20)).map(|_| PARTS[random.usize(..PARTS.len())]).collect();
+            if let Ok(Some(found)) = grok.find(&line) {
+                let (start, end) = found.range();
+                assert!(line.get(start..end).is_some(), "{pattern:?} on {line:?}");
+                assert!(found.texts().all(|(_, text)| text.len() <= line.len()));
+            } else {
+                assert!(
+                    grok.explain(&line).is_ok_and(|said| said.matched_bytes <= line.len()),
+                    "{pattern:?} on {line:?}"
+                );
+            }
+        }
+    }
+    assert!(compiled > 100, "{compiled}");
+}
+
+#[test]
+fn what_does_not_match_is_explained() {
+    let grok = compile(&["^%{IP:ip} %{WORD:verb} took %{NUMBER:ms}ms$"]);
+    let said = grok.explain("10.0.0.1 GET took long").unwrap();
+    assert_eq!(said, Explanation { matched_bytes: 18, expected: "%{NUMBER:ms}".to_owned() });
+    let said = grok.explain("10.0.0.1 GET tok").unwrap();
+    assert_eq!(said, Explanation { matched_bytes: 14, expected: "\" took \"".to_owned() });
 }
