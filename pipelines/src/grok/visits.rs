@@ -52,6 +52,25 @@ impl Visits {
         Ok((self.rows[point as usize] as usize - 1) * self.row_words)
     }
 
+    /// Whether a place was noted.
+    pub fn is_noted(&self, point: u32, place: usize) -> bool {
+        let row = self.rows[point as usize] as usize;
+        row > 0 && self.bits[(row - 1) * self.row_words + place / 64] >> (place % 64) & 1 == 1
+    }
+
+    /// The first place from `from` on that was noted.
+    pub fn first_noted(&self, point: u32, from: usize) -> Option<usize> {
+        let row = (self.rows[point as usize] as usize).checked_sub(1)? * self.row_words;
+        let bits = &self.bits[row..row + self.row_words];
+        let mut word = from / 64;
+        let mut rest = bits[word] & (u64::MAX << (from % 64));
+        while rest == 0 {
+            word += 1;
+            rest = *bits.get(word)?;
+        }
+        Some(word * 64 + rest.trailing_zeros() as usize)
+    }
+
     /// Notes the places from `from` to `to`, up to the first that was noted before, which is given back.
     pub fn note(&mut self, point: u32, from: usize, to: usize, logged: bool) -> Result<Option<usize>, Full> {
         let row = self.row(point)?;

@@ -18,23 +18,42 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
         if span.way == Way::Lazy {
             return self.lazy(span, pc, position);
         }
-        let Some((shortest, mut end)) = self.row(span, position) else { return Ok(None) };
+        let (shortest, end) = match self.scratch.visits.is_on() && span.max.is_none() && span.min <= 1 {
+            true => match self.noted_row(span, position)? {
+                Some(row) => row,
+                None => return Ok(None),
+            },
+            false => match self.row(span, position) {
+                Some(row) => row,
+                None => return Ok(None),
+            },
+        };
         self.step((end - position) as u64 / 16)?;
-        if self.scratch.visits.is_on()
-            && span.max.is_none()
-            && let Some(before) = self.note(span.point, shortest, end)?
-        {
-            // From there on all ends were tried.
-            if span.way == Way::Only || before == shortest {
-                return Ok(None);
-            }
-            end = self.char_before(before);
-        }
         if span.way == Way::Greedy && end > shortest {
             // Whether the longest row can be followed is seen at once by what follows.
             self.scratch.stack.push(Frame::Greedy { pc, min: shortest as u32, end: end as u32 });
         }
         Ok(Some(end))
+    }
+
+    /// The shortest and the longest row that were not tried before; from a place on where a row was tried, all were.
+    fn noted_row(&mut self, span: &Span, position: usize) -> Result<Option<(usize, usize)>, Stopped> {
+        let first = self.program.sets[span.set as usize].length_at(self.line, position);
+        if span.min == 1 && first == 0 {
+            return Ok(None);
+        }
+        let shortest = if span.min == 0 { position } else { position + first };
+        let limit = self.scratch.visits.first_noted(span.point, shortest);
+        if limit == Some(shortest) {
+            return Ok(None);
+        }
+        let end = self.row_within(span, shortest, limit.unwrap_or(self.bytes.len()));
+        if limit != Some(end) {
+            self.note(span.point, shortest, end)?;
+            return Ok(Some((shortest, end)));
+        }
+        self.note(span.point, shortest, end - 1)?;
+        Ok((span.way != Way::Only).then(|| (shortest, self.char_before(end))))
     }
 
     /// The shortest and the longest row of a span.
@@ -115,6 +134,9 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
 
     /// The shortest row from a place on that can be followed.
     pub(super) fn lazy(&mut self, span: &Span, pc: Pc, from: usize) -> Result<Option<usize>, Stopped> {
+        if self.scratch.visits.is_on() && self.scratch.visits.is_noted(span.point, from) {
+            return Ok(None);
+        }
         let set = &self.program.sets[span.set as usize];
         let follow = span.follow.map(|follow| &self.program.follows[follow as usize]);
         let mut end = from;
@@ -164,7 +186,17 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
             Scan::UntilTwo(one, two) => memchr::memchr2(one, two, row),
             Scan::UntilThree(one, two, three) => memchr::memchr3(one, two, three, row),
             Scan::Rest => None,
-            _ => row.iter().position(|byte| !set.table[usize::from(*byte)]),
+            Scan::Chars => {
+                let mut end = from;
+                while end < limit {
+                    match set.length_at(self.line, end) {
+                        0 => break,
+                        length => end += length,
+                    }
+                }
+                return end.min(limit);
+            }
+            Scan::Table => row.iter().position(|byte| !set.table[usize::from(*byte)]),
         };
         from + length.unwrap_or(row.len())
     }

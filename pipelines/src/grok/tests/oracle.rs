@@ -19,6 +19,10 @@ fn check(patterns: &[String], compatibility: Compatibility, texts: usize, random
     let mut compared = 0;
     for number in 0..texts {
         let text = sample::text(&nodes[number % nodes.len()], number, random);
+        // Behind a newline at the very end a line begins for the crates, and none for Ruby.
+        if text.ends_with('\n') {
+            continue;
+        }
         let Ok(expect) = oracle.find(&text) else { continue };
         let found = grok.find(&text).unwrap_or_else(|error| panic!("{patterns:?} on {text:?}: {error}"));
         let places = found.map(|found| (0..names.len()).map(|capture| found.capture(capture)).collect::<Vec<_>>());
