@@ -173,7 +173,7 @@ fn patterns_that_explode_take_linear_time() {
         let started = std::time::Instant::now();
         let grok = compile(&[pattern]);
         assert!(grok.is_linear(), "{pattern}");
-        let short = grok.find(&line[line.len() - 10_000..]).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+        let short = grok.find(&line[line.len() - 2_000..]).unwrap_or_else(|error| panic!("{pattern}: {error}"));
         assert!(short.is_none(), "{pattern}");
         if pattern.len() < 8 {
             // A line of a MiB is answered or given up.
