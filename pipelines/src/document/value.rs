@@ -209,8 +209,8 @@ mod tests {
         check(Value::Double(-0.25), "-0.25");
         check(Value::Float(1.1), "1.1");
         check(Value::Double(9_999_999.0), "9999999.0");
-        check(Value::Float(344_266.625), "344266.62");
-        check(Value::Float(3_059_396.25), "3059396.2");
+        check(Value::Float(2_754_133.0 / 8.0), "344266.62");
+        check(Value::Float(12_237_585.0 / 4.0), "3059396.2");
     }
 
     #[test]
