@@ -18,7 +18,9 @@ pub const RECORD_ID_BYTES: usize = 24;
 pub trait Sink: Send + Sync {
     /// Delivers every document and answers with one outcome per item, in the order of the items.
     ///
-    /// Whatever can succeed later is tried again inside, for ever. Calls may overlap; a sink combines them into larger
+    /// Whatever can succeed later is tried again inside. What keeps a single document or a single index from it is waited
+    /// for so long as the sink is told, then these documents are rejected; what concerns the far end as a whole is waited
+    /// for without an end, and shows in [`Sink::problems`]. The call lasts as long as its last document. Calls may overlap; a sink combines them into larger
     /// requests. Dropping the future gives its documents up: what was not yet sent is not sent any more, what was sent
     /// may or may not have arrived.
     ///

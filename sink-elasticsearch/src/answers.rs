@@ -71,7 +71,7 @@ fn of_item(answer: &Value) -> String {
     match judge(&item, answer) {
         Verdict::Done => "done".into(),
         Verdict::AlreadyThere => "already there".into(),
-        Verdict::Again => "again".into(),
+        Verdict::Again(_) => "again".into(),
         Verdict::TooMuch(_) => "too much".into(),
         Verdict::Stumbled(_) => "stumbled".into(),
         Verdict::Hold(_, Scope::Server, _) => "hold server".into(),

@@ -13,14 +13,14 @@ use crate::verdict::above_limit;
 use pipelines::sink::{Outcome, Rejection};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Failures in a row after which a busy server is a problem to show, not the daily course of things: with the default
 /// back-off about three seconds.
 pub(crate) const FAILURES_BEFORE_ALARM: u32 = 5;
-/// While no node is up, it is looked so often whether anybody waits for the documents still.
-const NODE_PATIENCE: Duration = Duration::from_secs(5);
+/// While no node is up, or no slot is free, it is looked so often whether anybody waits for the documents still.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What every bulk request needs.
 pub(crate) struct Carrier {
@@ -65,29 +65,38 @@ async fn carry(carrier: Arc<Carrier>, part: Part, mut slot: Option<Slot>) {
             continue;
         }
         if let Some(due) = part.due.take() {
+            // Fewer may be in flight than are: those that were refused make room.
+            if carrier.pace.is_crowded() {
+                slot = None;
+                part.body = None;
+            }
             sleep_until(due).await;
             parts.push(part);
             continue;
         }
         if slot.is_none() {
-            slot = Some(carrier.pace.slot().await);
+            slot = timeout(PATIENCE, carrier.pace.slot()).await.ok();
         }
-        carrier.pace.paused().await;
-        let Some(place) = carrier.nodes.pick(NODE_PATIENCE).await else {
+        let Some(begun) = slot.as_ref().map(|slot| slot.since) else {
             parts.push(part);
             continue;
         };
-        let sent = carrier.send(&mut part, place).await;
+        let Some(place) = carrier.nodes.pick(PATIENCE).await else {
+            parts.push(part);
+            continue;
+        };
+        let sent = carrier.send(&mut part, place, begun).await;
         parts.extend(carrier.take(part, sent));
     }
 }
 
 impl Carrier {
-    async fn send(&self, part: &mut Part, place: usize) -> Sent {
+    async fn send(&self, part: &mut Part, place: usize, begun: Instant) -> Sent {
         let body = match part.body.take() {
             Some(body) => body,
             None => self.render(part).await,
         };
+        self.pace.turn(body.plain_bytes).await;
         part.attempts += 1;
         self.metrics.sending(body.plain_bytes, body.bytes.len());
         let plain_bytes = body.plain_bytes;
@@ -99,7 +108,7 @@ impl Carrier {
         let (status, exchanged) = exchange(client, self.nodes.node(place), body, self.gzip, part.len()).await;
         let alone = sending.is_alone();
         drop(sending);
-        let answered = Answered { sent: started, now: Instant::now(), plain_bytes };
+        let answered = Answered { begun, sent: started, now: Instant::now(), plain_bytes };
         self.metrics.answered(status.map(|status| status.as_u16()), started.elapsed());
         Sent { exchanged, place, alone, answered }
     }
@@ -138,9 +147,10 @@ impl Carrier {
             }
             Exchanged::Items(answers) => {
                 self.nodes.works(place);
-                self.settle(part, answers, alone, answered)
+                self.settle(part, answers, answered)
             }
             Exchanged::Divide(rejection) => {
+                self.pace.asked(answered);
                 self.nodes.works(place);
                 self.divide(part, rejection, answered)
             }
@@ -159,19 +169,22 @@ impl Carrier {
                         self.refused(part, setback, alone, answered)
                     }
                     SetbackKind::Stumbled { overloaded } => {
-                        if overloaded {
-                            self.pace.refused(answered, false);
+                        match overloaded {
+                            true => self.pace.refused(answered, false),
+                            false => self.pace.asked(answered),
                         }
                         self.nodes.fails(place, Failure::Stumbled, setback.condition.clone());
                         self.stumbled(part, setback, place)
                     }
                     SetbackKind::Unreachable => {
+                        self.pace.asked(answered);
                         self.nodes.fails(place, Failure::Unreachable, setback.condition);
                         // Another node takes it, or it waits for one to come up.
                         part.failures = 0;
                         vec![part]
                     }
                     SetbackKind::Stopped => {
+                        self.pace.asked(answered);
                         self.nodes.works(place);
                         vec![self.wait(part, setback, true)]
                     }
@@ -300,6 +313,6 @@ impl Carrier {
     }
 
     pub fn pause(&self, failures: u32) -> Duration {
-        self.backoff.pause(failures.max(self.pace.refusals()), fastrand::f64())
+        self.backoff.pause(failures, fastrand::f64())
     }
 }

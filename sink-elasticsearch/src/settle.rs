@@ -22,6 +22,8 @@ struct Sorted {
     whole: usize,
     /// The server was too busy for them.
     again: Vec<Run>,
+    /// What it said about the first of them.
+    busy: Option<ErrorAnswer>,
     /// Together they are more than the server ever takes.
     too_much: Vec<Run>,
     /// The server could not cope with them.
@@ -33,13 +35,7 @@ struct Sorted {
 
 impl Carrier {
     /// Takes the items' answers: what is left to be sent in the same slot.
-    pub fn settle(
-        self: &Arc<Self>,
-        mut part: Part,
-        answers: Vec<ItemAnswer>,
-        alone: bool,
-        answered: Answered,
-    ) -> Vec<Part> {
+    pub fn settle(self: &Arc<Self>, mut part: Part, answers: Vec<ItemAnswer>, answered: Answered) -> Vec<Part> {
         let now = answered.now;
         let whole = part.len();
         let runs = std::mem::take(&mut part.runs);
@@ -58,9 +54,9 @@ impl Carrier {
         }
         self.holds.passed(part.held_by.as_ref(), sorted.taken.iter());
         match (sorted.again.is_empty(), sorted.taken.is_empty()) {
-            (false, _) => self.pace.refused(answered, alone),
+            (false, _) => self.pace.refused(answered, false),
             (true, false) => self.pace.good(answered),
-            (true, true) => {}
+            (true, true) => self.pace.asked(answered),
         }
         let length = |runs: &[Run]| runs.iter().map(Run::len).sum::<usize>();
         let held = sorted.held.values().map(|runs| length(runs)).sum();
@@ -72,17 +68,18 @@ impl Carrier {
         // What waits for something of its own waits outside, so that others can go on.
         for (cause, runs) in sorted.held {
             let failures = failures(&runs);
-            let due = Some(now + self.backoff.pause(failures, fastrand::f64()));
+            let due = Some(now + self.pause(failures));
             let mut held = Part { held_by: Some(cause), ..part.rest(runs, failures, due) };
             held.fail(Trouble::Other, now);
             spawn(self.clone(), held, None);
         }
         if !sorted.stumbled.is_empty() {
             let failures = failures(&sorted.stumbled);
-            let due = Some(now + self.backoff.pause(failures, fastrand::f64()));
+            let due = Some(now + self.pause(failures));
             let mut stumbled = part.rest(sorted.stumbled, failures, due);
             stumbled.fail(Trouble::Stumbled, now);
-            self.alarm_about(&mut stumbled, "Elasticsearch answers some documents with a fault of its own (500)");
+            let cause = "Elasticsearch answers documents with a fault of its own (500); they are sent again";
+            self.alarm_about(&mut stumbled, cause, cause.into());
             spawn(self.clone(), stumbled, None);
         }
         let mut parts = Vec::new();
@@ -91,7 +88,8 @@ impl Carrier {
             let is_whole = length(&sorted.again) == whole;
             let mut again = part.rest(sorted.again, failures, Some(now + self.pause(failures)));
             again.fail(Trouble::Refused, now);
-            self.alarm_about(&mut again, "Elasticsearch is overloaded and puts documents off; it gets less and slower");
+            let cause = "Elasticsearch is overloaded and puts documents off";
+            self.alarm_about(&mut again, cause, busy_text(cause, &sorted.busy.unwrap_or_default()));
             // A server that is too busy for all of it gets nothing else in this slot meanwhile.
             match is_whole {
                 true => parts.push(again),
@@ -110,9 +108,9 @@ impl Carrier {
     }
 
     /// An alarm, once the part has failed often enough.
-    fn alarm_about(&self, part: &mut Part, text: &'static str) {
+    fn alarm_about(&self, part: &mut Part, cause: &'static str, text: String) {
         if part.failures >= FAILURES_BEFORE_ALARM {
-            let condition = Condition { cause: (text, "Elasticsearch".into()), text: text.into() };
+            let condition = Condition { cause: (cause, "Elasticsearch".into()), text };
             part.raise(condition, |condition| self.alarms.raise(condition));
         }
     }
@@ -143,7 +141,8 @@ impl Carrier {
                 self.metrics.already_there();
                 Some(Outcome::AlreadyThere)
             }
-            Verdict::Again => {
+            Verdict::Again(error) => {
+                sorted.busy.get_or_insert(error);
                 append(&mut sorted.again, run.pick(place..place + 1));
                 None
             }
@@ -188,6 +187,15 @@ impl Carrier {
         self.metrics.rejected();
         Some(Outcome::Rejected(rejection))
     }
+}
+
+fn busy_text(cause: &str, error: &ErrorAnswer) -> String {
+    let ErrorAnswer { kind, reason } = error;
+    let way_out = match kind.as_str() {
+        "cluster_block_exception" => "free disk space there, or add some; it unlocks the index by itself",
+        _ => "it gets less and slower; it needs more nodes when that lasts",
+    };
+    format!("{cause} ({kind}: {reason}): {way_out}")
 }
 
 fn has_stumbled(part: &Part) -> bool {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub(crate) enum Verdict {
     Done,
     AlreadyThere,
-    /// The server is busy: the same again, later.
-    Again,
+    /// The server is busy: the same again, later. What it says, if it says something.
+    Again(ErrorAnswer),
     /// With what was sent beside it, it is more than the server takes even when it is idle.
     TooMuch(Rejection),
     /// The server stumbled. Most such faults pass; one that comes back for the same document is the document's.
@@ -25,7 +25,7 @@ pub(crate) enum Verdict {
 
 /// Judges the answer for `item`.
 pub(crate) fn judge(item: &Item, answer: ItemAnswer) -> Verdict {
-    let Some(status) = answer.status else { return Verdict::Again };
+    let Some(status) = answer.status else { return Verdict::Again(ErrorAnswer::default()) };
     let error = answer.error.unwrap_or_default();
     match (status, error.kind.as_str()) {
         (200 | 201, _) if answer.in_failure_store => Verdict::Reject(
@@ -43,13 +43,13 @@ pub(crate) fn judge(item: &Item, answer: ItemAnswer) -> Verdict {
         (500, "not_x_content_exception") => Verdict::Reject(status, error),
         (500, _) => Verdict::Stumbled(error.rejection(status)),
         (429, _) if above_limit(&error.reason).is_some() => Verdict::TooMuch(error.rejection(status)),
-        (409 | 408 | 429 | 501.., _) => Verdict::Again,
+        (409 | 408 | 429 | 501.., _) => Verdict::Again(error),
         (400..=499, _) => match hold(status, &error, &item.index) {
             Some((condition, scope)) => Verdict::Hold(condition, scope, error.rejection(status)),
             None => Verdict::Reject(status, error),
         },
         // No server answers an item like that; what it means is not known, so nothing is taken for granted.
-        _ => Verdict::Again,
+        _ => Verdict::Again(error),
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
         let got = match judge(&item, ItemAnswer { status, error, in_failure_store: false }) {
             Verdict::Done => Done,
             Verdict::AlreadyThere => AlreadyThere,
-            Verdict::Again => Again,
+            Verdict::Again(_) => Again,
             Verdict::TooMuch(_) => TooMuch,
             Verdict::Stumbled(_) => Stumbled,
             Verdict::Hold(_, Scope::Server, _) => HoldServer,
