@@ -3,7 +3,7 @@
 use crate::*;
 use elasticsearch_stand_in::{BulkItem, ItemFault, mixture};
 
-const DOCUMENTS: usize = 1_500;
+const DOCUMENTS: usize = 600;
 const DOCUMENTS_PER_DELIVERY: usize = 75;
 
 /// The seed of the run: `SLUICE_SEED`, or a fresh one.
