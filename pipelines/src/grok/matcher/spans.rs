@@ -18,7 +18,12 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
         if span.way == Way::Lazy {
             return self.lazy(span, pc, position);
         }
-        let (shortest, end) = match self.scratch.visits.is_on() && span.max.is_none() && span.min <= 1 {
+        let (noted, endless) = (self.scratch.visits.is_on(), span.max.is_none() && span.min <= 1);
+        // Of a row with a count only the place where it begins can be noted.
+        if noted && !endless && span.way == Way::Greedy && self.note(span.point, position, position)?.is_some() {
+            return Ok(None);
+        }
+        let (shortest, end) = match noted && endless {
             true => match self.noted_row(span, position)? {
                 Some(row) => row,
                 None => return Ok(None),
