@@ -4,6 +4,7 @@
 //! (`(?=x)`, `\1`, `a*+`) run on a backtracking engine with a limit of steps.
 
 mod class;
+mod escapes;
 mod replacement;
 mod translate;
 
