@@ -9,9 +9,9 @@ use memchr::memmem::Finder;
 use thiserror::Error;
 
 use super::charset::{CharSet, First, Wide};
-use super::program::{Choice, Follow, Instruction, Look, Pc, Place, Program, Scan, Span, Sub, SubKind, Way};
+use super::program::{Choice, Follow, Instruction, Look, Pc, Place, Program, Sub, SubKind, Way};
 use super::shape;
-use super::syntax::{Mode, Node};
+use super::syntax::Node;
 
 /// How many instructions the patterns of one processor may have; the largest built-in needs some thousand.
 const INSTRUCTIONS_MAX: usize = 200_000;
@@ -65,21 +65,21 @@ pub(super) fn lower(patterns: &[Node], captures: usize) -> Result<Program, Lower
 }
 
 #[derive(Default)]
-struct Lowering {
-    program: Program,
+pub(super) struct Lowering {
+    pub program: Program,
     /// For each instruction the bytes with which it and what follows can go on.
-    firsts: Vec<First>,
+    pub firsts: Vec<First>,
     /// For each instruction whether it and what follows cannot fail.
-    sure: Vec<bool>,
+    pub sure: Vec<bool>,
     sets: HashMap<(String, bool), u32>,
     follows: HashMap<First, u32>,
-    ignore_case: bool,
+    pub ignore_case: bool,
     /// Index of the part's label.
     origin: u32,
 }
 
 impl Lowering {
-    fn push(&mut self, instruction: Instruction, first: First) -> Result<Pc, LowerError> {
+    pub(super) fn push(&mut self, instruction: Instruction, first: First) -> Result<Pc, LowerError> {
         let pc = self.program.instructions.len();
         if pc >= INSTRUCTIONS_MAX || self.program.choices.len() > CHOICES_MAX {
             return Err(LowerError::TooLarge);
@@ -92,7 +92,7 @@ impl Lowering {
     }
 
     /// Emits a node in front of what follows it, and gives its entry.
-    fn emit(&mut self, node: &Node, next: Pc) -> Result<Pc, LowerError> {
+    pub(super) fn emit(&mut self, node: &Node, next: Pc) -> Result<Pc, LowerError> {
         match node {
             Node::Char(_) | Node::Class(_) | Node::Dot | Node::Any => {
                 if let (Node::Char(c), false) = (node, self.ignore_case) {
@@ -187,7 +187,7 @@ impl Lowering {
         self.push(Instruction::Literal { start, length: text.len() as u32, next }, first)
     }
 
-    fn save(&mut self, slot: u32, next: Pc) -> Result<Pc, LowerError> {
+    pub(super) fn save(&mut self, slot: u32, next: Pc) -> Result<Pc, LowerError> {
         let pc = self.push(Instruction::Save { slot, next }, self.firsts[next as usize])?;
         self.sure[pc as usize] = self.sure[next as usize];
         Ok(pc)
@@ -204,7 +204,7 @@ impl Lowering {
     }
 
     /// The set of a node that is a single character.
-    fn set(&mut self, node: &Node) -> Result<u32, LowerError> {
+    pub(super) fn set(&mut self, node: &Node) -> Result<u32, LowerError> {
         let name = match node {
             Node::Char(c) => regex_syntax::escape(c.encode_utf8(&mut [0; 4])),
             Node::Class(class) => class.clone(),
@@ -227,7 +227,7 @@ impl Lowering {
     }
 
     /// A choice between ways, in this order; `head` is the instruction to put it in.
-    fn choice(&mut self, head: Option<Pc>, ways: &[Pc]) -> Result<Pc, LowerError> {
+    pub(super) fn choice(&mut self, head: Option<Pc>, ways: &[Pc]) -> Result<Pc, LowerError> {
         let first = ways.iter().fold(First::NOTHING, |first, way| first.or(self.firsts[*way as usize]));
         if let (None, [way]) = (head, ways) {
             return Ok(*way);
@@ -270,116 +270,13 @@ impl Lowering {
         }
     }
 
-    fn point(&mut self) -> u32 {
+    pub(super) fn point(&mut self) -> u32 {
         self.program.points += 1;
         self.program.points as u32 - 1
     }
 
-    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, mode: Mode, next: Pc) -> Result<Pc, LowerError> {
-        if max.is_some_and(|max| max < min) {
-            // As in Ruby: the other way round, and lazy.
-            return self.repeat(node, max.unwrap_or(0), Some(min), Mode::Lazy, next);
-        }
-        let single = shape::single(node);
-        if let Some(single) = single.filter(|_| mode != Mode::Lazy || max.is_none()) {
-            let mut pc = self.span(single, if mode == Mode::Lazy { 0 } else { min }, max, mode, next)?;
-            if mode == Mode::Lazy {
-                for _ in 0..min {
-                    pc = self.emit(single, pc)?;
-                }
-            }
-            return Ok(pc);
-        }
-        if mode == Mode::Possessive {
-            let greedy = Node::Repeat { node: Box::new(node.clone()), min, max, mode: Mode::Greedy };
-            return self.atomic(&greedy, next);
-        }
-        let greedy = mode != Mode::Lazy;
-        let order = |body, next| if greedy { [body, next] } else { [next, body] };
-        let mut pc = next;
-        match max {
-            None => pc = self.endless(node, greedy, order, next)?,
-            Some(max) => {
-                for _ in min..max {
-                    let body = self.emit(node, pc)?;
-                    pc = self.choice(None, &order(body, next))?;
-                }
-            }
-        }
-        for _ in 0..min {
-            pc = self.emit(node, pc)?;
-        }
-        Ok(pc)
-    }
-
-    fn endless(
-        &mut self,
-        node: &Node,
-        greedy: bool,
-        order: impl Fn(Pc, Pc) -> [Pc; 2],
-        next: Pc,
-    ) -> Result<Pc, LowerError> {
-        let (first, nullable) = shape::first(node, self.ignore_case);
-        let head = self.push(Instruction::Fail, first.or(self.firsts[next as usize]))?;
-        let body = if nullable {
-            let slot = self.program.slots as u32;
-            self.program.slots += 1;
-            let end = self.push(Instruction::Progress { slot, head, next }, self.firsts[head as usize])?;
-            let body = self.emit(node, end)?;
-            self.save(slot, body)?
-        } else if let Some(ways) = if greedy { self.rows(node, head, next)? } else { None } {
-            return self.choice(Some(head), &ways);
-        } else {
-            self.emit(node, head)?
-        };
-        self.choice(Some(head), &order(body, next))
-    }
-
-    /// The ways of a greedy loop over alternatives, such as `(?:[^"\\]|\\.)*`, with a row in place of a single character
-    /// that nothing else in the loop, or behind it, can begin with.
-    fn rows(&mut self, node: &Node, head: Pc, next: Pc) -> Result<Option<Vec<Pc>>, LowerError> {
-        let Some(nodes) = shape::alternatives(node) else { return Ok(None) };
-        let firsts: Vec<First> = nodes.iter().map(|node| shape::first(node, self.ignore_case).0).collect();
-        let mut ways = Vec::new();
-        let mut any = false;
-        for (index, node) in nodes.iter().enumerate() {
-            let others = firsts.iter().enumerate().filter(|(other, _)| *other != index);
-            let others = others.fold(self.firsts[next as usize], |all, (_, first)| all.or(*first));
-            let single = shape::single(node).filter(|_| !others.shares_bytes(&firsts[index]));
-            any |= single.is_some();
-            ways.push(match single {
-                Some(single) => self.span(single, 1, None, Mode::Possessive, head)?,
-                None => self.emit(node, head)?,
-            });
-        }
-        ways.push(next);
-        Ok(any.then_some(ways))
-    }
-
-    fn span(&mut self, node: &Node, min: u32, max: Option<u32>, mode: Mode, next: Pc) -> Result<Pc, LowerError> {
-        let set = self.set(node)?;
-        let chars = &self.program.sets[set as usize];
-        let (first, after) = (First::set(chars), self.firsts[next as usize]);
-        let only = mode == Mode::Possessive
-            || Some(min) == max
-            || mode == Mode::Greedy && (self.sure[next as usize] || !after.shares_bytes(&first));
-        let way = match mode {
-            _ if only => Way::Only,
-            Mode::Lazy => Way::Lazy,
-            _ => Way::Greedy,
-        };
-        let scan = scan(chars, min, max);
-        let follow = self.follow(after);
-        let point = self.point();
-        let span = self.program.spans.len() as u32;
-        let follow_byte = after.only_byte();
-        self.program.spans.push(Span { set, min, max, way, scan, follow, follow_byte, point });
-        let first = if min == 0 { first.or(after) } else { first };
-        self.push(Instruction::Span { span, next }, first)
-    }
-
     /// Index of the table for what can follow, when it tells anything.
-    fn follow(&mut self, first: First) -> Option<u32> {
+    pub(super) fn follow(&mut self, first: First) -> Option<u32> {
         if !first.tells() {
             return None;
         }
@@ -450,7 +347,7 @@ impl Lowering {
         self.push(Instruction::Sub { sub, next }, first)
     }
 
-    fn atomic(&mut self, node: &Node, next: Pc) -> Result<Pc, LowerError> {
+    pub(super) fn atomic(&mut self, node: &Node, next: Pc) -> Result<Pc, LowerError> {
         if shape::takes_its_first_way(node) {
             // When the next byte leaves no choice in it, it is atomic as it is.
             let (instructions, choices, spans) =
@@ -475,23 +372,5 @@ impl Lowering {
             (first, false) => first,
         };
         self.sub(SubKind::Atomic, start, node, next, first)
-    }
-}
-
-fn scan(set: &CharSet, min: u32, max: Option<u32>) -> Scan {
-    let counted = max.is_some() || min > 1;
-    match set.wide {
-        Wide::Ranges(_) => return Scan::Chars,
-        Wide::All if counted => return Scan::Chars,
-        Wide::None => return Scan::Table,
-        Wide::All => {}
-    }
-    let mut out = (0..128u8).filter(|byte| !set.table[usize::from(*byte)]);
-    match (out.next(), out.next(), out.next(), out.next()) {
-        (None, ..) => Scan::Rest,
-        (Some(one), None, ..) => Scan::Until(one),
-        (Some(one), Some(two), None, _) => Scan::UntilTwo(one, two),
-        (Some(one), Some(two), Some(three), None) => Scan::UntilThree(one, two, three),
-        _ => Scan::Table,
     }
 }

@@ -12,6 +12,7 @@ mod matcher;
 mod native;
 mod program;
 mod reader;
+mod repeats;
 mod shape;
 mod syntax;
 mod visits;
