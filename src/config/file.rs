@@ -29,9 +29,9 @@ pub struct ConfigFile {
 pub struct AgentSection {
     /// Brokers to start from, HOST:PORT, separated by commas.
     pub broker: Option<String>,
-    /// TLS of the connections to them [none].
+    /// TLS of the connections to them; none without it.
     pub broker_tls: Option<BrokerTlsSection>,
-    /// User and password at the brokers [none].
+    /// User and password at the brokers; none without it.
     pub sasl: Option<SaslSection>,
     /// Topic of inputs that name none.
     pub topic: Option<String>,
@@ -201,9 +201,9 @@ pub enum Start {
 pub struct WorkerSection {
     /// Brokers to start from, HOST:PORT, separated by commas.
     pub broker: Option<String>,
-    /// TLS of the connections to them [none].
+    /// TLS of the connections to them; none without it.
     pub broker_tls: Option<BrokerTlsSection>,
-    /// User and password at the brokers [none].
+    /// User and password at the brokers; none without it.
     pub sasl: Option<SaslSection>,
     pub topics: Option<Vec<String>>,
     pub group: Option<String>,

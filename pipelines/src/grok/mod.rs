@@ -108,7 +108,7 @@ impl Grok {
     }
 
     /// Whether every line takes linear time. References to captures and looks at more than one character can take
-    /// longer; such lines are given up after [`matcher::STEPS_MAX`] steps.
+    /// longer; such lines are given up after `matcher::STEPS_MAX` steps.
     pub fn is_linear(&self) -> bool {
         !self.program.has_backreferences
             && self.program.subs.iter().all(|sub| sub.is_short || sub.kind == SubKind::Atomic)
