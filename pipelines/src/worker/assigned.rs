@@ -8,7 +8,7 @@
 use super::lag::Times;
 use super::ledger::{Ledger, Span};
 use super::memory::Memory;
-use super::render::Rendered;
+use super::render::{DOCUMENT_BYTES_MAX, Rendered};
 use super::source::{Assignment, Source};
 use bytes::Bytes;
 use kafka_client::TopicPartition;
@@ -115,10 +115,12 @@ impl Assigned {
         self.stages.push_back(Stage { span, batches, step: Step::Waiting });
     }
 
-    /// The stage of which documents are to be made next, and about how many bytes that will be.
+    /// The stage of which documents are to be made next, and about how many bytes that will be. Making ends where they
+    /// are many, so that a guess after a large document does not wait for memory that nobody needs.
     pub fn next_stage(&self) -> Option<(Span, usize)> {
         let stage = self.stages.iter().find(|stage| matches!(stage.step, Step::Waiting))?;
-        Some((stage.span, (stage.batches.len() as f64 * self.documents_per_byte) as usize))
+        let bytes = (stage.batches.len() as f64 * self.documents_per_byte) as usize;
+        Some((stage.span, bytes.min(DOCUMENT_BYTES_MAX)))
     }
 
     /// Whether so many bytes of documents more are within what this partition may use.
@@ -286,5 +288,24 @@ impl Partitions {
 
     pub fn paused(&self) -> usize {
         self.by_name.values().filter(|assigned| assigned.paused).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_expected_of_a_stage_than_is_made_at_once() {
+        let mut memory = Memory::new(1 << 20, 9 * DOCUMENT_BYTES_MAX);
+        let partition = TopicPartition { topic: "logs".into(), partition: 0 };
+        let mut assigned = Assigned::new(&Assignment { partition, position: 0, topic_id: None }, 1);
+        // A document of 20 MB came of a line that compressed well, and other documents are held.
+        assigned.documents_per_byte = 5_000.0;
+        memory.documents = DOCUMENT_BYTES_MAX;
+        assigned.push(10, Bytes::from(vec![0; 64 << 10]), &mut memory);
+        let (_, bytes) = assigned.next_stage().expect("a stage");
+        assert_eq!(bytes, DOCUMENT_BYTES_MAX);
+        assert!(assigned.may_make(bytes, &memory));
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// themselves are compressed up to a hundredfold; beyond that it is a bomb.
 pub(crate) const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of documents that are made in one go: what would be more is left for the next one.
-const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A document is rarely smaller than its record: what is reserved at first.
 const JSON_BYTES_PER_RECORD: usize = 512;
 
