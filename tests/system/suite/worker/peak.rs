@@ -25,7 +25,8 @@ const SLACK: Duration = Duration::from_millis(500);
 
 pub fn is_worked_off(scene: &Scene) -> anyhow::Result<()> {
     let mut random = scene.random("worker::peak");
-    let lines = RATE * PEAK * soak(2, 60);
+    // Longer than the worker looks back for its rates: before that the peak is in them, and the lag seems to grow.
+    let lines = RATE * PEAK * soak(4, 60);
     let destination = Destination::stand_in();
     let Destination::StandIn(server) = &destination else { unreachable!("it is the stand-in") };
     // A server with one thread for bulk requests: each keeps it busy for as long as its documents take.
