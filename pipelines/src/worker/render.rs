@@ -55,6 +55,14 @@ impl Rendered {
     pub fn bytes(&self) -> usize {
         self.batch.json.capacity() + self.offsets.capacity() * (size_of::<i64>() + size_of::<Item>())
     }
+
+    /// Gives back what a large document has reserved and not used: it counts as long as any document here is held.
+    fn trimmed(mut self) -> Self {
+        if self.batch.json.capacity() - self.batch.json.len() > DOCUMENT_BYTES_MAX {
+            self.batch.json.shrink_to_fit();
+        }
+        self
+    }
 }
 
 /// Records whose bytes are not what a producer should write.
@@ -101,12 +109,12 @@ impl Renderer {
             }
             match run.render_batch(&header, batch, span, &mut rendered) {
                 Ok(true) => {}
-                Ok(false) => return rendered,
+                Ok(false) => return rendered.trimmed(),
                 Err(unreadable) => rendered.unreadable.push(unreadable),
             }
         }
         rendered.next = span.next;
-        rendered
+        rendered.trimmed()
     }
 
     fn pipeline(&self, dataset: Option<&str>) -> Option<&Pipeline> {
