@@ -195,9 +195,12 @@ impl Membership {
             let metadata = self.metadata_of(&added).await?;
             let committed = self.committed_offsets(&added, &metadata).await?;
             self.owned.extend(added);
+            // First the problem: who hears of the partitions, on another thread, takes the member for sound.
+            self.table.set_problem(None);
             self.table.assign(committed, &metadata);
+        } else {
+            self.table.set_problem(None);
         }
-        self.table.set_problem(None);
         if !gone.is_empty() && self.config.is_cooperative() {
             // The others get what we have given up in a rebalance of its own.
             self.rejoin_reason = "has given up partitions";
