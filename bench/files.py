@@ -25,6 +25,14 @@ class Following:
         more = ["--checkpoints", f"{folder}-checkpoints", "--status-listen", f"127.0.0.1:{status}"]
         self.process = subprocess.Popen(command + more, stdout=log, stderr=log)
         self.memory = Memory(self.process.pid)
+        wait_for(self.answers)
+
+    def answers(self):
+        try:
+            return self.metric("lag_bytes") >= 0
+        except OSError:
+            assert self.process.poll() is None, "the agent has ended"
+            return False
 
     def metric(self, name):
         with urllib.request.urlopen(self.url) as answer:
