@@ -11,6 +11,9 @@ use std::sync::{Arc, Condvar, Mutex};
 /// Writes reach the platter in pieces of this size; a torn write keeps some of them.
 const SECTOR_BYTES: usize = 512;
 
+/// Of so many sectors that were not synced when the power went, one has a wrong bit.
+const FLIPPED_ONCE_IN: u64 = 16;
+
 /// A small generator with a seed (SplitMix64): the tests need repeatable choices, not good ones.
 #[derive(Debug, Clone)]
 pub struct Chance(pub u64);
@@ -65,7 +68,7 @@ struct FakeFile {
 struct Content {
     now: Vec<u8>,
     durable: Vec<u8>,
-    /// Writes since the last sync: position and bytes; a cut is a position without bytes.
+    /// Writes since the last sync, failed or not: position and bytes; a cut is a position without bytes.
     pending: Vec<(usize, Option<Vec<u8>>)>,
 }
 
@@ -130,7 +133,8 @@ impl FakeDisk {
 }
 
 impl Content {
-    /// What was synced, and of each later write all, some sectors or nothing, in any combination.
+    /// What was synced, and of each later write all, some sectors or nothing, in any combination, and now and then with a
+    /// wrong bit.
     fn after_crash(&self, chance: &mut Chance) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         for (position, written) in &self.pending {
@@ -140,7 +144,13 @@ impl Content {
                 Some(written) if fate > 0 => {
                     for (index, sector) in written.chunks(SECTOR_BYTES).enumerate() {
                         if fate == 2 || chance.below(2) == 0 {
-                            put(&mut bytes, position + index * SECTOR_BYTES, sector);
+                            let at = position + index * SECTOR_BYTES;
+                            let is_there = bytes.get(at..at + sector.len()) == Some(sector);
+                            put(&mut bytes, at, sector);
+                            // What is written over itself, as recovery does, is the same before and after.
+                            if !is_there && chance.below(FLIPPED_ONCE_IN) == 0 {
+                                bytes[at + chance.below(sector.len() as u64) as usize] ^= 1 << chance.below(8);
+                            }
                         }
                     }
                 }
@@ -292,13 +302,18 @@ impl DiskFile for FakeFile {
         state = self.released.wait_while(state, |state| state.faults.hold_syncs).expect("a lock");
         change(&mut state)?;
         state.faults.syncs += 1;
-        if state.faults.sync_fails {
-            return Err(io::Error::other("the disk does not answer"));
-        }
+        let fails = state.faults.sync_fails;
         let mut content = self.content.lock().expect("a lock");
-        content.durable = content.now.clone();
-        content.pending.clear();
-        Ok(())
+        let Content { durable, pending, .. } = &mut *content;
+        for (position, written) in pending.drain(..) {
+            match written {
+                // As in Linux, pages whose write failed count as clean: programs read them, no later sync writes them.
+                Some(_) if fails => {}
+                Some(written) => put(durable, position, &written),
+                None => durable.truncate(position),
+            }
+        }
+        if fails { Err(io::Error::other("the disk does not answer")) } else { Ok(()) }
     }
 
     fn as_file(&self) -> Option<&File> {
