@@ -227,6 +227,14 @@ impl Document {
         }
     }
 
+    /// The text at a path, to be changed.
+    pub(crate) fn field_text_mut(&mut self, path: &FieldPath) -> Option<&mut Text> {
+        match path.get_mut(self.root_mut(path))? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether the path leads to something, null included.
     pub(crate) fn has_field(&self, path: &FieldPath) -> bool {
         path.is_in(match path.root() {
@@ -261,6 +269,14 @@ impl Document {
         }
     }
 
+    /// Puts a field at the top whose name is no path; gives the value back where the name is one, or is there already.
+    pub(crate) fn put_new(&mut self, name: &str, value: Value) -> Result<(), Value> {
+        if name.is_empty() || name.starts_with('_') || memchr::memchr(b'.', name.as_bytes()).is_some() {
+            return Err(value);
+        }
+        self.source.insert_new(name, value)
+    }
+
     pub(crate) fn source_mut(&mut self) -> &mut Map {
         &mut self.source
     }
@@ -282,7 +298,7 @@ pub(crate) fn format_ms(ms: i64) -> Text {
 }
 
 fn single(key: &str, value: &str) -> Map {
-    let mut map = Map::new();
+    let mut map = Map::with_capacity(1);
     map.insert(key, value);
     map
 }

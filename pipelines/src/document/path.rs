@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::map::Map;
+use super::map::{Map, tag};
 use super::value::{Text, Value};
 
 /// A field's path, split once when a pipeline is loaded. A dot always separates: a literal key `a.b` cannot be named.
@@ -12,6 +12,8 @@ pub struct FieldPath {
     root: Root,
     /// Never empty.
     segments: Vec<Text>,
+    /// The last segment's, by which it is found.
+    leaf_tag: u32,
 }
 
 /// Where a path begins.
@@ -74,7 +76,8 @@ impl FieldPath {
         }
         let segments: Vec<Text> = trimmed.split('.').map(Text::from).collect();
         let root = if root == Root::Source && METADATA.contains(&&*segments[0]) { Root::Metadata } else { root };
-        Ok(FieldPath { text: text.into(), root, segments })
+        let leaf_tag = segments.last().map_or(0, |leaf| tag(leaf));
+        Ok(FieldPath { text: text.into(), root, segments, leaf_tag })
     }
 
     /// The path as it was written.
@@ -116,6 +119,9 @@ impl FieldPath {
 
     /// Whether something is there, null included.
     pub(crate) fn is_in(&self, root: &Map) -> bool {
+        if let [leaf] = &self.segments[..] {
+            return root.get_tagged(leaf, self.leaf_tag).is_some();
+        }
         let mut segments = self.segments.iter();
         let first = segments.next().and_then(|segment| root.get(segment));
         segments
@@ -132,6 +138,9 @@ impl FieldPath {
     }
 
     pub(crate) fn get<'a>(&self, root: &'a Map) -> Result<&'a Value, FieldError> {
+        if let [leaf] = &self.segments[..] {
+            return root.get_tagged(leaf, self.leaf_tag).ok_or_else(|| self.missing(leaf));
+        }
         let first = &self.segments[0];
         let mut value = root.get(first).ok_or_else(|| self.missing(first))?;
         for segment in &self.segments[1..] {
@@ -140,11 +149,26 @@ impl FieldPath {
         Ok(value)
     }
 
+    /// Whether both begin with the same field: only then can one be changed through the other.
+    pub(crate) fn begins_as(&self, other: &FieldPath) -> bool {
+        self.root == other.root && self.segments.first() == other.segments.first()
+    }
+
+    /// What is there, to be changed.
+    pub(crate) fn get_mut<'a>(&self, root: &'a mut Map) -> Option<&'a mut Value> {
+        let (first, below) = self.segments.split_first()?;
+        below.iter().try_fold(root.get_mut(first)?, |value, segment| match value {
+            Value::Map(map) => map.get_mut(segment),
+            Value::List(list) => segment.parse::<usize>().ok().and_then(|index| list.get_mut(index)),
+            _ => None,
+        })
+    }
+
     /// Puts the value there; maps on the way are made, scalars in the way are an error.
     pub(crate) fn set(&self, root: &mut Map, new: Value) -> Result<(), FieldError> {
         let [parents @ .., leaf] = &self.segments[..] else { return Err(FieldError::Empty) };
         let [first, parents @ ..] = parents else {
-            root.set(leaf, new);
+            root.set_tagged(leaf, self.leaf_tag, new);
             return Ok(());
         };
         let mut parent = root.get_or_insert_with(first, || Value::Map(Map::new()));
@@ -160,7 +184,7 @@ impl FieldPath {
             };
         }
         match parent {
-            Value::Map(map) => map.set(leaf, new),
+            Value::Map(map) => map.set_tagged(leaf, self.leaf_tag, new),
             Value::List(list) => {
                 let index = self.index(leaf, list.len())?;
                 list[index] = new;

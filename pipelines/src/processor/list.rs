@@ -33,6 +33,10 @@ pub(super) fn append_value(document: &mut Document, path: &FieldPath, value: Val
 
 /// Sets a field, or adds to what is there.
 pub(super) fn add_value(document: &mut Document, name: &str, value: Value) -> Result<(), Reason> {
+    let value = match document.put_new(name, value) {
+        Ok(()) => return Ok(()),
+        Err(value) => value,
+    };
     let path = FieldPath::parse(name)?;
     match document.has_field(&path) {
         true => append_value(document, &path, value),
