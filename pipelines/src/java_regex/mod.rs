@@ -11,6 +11,8 @@ mod translate;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use memchr::memmem::Finder;
+
 pub(crate) use replacement::Replacement;
 
 /// Steps of the backtracking engine for one text: some tenths of a second.
@@ -21,6 +23,8 @@ const PROGRAM_BYTES_MAX: usize = 10 << 20;
 #[derive(Debug)]
 pub(crate) struct JavaRegex {
     engine: Engine,
+    /// The text that is the only one that matches, where the expression is one.
+    literal: Option<Finder<'static>>,
     /// For texts that end with a line break, before which Java's `$` holds too.
     before_break: Option<Fallback>,
 }
@@ -60,7 +64,7 @@ impl JavaRegex {
         let refuse = |error: &dyn std::fmt::Display| format!("invalid regular expression {pattern:?}: {error}");
         if translated.backtracks {
             let regex = backtracking(&translated.exact).map_err(|error| refuse(&error))?;
-            return Ok(JavaRegex { engine: Engine::Backtracking(Box::new(regex)), before_break: None });
+            return Ok(JavaRegex { engine: Engine::Backtracking(Box::new(regex)), literal: None, before_break: None });
         }
         let regex = regex::RegexBuilder::new(&translated.plain)
             .size_limit(PROGRAM_BYTES_MAX)
@@ -68,7 +72,9 @@ impl JavaRegex {
             .map_err(|error| refuse(&error))?;
         let before_break =
             translated.has_dollar.then(|| Fallback { pattern: translated.exact, compiled: OnceLock::new() });
-        Ok(JavaRegex { engine: Engine::Linear(regex), before_break })
+        let literal = if flags.is_empty() { literal(pattern) } else { None };
+        let literal = literal.map(|literal| Finder::new(literal.as_bytes()).into_owned());
+        Ok(JavaRegex { engine: Engine::Linear(regex), literal, before_break })
     }
 
     pub fn is_match(&self, text: &str) -> Result<bool, String> {
@@ -117,6 +123,22 @@ impl JavaRegex {
         }
     }
 
+    /// Where the first match lies that begins at `start` or behind it.
+    fn range_at(&self, text: &str, start: usize) -> Result<Option<Range<usize>>, String> {
+        if let Some(literal) = &self.literal {
+            let rest = &text.as_bytes()[start..];
+            let found = match literal.needle() {
+                [byte] => memchr::memchr(*byte, rest),
+                _ => literal.find(rest),
+            };
+            return Ok(found.map(|distance| start + distance..start + distance + literal.needle().len()));
+        }
+        match (self.slow(text), &self.engine) {
+            (None, Engine::Linear(regex)) => Ok(regex.find_at(text, start).map(|found| found.range())),
+            _ => Ok(self.find_at(text, start)?.map(|found| found.start()..found.end())),
+        }
+    }
+
     fn slow(&self, text: &str) -> Option<&fancy_regex::Regex> {
         let fallback = self.before_break.as_ref()?;
         if !text.ends_with(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
@@ -149,8 +171,7 @@ impl JavaRegex {
         let pieces_max = usize::try_from(limit).unwrap_or(0);
         let mut start = 0;
         while start <= text.len() && (pieces_max == 0 || pieces.len() + 1 < pieces_max) {
-            let Some(found) = self.find_at(text, start)? else { break };
-            let (begin, end) = (found.start(), found.end());
+            let Some(Range { start: begin, end }) = self.range_at(text, start)? else { break };
             start = if end > begin { end } else { end + text[end..].chars().next().map_or(1, char::len_utf8) };
             // An empty match at the beginning gives no empty piece.
             if begin == 0 && end == 0 {
@@ -173,6 +194,20 @@ impl JavaRegex {
             }
         }
         Ok(pieces)
+    }
+
+    /// The two pieces of Java's `split` with limit 2; none where there is one.
+    pub fn split_in_two<'t>(&self, text: &'t str) -> Result<Option<(&'t str, &'t str)>, String> {
+        let mut start = 0;
+        while start <= text.len() {
+            let Some(found) = self.range_at(text, start)? else { break };
+            if found.end > 0 {
+                return Ok(Some((&text[..found.start], &text[found.end..])));
+            }
+            // An empty match at the beginning gives no empty piece.
+            start = text.chars().next().map_or(1, char::len_utf8);
+        }
+        Ok(None)
     }
 
     /// Java's `replaceAll`.
@@ -202,6 +237,20 @@ impl JavaRegex {
             Engine::Backtracking(regex) => regex.captures_len(),
         }
     }
+}
+
+/// The text that an expression is, when nothing in it has another meaning.
+fn literal(pattern: &str) -> Option<String> {
+    let mut literal = String::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        literal.push(match c {
+            '\\' => chars.next().filter(char::is_ascii_punctuation)?,
+            '^' | '$' | '.' | '|' | '?' | '*' | '+' | '(' | ')' | '[' | ']' | '{' | '}' | '#' | '&' => return None,
+            c => c,
+        });
+    }
+    (!literal.is_empty()).then_some(literal)
 }
 
 fn find_slowly(regex: &fancy_regex::Regex, text: &str, start: usize) -> Result<Option<Found>, String> {

@@ -5,11 +5,17 @@ use super::{JavaRegex, Replacement};
 fn check_split(pattern: &str, text: &str, limit: i32, expect: &[&str]) {
     let regex = JavaRegex::compile(pattern, "").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(regex.split(text, limit).unwrap(), expect, "{pattern:?} over {text:?}, limit {limit}");
+    let two = regex.split(text, 2).unwrap();
+    let two = if let [one, other] = two[..] { Some((one, other)) } else { None };
+    assert_eq!(regex.split_in_two(text).unwrap(), two, "{pattern:?} over {text:?}");
 }
 
 #[test]
 fn split_is_javas() {
     check_split(",", "a,b,,c,,", 0, &["a", "b", "", "c"]);
+    check_split(r"\|=", "|=a|=b|c|=", 0, &["", "a", "b|c"]);
+    check_split(",", ",,", 0, &[]);
+    check_split("\u{e4}", "a\u{e4}\u{f6}\u{e4}", -1, &["a", "\u{f6}", ""]);
     check_split(",", "a,b,,c,,", -1, &["a", "b", "", "c", "", ""]);
     check_split(",", "a,b,,c,,", 2, &["a", "b,,c,,"]);
     check_split(",", ",a", 0, &["", "a"]);

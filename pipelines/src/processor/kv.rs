@@ -1,13 +1,16 @@
 //! `kv`: fields from a text of keys and values such as `a=1 b=2`.
 
 use super::{Flow, Processor, Reason};
-use crate::document::{Document, Value};
+use crate::document::{Document, Text, Value};
 use crate::java_regex::{JavaRegex, Replacement};
 use crate::pipeline::{Options, Refusal, Run};
 use crate::template::{Escape, FieldTemplate, Template};
 
 /// What `strip_brackets` takes away.
 const BRACKETS: &str = r#"(^[\(\[<"'])|([\]\)>"']$)"#;
+
+/// Pairs of a text for which there is room at once.
+const PAIRS_EXPECTED: usize = 16;
 
 #[derive(Debug)]
 struct KeyValue {
@@ -84,19 +87,23 @@ impl Processor for KeyValue {
                 false => Err(Reason::Text(format!("field [{name}] is null, cannot extract key-value pairs."))),
             };
         };
-        let mut pairs: Vec<Result<(String, String), Reason>> = Vec::new();
+        let mut pairs: Vec<Result<(Text, Text), Reason>> = Vec::with_capacity(PAIRS_EXPECTED);
         for part in self.field_split.split(text, 0)? {
-            let [key, value] = self.value_split.split(part, 2)?[..] else {
+            let Some((key, value)) = self.value_split.split_in_two(part)? else {
                 // The pairs before it are set all the same.
                 let split = &self.value_split_text;
                 pairs.push(Err(Reason::Text(format!("field [{name}] does not contain value_split [{split}]"))));
                 break;
             };
-            let key = trim(self.trim_key.as_ref(), key)?;
-            let wanted = self.include_keys.as_ref().is_none_or(|keys| keys.contains(&key));
-            if wanted && !self.exclude_keys.contains(&key) {
+            let mut key = trim(self.trim_key.as_ref(), key)?;
+            let wanted = self.include_keys.as_ref().is_none_or(|keys| keys.iter().any(|wanted| *wanted == key));
+            if wanted && !self.exclude_keys.iter().any(|unwanted| *unwanted == key) {
                 let value = trim(self.brackets.as_ref(), value)?;
-                pairs.push(Ok((format!("{prefix}{key}"), trim(self.trim_value.as_ref(), &value)?)));
+                let value = if self.trim_value.is_some() { trim(self.trim_value.as_ref(), &value)? } else { value };
+                if !prefix.is_empty() {
+                    key.insert_str(0, &prefix);
+                }
+                pairs.push(Ok((key, value)));
             }
         }
         for pair in pairs {
@@ -107,9 +114,9 @@ impl Processor for KeyValue {
     }
 }
 
-fn trim(pattern: Option<&JavaRegex>, text: &str) -> Result<String, Reason> {
+fn trim(pattern: Option<&JavaRegex>, text: &str) -> Result<Text, Reason> {
     match pattern {
-        None => Ok(text.to_owned()),
-        Some(pattern) => Ok(pattern.replace_all(text, &Replacement::nothing())?),
+        None => Ok(Text::from(text)),
+        Some(pattern) => Ok(pattern.replace_all(text, &Replacement::nothing())?.into()),
     }
 }
