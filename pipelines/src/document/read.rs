@@ -49,7 +49,7 @@ struct Reader<'a> {
     keys: DuplicateKeys,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     fn fail<T>(&self, reason: impl Into<String>) -> Result<T, JsonError> {
         Err(JsonError { reason: reason.into(), position: self.position })
     }
@@ -211,25 +211,60 @@ impl Reader<'_> {
     /// The text of a string; the position is on its opening quote.
     fn string(&mut self) -> Result<Text, JsonError> {
         self.position += 1;
-        let mut string = Text::default();
+        let mut string = match self.run()? {
+            (run, b'"') => {
+                self.position += run.len() + 1;
+                return Ok(Text::from(run));
+            }
+            // Most escapes are of two bytes, so that a string is shorter than it is written.
+            (run, _) => Text::with_capacity(run.len() + self.bytes_to_quote(run.len())),
+        };
         loop {
-            let rest = &self.bytes[self.position..];
-            let Some(plain) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) else {
+            let (run, end) = self.run()?;
+            string.push_str(run);
+            self.position += run.len();
+            if end == b'"' {
+                self.position += 1;
+                return Ok(string);
+            }
+            string.push(self.escape()?);
+        }
+    }
+
+    /// What stands for itself from the position on, and the quote or backslash that ends it.
+    fn run(&mut self) -> Result<(&'t str, u8), JsonError> {
+        let rest = &self.bytes[self.position..];
+        let end = memchr::memchr2(b'"', b'\\', rest);
+        let run = &rest[..end.unwrap_or(rest.len())];
+        // All bytes are asked, which is faster than to stop at the first.
+        if run.iter().fold(false, |any, byte| any | (*byte < 0x20)) {
+            self.position += run.iter().position(|byte| *byte < 0x20).unwrap_or(0);
+            return self.fail("control character in a string");
+        }
+        match end {
+            // Quotes and backslashes are never inside a multi-byte character.
+            Some(end) => Ok((&self.text[self.position..self.position + end], rest[end])),
+            None => {
                 self.position = self.bytes.len();
-                return self.fail("unexpected end in a string");
-            };
-            // Quotes, backslashes and control characters are never inside a multi-byte character.
-            string.push_str(&self.text[self.position..self.position + plain]);
-            self.position += plain;
-            match rest[plain] {
-                b'"' => {
-                    self.position += 1;
-                    return Ok(string);
-                }
-                b'\\' => string.push(self.escape()?),
-                _ => return self.fail("control character in a string"),
+                self.fail("unexpected end in a string")
             }
         }
+    }
+
+    /// How far it is from a backslash, `behind` bytes behind the position, to the quote that ends the string.
+    fn bytes_to_quote(&self, behind: usize) -> usize {
+        let start = self.position + behind;
+        let mut at = start;
+        while let Some(rest) = self.bytes.get(at..)
+            && let Some(distance) = memchr::memchr2(b'"', b'\\', rest)
+        {
+            at += distance;
+            if self.bytes[at] == b'"' {
+                return at - start;
+            }
+            at += 2;
+        }
+        0
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {

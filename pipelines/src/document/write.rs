@@ -69,9 +69,72 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Writes what stands between the quotes of a string.
+#[inline]
 pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        let written = write_short_escapes(out, bytes);
+        write_any_escapes(out, &bytes[written..]);
+    }
+}
+
+/// Whether all bytes stand for themselves.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (chunks, _) = bytes.as_chunks::<16>();
+        return chunks.iter().all(is_plain_chunk) && is_plain_chunk(last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return needs_escape(u64::from_le_bytes(*first)) | needs_escape(u64::from_le_bytes(*last)) == 0;
+    }
+    bytes.iter().all(|byte| ESCAPES[usize::from(*byte)] == 0)
+}
+
+/// In a form for which compilers take instructions on all bytes at once.
+#[inline]
+fn is_plain_chunk(chunk: &[u8; 16]) -> bool {
+    let escape = |byte: &u8| (*byte < 0x20) as u8 | (*byte == b'"') as u8 | (*byte == b'\\') as u8;
+    chunk.iter().fold(0, |any, byte| any | escape(byte)) == 0
+}
+
+/// Writes eight bytes at a time as long as the escapes are of two bytes; gives how many bytes of the text are written.
+fn write_short_escapes(out: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    let start = out.len();
+    // The last word may be written whole where less of it counts.
+    out.resize(start + 2 * bytes.len() + 8, 0);
+    let (mut from, mut to) = (0, start);
+    while let Some(word) = bytes.get(from..).and_then(|rest| rest.first_chunk::<8>())
+        && let Some(place) = out.get_mut(to..).and_then(|rest| rest.first_chunk_mut::<8>())
+    {
+        *place = *word;
+        let marks = needs_escape(u64::from_le_bytes(*word));
+        if marks == 0 {
+            from += 8;
+            to += 8;
+            continue;
+        }
+        let plain = marks.trailing_zeros() as usize / 8;
+        let escape = ESCAPES[usize::from(word[plain])];
+        from += plain;
+        to += plain;
+        if escape == b'u' {
+            break;
+        }
+        out[to] = b'\\';
+        out[to + 1] = escape;
+        from += 1;
+        to += 2;
+    }
+    out.truncate(to);
+    from
+}
+
+fn write_any_escapes(out: &mut Vec<u8>, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut rest = text.as_bytes();
+    let mut rest = bytes;
     loop {
         let plain = plain_bytes(rest);
         out.extend_from_slice(&rest[..plain]);
