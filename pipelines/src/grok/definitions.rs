@@ -31,6 +31,13 @@ const NATIVE: &[(&str, Native, &str)] = &[
         ),
     ),
     ("BASE10NUM", Native::Base10, r"(?<![0-9.+-])(?>[+-]?(?:(?:[0-9]+(?:\.[0-9]+)?)|(?:\.[0-9]+)))"),
+    (
+        "QUOTEDSTRING",
+        Native::Quoted,
+        r#"(?>(?<!\\)(?>"(?>\\.|[^\\"]+)+"|""|(?>'(?>\\.|[^\\']+)+')|''|(?>`(?>\\.|[^\\`]+)+`)|``))"#,
+    ),
+    ("HTTPDATE", Native::HttpDate, "%{MONTHDAY}/%{MONTH}/%{YEAR}:%{TIME} %{INT}"),
+    ("SYSLOGTIMESTAMP", Native::SyslogTimestamp, "%{MONTH} +%{MONTHDAY} %{TIME}"),
     // Every way through it begins with at most four digits and a colon; the rest is matched by its text.
     ("IPV6", Native::Ipv6Ahead, ""),
 ];
@@ -59,7 +66,10 @@ impl Definitions {
         }
         let built_in = built_in(self.compatibility);
         match built_in.get(name) {
-            Some(text) => Ok(Definition { text, native: native(name, text) }),
+            Some(text) => {
+                let native = native(name, text).filter(|_| !self.changes(text, built_in));
+                Ok(Definition { text, native })
+            }
             None => {
                 let names = self.own.keys().map(String::as_str).chain(built_in.keys().copied());
                 let like = closest(name, names).map(str::to_owned);
@@ -67,6 +77,21 @@ impl Definitions {
             }
         }
     }
+}
+
+impl Definitions {
+    /// Whether the pipeline's own definitions change what a built-in text means.
+    fn changes(&self, text: &str, built_in: &HashMap<&str, String>) -> bool {
+        !self.own.is_empty()
+            && names_in(text).any(|name| {
+                self.own.contains_key(name) || built_in.get(name).is_some_and(|text| self.changes(text, built_in))
+            })
+    }
+}
+
+/// The names that a built-in text refers to; none of them leads back to itself.
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split("%{").skip(1).filter_map(|rest| rest.split(['}', ':']).next())
 }
 
 fn native(name: &str, text: &str) -> Option<Native> {

@@ -140,6 +140,13 @@ impl Lowering {
                     (first, false) => first,
                 };
                 match native.is_only_ahead() {
+                    _ if native.is_quick() => {
+                        let slow = self.emit(node, next)?;
+                        let target = self.program.targets.len() as u32;
+                        self.program.targets.push(slow);
+                        let first = self.firsts[slow as usize];
+                        self.push(Instruction::Quick { native: *native, target, next }, first)
+                    }
                     true => {
                         let next = self.emit(node, next)?;
                         self.push(Instruction::Native { native: *native, next }, first)

@@ -46,7 +46,7 @@ pub struct Field {
     pub name: String,
     pub kind: ValueKind,
     /// Captures with the same full name are one field; when several take part, it is a list.
-    captures: Vec<usize>,
+    captures: SmallVec<[u32; 2]>,
 }
 
 /// The type behind a field's name, as in `%{NUMBER:took:int}`.
@@ -156,13 +156,13 @@ impl<'g, 'l> Match<'g, 'l> {
     /// The fields that took part and the text of each; of a field with several the first.
     pub fn texts(&self) -> impl Iterator<Item = (&'g str, &'l str)> {
         self.grok.fields.iter().filter_map(|field| {
-            let (start, end) = field.captures.iter().find_map(|capture| self.capture(*capture))?;
+            let (start, end) = field.captures.iter().find_map(|capture| self.capture(*capture as usize))?;
             Some((field.name.as_str(), &self.line[start..end]))
         })
     }
 
     fn value(&self, field: &Field) -> Option<Result<Value, String>> {
-        let mut places = field.captures.iter().filter_map(|capture| self.capture(*capture));
+        let mut places = field.captures.iter().filter_map(|capture| self.capture(*capture as usize));
         let read = |(start, end): (usize, usize)| field.kind.read(&self.line[start..end]);
         let first = places.next()?;
         match places.next() {
@@ -217,7 +217,7 @@ fn fields(names: &[String]) -> Vec<Field> {
             continue;
         }
         if let Some((_, field)) = fields.iter_mut().find(|(known, _)| *known == full) {
-            field.captures.push(capture);
+            field.captures.push(capture as u32);
             continue;
         }
         let parts: Vec<&str> = full.split(':').collect();
@@ -226,7 +226,7 @@ fn fields(names: &[String]) -> Vec<Field> {
             [_, name, ..] => (name, ValueKind::String),
             _ => (full.as_str(), ValueKind::String),
         };
-        fields.push((full, Field { name: name.to_owned(), kind, captures: vec![capture] }));
+        fields.push((full, Field { name: name.to_owned(), kind, captures: SmallVec::from_slice(&[capture as u32]) }));
     }
     fields.into_iter().map(|(_, field)| field).collect()
 }

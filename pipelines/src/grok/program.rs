@@ -60,6 +60,12 @@ pub(super) enum Instruction {
         native: Native,
         next: Pc,
     },
+    /// Code of its own for the usual form; what it stands for, an index into [`Program::targets`], is tried behind it.
+    Quick {
+        native: Native,
+        target: u32,
+        next: Pc,
+    },
     /// The end of a loop's body, which goes on only when the body took something.
     Progress {
         slot: u32,
@@ -121,12 +127,23 @@ pub(super) enum Native {
     Ipv6Ahead,
     /// `BASE10NUM`: sign, digits and fraction, not in the middle of such.
     Base10,
+    /// `QUOTEDSTRING`: to the quote that ends it, past what a backslash takes the meaning from.
+    Quoted,
+    /// `HTTPDATE` in its usual form, `23/Nov/2025:07:08:09 +0000`.
+    HttpDate,
+    /// `SYSLOGTIMESTAMP` in its usual form, `Nov  3 07:08:09`.
+    SyslogTimestamp,
 }
 
 impl Native {
     /// Whether it only looks, and what it looks for is matched by the instructions behind it.
     pub fn is_only_ahead(self) -> bool {
         self == Native::Ipv6Ahead
+    }
+
+    /// Whether it knows only the usual form of what it stands for, and of the ways through that the first.
+    pub fn is_quick(self) -> bool {
+        matches!(self, Native::HttpDate | Native::SyslogTimestamp)
     }
 }
 

@@ -363,7 +363,13 @@ impl<'d> Parser<'d> {
         self.open.push(name.to_owned());
         let mut node = self.text(text, flags, depth + 1)?;
         self.open.pop();
-        if let Some(native) = native {
+        // Code of its own is for the text as it is without flags that change blanks and dots.
+        let as_written = |native: &Native| match native {
+            Native::Quoted => !flags.dot_all,
+            Native::HttpDate | Native::SyslogTimestamp => !flags.extended,
+            Native::Ipv4 | Native::Ipv6Ahead | Native::Base10 => true,
+        };
+        if let Some(native) = native.filter(as_written) {
             node = Node::Native { native, node: Box::new(node) };
         }
         if outermost {

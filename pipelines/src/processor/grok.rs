@@ -1,17 +1,12 @@
 //! `grok`: takes fields out of a text by patterns.
 
-use smallvec::SmallVec;
-
 use super::{Flow, Processor, Reason};
-use crate::document::{Document, FieldError, FieldPath, Value};
-use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError};
+use crate::document::{Document, FieldError, FieldPath, Text, Value};
+use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError, ValueKind};
 use crate::pipeline::{Options, Refusal, Run};
 
 /// Where `trace_match` says which pattern it was.
 const MATCH_INDEX: &str = "_ingest._grok_match_index";
-
-/// Values of a match that need no memory of their own.
-const FIELDS_IN_PLACE: usize = 16;
 
 #[derive(Debug)]
 struct Grok {
@@ -19,6 +14,10 @@ struct Grok {
     patterns: Patterns,
     /// Where each of the patterns' fields goes.
     targets: Vec<Result<FieldPath, FieldError>>,
+    /// Whether a value can be of a type that its text is not.
+    is_typed: bool,
+    /// Whether a target may be the text's field, or above or below it.
+    overlaps: bool,
     ignore_missing: bool,
     trace_match: Option<FieldPath>,
 }
@@ -49,8 +48,11 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
             _ => refusal,
         }
     })?;
-    let targets = patterns.fields().iter().map(|field| FieldPath::parse(&field.name)).collect();
-    Ok(Box::new(Grok { field, patterns, targets, ignore_missing, trace_match }))
+    let targets: Vec<_> = patterns.fields().iter().map(|field| FieldPath::parse(&field.name)).collect();
+    let is_typed = patterns.fields().iter().any(|field| field.kind != ValueKind::String);
+    let all = targets.iter().flatten().chain(&trace_match);
+    let overlaps = all.into_iter().any(|target| target.begins_as(&field));
+    Ok(Box::new(Grok { field, patterns, targets, is_typed, overlaps, ignore_missing, trace_match }))
 }
 
 impl Processor for Grok {
@@ -64,22 +66,40 @@ impl Processor for Grok {
             }
             return Err(Reason::Text(format!("field [{}] is null, cannot process it.", self.field.as_str())));
         };
+        if self.overlaps {
+            let text = Text::from(text);
+            return self.take_out(&text, document);
+        }
+        // The document lends the text meanwhile, instead of making another one.
+        let Some(lent) = document.field_text_mut(&self.field) else { return Ok(Flow::Next) };
+        let text = std::mem::take(lent);
+        let flow = self.take_out(&text, document);
+        if let Some(lent) = document.field_text_mut(&self.field) {
+            *lent = text;
+        }
+        flow
+    }
+}
+
+impl Grok {
+    /// Puts what the patterns name in the text into the document.
+    fn take_out(&self, text: &str, document: &mut Document) -> Result<Flow, Reason> {
         let found = self.patterns.find(text).map_err(|error| Reason::Text(error.to_string()))?;
         let Some(found) = found else {
             return Err(Reason::Text(format!("Provided Grok expressions do not match field value: [{text}]")));
         };
-        let index = self.trace_match.is_some().then(|| found.pattern());
-        // All values are made before the first is set, so that one that cannot be made changes nothing.
-        let mut values: SmallVec<[(usize, Value); FIELDS_IN_PLACE]> = SmallVec::new();
+        // One value that cannot be made changes nothing.
+        if self.is_typed {
+            for (_, value) in found.values() {
+                value?;
+            }
+        }
         for (field, value) in found.values() {
-            values.push((field, value?));
-        }
-        for (field, value) in values {
             let target = self.targets[field].as_ref().map_err(FieldError::clone)?;
-            document.set_field(target, value)?;
+            document.set_field(target, value?)?;
         }
-        if let (Some(path), Some(index)) = (&self.trace_match, index) {
-            document.set_field(path, Value::from(index.to_string()))?;
+        if let Some(path) = &self.trace_match {
+            document.set_field(path, Value::from(found.pattern().to_string()))?;
         }
         Ok(Flow::Next)
     }

@@ -200,6 +200,18 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
                 Instruction::Look { set, look, next } => self.looks(set, look, position).then_some((next, position)),
                 Instruction::Sub { sub, next } => self.sub(sub, position)?.map(|end| (next, end)),
                 Instruction::Native { native, next } => native::end(native, bytes, position).map(|end| (next, end)),
+                Instruction::Quick { native, target, next } => {
+                    let usual = if FURTHEST { None } else { native::end(native, bytes, position) };
+                    Some(match usual {
+                        None => (program.targets[target as usize], position),
+                        Some(end) => {
+                            self.step(1)?;
+                            let position = position as u32;
+                            self.scratch.stack.push(Frame::Choice { target, end: target + 1, position });
+                            (next, end)
+                        }
+                    })
+                }
                 Instruction::Progress { slot, head, next } => {
                     let stuck = self.scratch.slots[slot as usize] == position as u32;
                     Some((if stuck { next } else { head }, position))

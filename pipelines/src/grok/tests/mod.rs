@@ -1,5 +1,6 @@
 //! Tests of grok patterns: captures, Ruby's meanings, refusals, and lines that make backtracking engines explode.
 
+mod native;
 mod oracle;
 mod reference;
 mod sample;
