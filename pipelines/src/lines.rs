@@ -28,36 +28,56 @@ pub fn run_lines(
     let origin = Origin { timestamp_ms: now.as_millisecond(), ..Origin::default() };
     let context = Context::at(origin.timestamp_ms, now);
     let mut run = LinesRun::default();
-    let mut line = Vec::new();
     let mut json = Vec::new();
-    while lines.read_until(b'\n', &mut line)? > 0 {
-        if line.last() == Some(&b'\n') {
-            line.pop();
-            if line.last() == Some(&b'\r') {
-                line.pop();
+    // The beginning of a line whose end is not in the reader's buffer.
+    let mut begun: Vec<u8> = Vec::new();
+    loop {
+        let buffer = lines.fill_buf()?;
+        let end = memchr::memchr(b'\n', buffer);
+        let (line, taken) = match end {
+            Some(end) if begun.is_empty() => (&buffer[..end], end + 1),
+            Some(end) => {
+                begun.extend_from_slice(&buffer[..end]);
+                (&begun[..], end + 1)
             }
-        }
-        run.lines += 1;
-        let mut document = Document::from_line(&line, &origin);
-        match pipeline.run(&mut document, &context) {
-            Outcome::Done => {}
-            Outcome::Dropped => {
-                run.dropped += 1;
-                line.clear();
+            None if buffer.is_empty() && begun.is_empty() => break,
+            None if buffer.is_empty() => (&begun[..], 0),
+            None => {
+                let taken = buffer.len();
+                begun.extend_from_slice(buffer);
+                lines.consume(taken);
                 continue;
             }
-            Outcome::Failed(failure) => {
-                run.failed += 1;
-                document = Document::from_failed_line(&line, &origin, &failure);
-            }
-        }
-        run.documents += 1;
-        document.write_json(&mut json);
-        json.push(b'\n');
+        };
+        let line = if end.is_some() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+        run.line(pipeline, &context, &origin, line, &mut json);
+        lines.consume(taken);
+        begun.clear();
         documents.write_all(&json)?;
         json.clear();
-        line.clear();
     }
     documents.flush()?;
     Ok(run)
+}
+
+impl LinesRun {
+    /// Runs a pipeline over one line; its document, if there is one, becomes a line of `json`.
+    fn line(&mut self, pipeline: &Pipeline, context: &Context, origin: &Origin<'_>, line: &[u8], json: &mut Vec<u8>) {
+        self.lines += 1;
+        let mut document = Document::from_line(line, origin);
+        match pipeline.run(&mut document, context) {
+            Outcome::Done => {}
+            Outcome::Dropped => {
+                self.dropped += 1;
+                return;
+            }
+            Outcome::Failed(failure) => {
+                self.failed += 1;
+                document = Document::from_failed_line(line, origin, &failure);
+            }
+        }
+        self.documents += 1;
+        document.write_json(json);
+        json.push(b'\n');
+    }
 }

@@ -18,10 +18,12 @@ pub(super) const MONTHS: [&str; 12] = [
 /// From Monday.
 pub(super) const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// The name at the start of a text: its index and length.
+/// The name at the start of a text: its index and length. No two names begin with the same three letters.
 pub(super) fn at_start(text: &str, names: &[&str], full: bool) -> Option<(usize, usize)> {
-    names.iter().enumerate().find_map(|(index, name)| {
-        let name = if full { name } else { &name[..3] };
-        text.starts_with(name).then_some((index, name.len()))
-    })
+    let short = text.as_bytes().first_chunk::<3>()?;
+    let index = names.iter().position(|name| name.as_bytes().first_chunk() == Some(short))?;
+    match full {
+        true => text.starts_with(names[index]).then_some((index, names[index].len())),
+        false => Some((index, short.len())),
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::trace::Trace;
 use super::{Context, Neighbours, Pipeline};
 use crate::document::{Document, Value};
@@ -10,12 +12,15 @@ use crate::processor::{Flow, Reason};
 /// Pipelines that call each other for one document: Elasticsearch's limit.
 const PIPELINES_MAX: usize = 100;
 
+/// Pipelines in each other for which no memory of its own is needed.
+const PIPELINES_IN_PLACE: usize = 4;
+
 /// What processors know beside the document.
 pub(crate) struct Run<'p> {
     pub context: Context,
     neighbours: &'p Neighbours,
     /// Ids of the pipelines that run, the innermost last.
-    stack: Vec<&'p Arc<str>>,
+    stack: SmallVec<[&'p Arc<str>; PIPELINES_IN_PLACE]>,
     /// Operations of conditions and look-ups so far: what a test of their cost counts.
     pub work: u64,
     /// Takes down what each processor did.
@@ -24,7 +29,7 @@ pub(crate) struct Run<'p> {
 
 impl<'p> Run<'p> {
     pub fn new(context: Context, neighbours: &'p Neighbours) -> Run<'p> {
-        Run { context, neighbours, stack: Vec::new(), work: 0, trace: None }
+        Run { context, neighbours, stack: SmallVec::new(), work: 0, trace: None }
     }
 
     /// The pipeline in which a failure lies, when it is one that another one called.

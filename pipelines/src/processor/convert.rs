@@ -1,5 +1,6 @@
 //! `convert`: gives a field, or each value of a list, another type.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{Flow, Processor, Reason};
@@ -108,7 +109,10 @@ impl Kind {
 
     fn convert(self, value: &Value) -> Result<Value, Reason> {
         // Elasticsearch reads the text that Java makes of a value.
-        let text = value.to_java_string();
+        let text = match value {
+            Value::String(text) => Cow::Borrowed(text.as_str()),
+            other => Cow::Owned(other.to_java_string()),
+        };
         let converted = match self {
             Kind::Integer => integer(&text).filter(|number| i32::try_from(*number).is_ok()).map(Value::Integer),
             Kind::Long => integer(&text).map(Value::Long),
@@ -120,10 +124,10 @@ impl Kind {
                 });
             }
             Kind::Ip => match text.parse::<IpAddr>() {
-                Ok(_) => return Ok(Value::from(text)),
+                Ok(_) => return Ok(Value::from(&*text)),
                 Err(_) => return Err(Reason::Text(format!("'{text}' is not an IP string literal."))),
             },
-            Kind::String => return Ok(Value::from(text)),
+            Kind::String => return Ok(Value::from(&*text)),
             Kind::Auto => return Ok(if let Value::String(text) = value { auto(text) } else { value.clone() }),
         };
         // The innermost reason of Elasticsearch's failure is that of Java's parser.
@@ -133,6 +137,10 @@ impl Kind {
 
 /// Decimal digits, or hexadecimal ones behind `0x`.
 fn integer(text: &str) -> Option<i64> {
+    // So many digits always fit.
+    if (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')));
+    }
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
