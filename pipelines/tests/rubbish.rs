@@ -41,7 +41,7 @@ fn damaged_lines_do_no_harm() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library");
     for name in library::names() {
         let pipeline = Pipeline::load(name).unwrap();
-        let lines = std::fs::read(folder.join(name).with_extension("log")).unwrap();
+        let lines = std::fs::read(folder.join(name).join(format!("{name}.log"))).unwrap();
         let lines: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
         for _ in 0..RUNS {
             let mut line = lines[random.below(lines.len())].to_vec();
