@@ -12,6 +12,7 @@ NAMES = {
     "json": "JSON, 4 KiB and 40 fields: json",
     "kv": "firewall lines: kv",
     "nginx": "access lines: the ready-made nginx-access",
+    "nginx-access-geoip": "access lines: the ready-made nginx-access-geoip (user_agent, geoip from two databases)",
 }
 GIB = 1 << 30
 

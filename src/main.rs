@@ -33,11 +33,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
-    // The pipeline commands need neither a config file nor a runtime.
-    if let Command::Pipeline(command) = cli.command {
-        return pipeline::run(command);
-    }
     let config = config::load(cli.config.as_deref())?;
+    // The pipeline commands need no runtime.
+    if let Command::Pipeline(command) = cli.command {
+        return pipeline::run(command, &worker::pipeline_settings(&config.worker));
+    }
     raise_open_files_limit();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Command::Agent(_)) {

@@ -4,10 +4,14 @@
 //!
 //! Prints a JSON object a line for each program and kind of line; `bench/run --only pipelines` makes a table of them.
 
+#[path = "../tests/geoip/mmdb.rs"]
+mod mmdb;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
 
-use pipelines::pipeline::Pipeline;
+use pipelines::pipeline::{Pipeline, Settings};
 use rustix::time::{ClockId, clock_gettime};
 
 const MIB: usize = 1 << 20;
@@ -43,12 +47,16 @@ struct Kind {
     pipeline: &'static str,
 }
 
+/// The ready-made pipeline that needs databases, and those that call each other by their names.
+const NGINX_GEOIP: &str = "nginx-access-geoip";
+
 const KINDS: &[Kind] = &[
     Kind { name: "access", line: access_line, pipeline: ACCESS },
     Kind { name: "syslog", line: syslog_line, pipeline: SYSLOG },
     Kind { name: "json", line: json_line, pipeline: JSON },
     Kind { name: "kv", line: firewall_line, pipeline: KV },
     Kind { name: "nginx", line: access_line, pipeline: include_str!("../library/nginx-access.yml") },
+    Kind { name: NGINX_GEOIP, line: access_line, pipeline: "" },
 ];
 
 fn main() {
@@ -62,15 +70,48 @@ fn main() {
             _ => names.push(arg),
         }
     }
+    let databases = tempfile::tempdir().expect("a temporary folder");
+    write_databases(databases.path());
+    let settings = Settings { geoip_folder: databases.path().to_owned() };
     for kind in KINDS.iter().filter(|kind| names.is_empty() || names.iter().any(|name| name == kind.name)) {
         let lines = generate(kind.line, mib * MIB);
-        match Pipeline::parse(kind.name, kind.pipeline) {
+        let pipeline = match kind.name {
+            NGINX_GEOIP => Pipeline::load_with(kind.name, &settings),
+            _ => Pipeline::parse(kind.name, kind.pipeline),
+        };
+        match pipeline {
             Ok(pipeline) => measure(kind.name, "sluice", &lines, rounds, |lines| ours(&pipeline, lines)),
             Err(error) => eprintln!("{}: {error}", kind.name),
         }
         if kind.name == "access" {
             beside(&lines, rounds.min(3));
         }
+    }
+}
+
+/// A city and a network for each /16 of IPv4, out of 500 each.
+fn write_databases(folder: &Path) {
+    let addresses: Vec<String> = (0..=u16::MAX).map(|high| format!("{}.{}.0.0", high >> 8, high & 255)).collect();
+    let networks: Vec<(&str, u8, usize)> =
+        addresses.iter().enumerate().map(|(number, address)| (address.as_str(), 16, number % 500)).collect();
+    let city = |number: usize| {
+        serde_json::json!({
+            "city": {"names": {"de": format!("Stadt {number}"), "en": format!("City {number}"), "fr": format!("Ville {number}")}},
+            "continent": {"code": "EU", "names": {"de": "Europa", "en": "Europe"}},
+            "country": {"iso_code": "DE", "names": {"de": "Deutschland", "en": "Germany"}},
+            "location": {"accuracy_radius": 10, "latitude": 52.5, "longitude": 13.4, "time_zone": "Europe/Berlin"},
+            "subdivisions": [{"iso_code": "BE", "names": {"en": "Land Berlin"}}],
+        })
+    };
+    let network = |number: usize| {
+        serde_json::json!({
+            "autonomous_system_number": 64_500 + number, "autonomous_system_organization": format!("Network {number}"),
+        })
+    };
+    let (cities, systems): (Vec<_>, Vec<_>) = (0..500).map(|number| (city(number), network(number))).unzip();
+    for (name, values) in [("GeoLite2-City", cities), ("GeoLite2-ASN", systems)] {
+        let path = folder.join(format!("{name}.mmdb"));
+        std::fs::write(path, mmdb::database(name, &networks, &values)).expect("a file in a temporary folder");
     }
 }
 

@@ -3,10 +3,8 @@
 /// Name and text of each, in the order in which a list shows them.
 const PIPELINES: &[(&str, &str)] = &[
     ("nginx-access", include_str!("../library/nginx-access.yml")),
-    ("nginx-access-geoip", include_str!("../library/nginx-access-geoip.yml")),
     ("nginx-error", include_str!("../library/nginx-error.yml")),
     ("apache-access", include_str!("../library/apache-access.yml")),
-    ("apache-access-geoip", include_str!("../library/apache-access-geoip.yml")),
     ("apache-error", include_str!("../library/apache-error.yml")),
     ("haproxy", include_str!("../library/haproxy.yml")),
     ("syslog", include_str!("../library/syslog.yml")),
@@ -31,6 +29,12 @@ const PIPELINES: &[(&str, &str)] = &[
     ("kafka", include_str!("../library/kafka.yml")),
     ("elasticsearch", include_str!("../library/elasticsearch.yml")),
     ("generic", include_str!("../library/generic.yml")),
+];
+
+/// Those that somebody has to choose by name, since they need what only the user can give: databases for `geoip`.
+const BY_NAME: &[(&str, &str)] = &[
+    ("nginx-access-geoip", include_str!("../library/nginx-access-geoip.yml")),
+    ("apache-access-geoip", include_str!("../library/apache-access-geoip.yml")),
 ];
 
 /// Those that only others call: what several kinds of lines have in common.
@@ -75,12 +79,17 @@ const DATASETS: &[(&str, &str)] = &[
 
 /// The names of the ready-made pipelines.
 pub fn names() -> impl Iterator<Item = &'static str> {
+    PIPELINES.iter().chain(BY_NAME).map(|(name, _)| *name)
+}
+
+/// The names of those that [`for_dataset`] chooses from.
+pub fn names_for_datasets() -> impl Iterator<Item = &'static str> {
     PIPELINES.iter().map(|(name, _)| *name)
 }
 
 /// The text of a ready-made pipeline, or of one that only others call.
 pub fn text(name: &str) -> Option<&'static str> {
-    PIPELINES.iter().chain(PARTS).find(|(known, _)| *known == name).map(|(_, text)| *text)
+    PIPELINES.iter().chain(BY_NAME).chain(PARTS).find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// The name of the pipeline for lines of a dataset (`event.dataset`); `generic` for those that nobody knows.
@@ -90,7 +99,7 @@ pub fn for_dataset(dataset: &str) -> &'static str {
         .iter()
         .find(|(known, _)| *known == dataset)
         .map(|(_, name)| *name)
-        .or_else(|| names().find(|name| **name == own))
+        .or_else(|| names_for_datasets().find(|name| **name == own))
         .unwrap_or(GENERIC)
 }
 
@@ -117,6 +126,7 @@ mod tests {
             ("system.auth", "system-auth"),
             ("mysql.slow", "mysql-slow"),
             ("log.level", "generic"),
+            ("nginx.access.geoip", "generic"),
             ("shop", "generic"),
             ("", "generic"),
         ] {

@@ -2,14 +2,14 @@
 
 use crate::cli::PipelineCommand;
 use anyhow::Context;
-use pipelines::pipeline::Pipeline;
+use pipelines::pipeline::{Pipeline, Settings};
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
-pub fn run(command: PipelineCommand) -> anyhow::Result<ExitCode> {
+pub fn run(command: PipelineCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
     match command {
         PipelineCommand::Run { pipeline } => {
-            let pipeline = Pipeline::load(&pipeline)?;
+            let pipeline = Pipeline::load_with(&pipeline, settings)?;
             let stdout = BufWriter::new(io::stdout().lock());
             let run = pipelines::run_lines(&pipeline, jiff::Timestamp::now(), io::stdin().lock(), stdout)
                 .context("parse standard input")?;

@@ -141,9 +141,10 @@ pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<
     config.topics = section.topics.clone().unwrap_or(config.topics);
     config.instance_id = section.instance_id.clone().or_else(|| instance.as_ref().map(|taken| taken.name.clone()));
     if let Some(pipelines) = &section.pipelines {
+        let settings = pipeline_settings(section);
         config.settings.pipelines = pipelines
             .iter()
-            .map(|(dataset, name)| Ok((dataset.clone(), choice(name)?)))
+            .map(|(dataset, name)| Ok((dataset.clone(), choice(name, &settings)?)))
             .collect::<anyhow::Result<_>>()?;
     }
     if let Some(index) = &section.index {
@@ -168,10 +169,19 @@ pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<
     Ok(Checked { config, instance })
 }
 
-fn choice(name: &str) -> anyhow::Result<Choice> {
+/// What pipelines may use of this machine.
+pub fn pipeline_settings(section: &WorkerSection) -> pipelines::pipeline::Settings {
+    let mut settings = pipelines::pipeline::Settings::default();
+    if let Some(folder) = &section.geoip_folder {
+        settings.geoip_folder.clone_from(folder);
+    }
+    settings
+}
+
+fn choice(name: &str, settings: &pipelines::pipeline::Settings) -> anyhow::Result<Choice> {
     match name {
         DETECT => Ok(Choice::ByDataset),
-        name => Ok(Choice::Pipeline(Arc::new(Pipeline::load(name)?))),
+        name => Ok(Choice::Pipeline(Arc::new(Pipeline::load_with(name, settings)?))),
     }
 }
 

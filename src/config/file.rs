@@ -211,6 +211,8 @@ pub struct WorkerSection {
     pub instance_id: Option<String>,
     /// Pipeline by dataset: a file, the name of a ready-made one, or `detect`: the ready-made one for the dataset.
     pub pipelines: Option<BTreeMap<String, String>>,
+    /// Folder of the databases (`*.mmdb`) that `geoip` in pipelines names.
+    pub geoip_folder: Option<PathBuf>,
     /// Index, in which `<dataset>`, `<yyyy.MM>` and `<yyyy.MM.dd>` are replaced.
     pub index: Option<String>,
     /// Bytes of fetched record batches and of documents made from them, over all partitions.

@@ -7,8 +7,9 @@ use crate::document::Value;
 
 /// How deep expressions may lie in each other: hand-written ones stay below ten, and each level is a stack frame.
 const NESTING_MAX: usize = 100;
-/// Operators and calls of one condition: their row in the tree is walked when it is dropped and compiled.
-const CHAIN_MAX: usize = 2000;
+/// Operators and calls of one condition: their row in the tree is walked, a stack frame each, when it is compiled and dropped. The
+/// longest public conditions have some 60.
+const CHAIN_MAX: usize = 500;
 
 pub(super) fn parse(text: &str) -> Result<Expression, SyntaxError> {
     let mut parser = Parser { text, tokens: tokens(text)?, position: 0, depth: 0, links: 0 };

@@ -46,6 +46,10 @@ pub enum FieldError {
     WrongType { path: String, found: &'static str, wanted: &'static str },
 }
 
+/// Parts of a path, each of which is a map in a map: a key that comes from a line must not make a document whose depth exhausts
+/// the stack. The deepest field of ECS has six.
+const PARTS_MAX: usize = 100;
+
 /// The names that Elasticsearch keeps beside the document's source.
 pub(crate) const METADATA: [&str; 9] = [
     "_index",
@@ -73,6 +77,11 @@ impl FieldPath {
         let trimmed = rest.trim_end_matches('.');
         if trimmed.is_empty() {
             return Err(FieldError::Invalid(text.to_owned()));
+        }
+        let parts = trimmed.bytes().filter(|byte| *byte == b'.').count() + 1;
+        if parts > PARTS_MAX {
+            let start: String = trimmed.chars().take(PARTS_MAX).collect();
+            return Err(FieldError::Invalid(format!("{start}… with {parts} parts; at most {PARTS_MAX}")));
         }
         let segments: Vec<Text> = trimmed.split('.').map(Text::from).collect();
         let root = if root == Root::Source && METADATA.contains(&&*segments[0]) { Root::Metadata } else { root };

@@ -77,7 +77,7 @@ impl Renderer {
     pub fn new(pipelines: Vec<(String, Choice)>, index: IndexPattern) -> Self {
         let load = |name| Arc::new(Pipeline::load(name).expect("the library's tests load every ready-made pipeline"));
         let ready_made = match pipelines.iter().any(|(_, choice)| matches!(choice, Choice::ByDataset)) {
-            true => library::names().map(|name| (name, load(name))).collect(),
+            true => library::names_for_datasets().map(|name| (name, load(name))).collect(),
             false => HashMap::new(),
         };
         let (rest, exact): (Vec<_>, Vec<_>) = pipelines.into_iter().partition(|(dataset, _)| dataset == "*");
