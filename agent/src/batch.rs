@@ -1,5 +1,6 @@
 //! Frames lines into sealed record batches, and makes a journaled batch again from the file, byte for byte.
 
+use crate::decimal::decimal;
 use crate::fingerprint::{FileId, Print, marker_of};
 use crate::format::{FormatError, Framer, Record, Skip, Span};
 use crate::journal::{Ending, Sent, Source};
@@ -69,10 +70,8 @@ impl Dress {
             writer.push(timestamp, None, Some(value), &self.plain, None);
             return;
         }
-        let mut digits = [0u8; 20];
-        let decimal = decimal(position, &mut digits);
         let headers = if cut { &self.cut } else { &self.plain };
-        writer.push(timestamp, None, Some(value), headers, Some((POSITION_HEADER, decimal)));
+        writer.push(timestamp, None, Some(value), headers, Some((POSITION_HEADER, decimal(position).as_bytes())));
     }
 
     /// Appends `record`, which begins at `position`: its own headers stand between the file's and the mark of a cut.
@@ -86,9 +85,8 @@ impl Dress {
         if record.cut {
             headers.push(CUT_HEADER, Some(b"true"));
         }
-        let mut digits = [0u8; 20];
-        let position = decimal(position, &mut digits);
-        writer.push(timestamp, None, Some(&record.value), &headers, Some((POSITION_HEADER, position)));
+        let position = decimal(position);
+        writer.push(timestamp, None, Some(&record.value), &headers, Some((POSITION_HEADER, position.as_bytes())));
     }
 
     /// Most bytes that `record` takes in a batch.
@@ -96,22 +94,6 @@ impl Dress {
         let extras: usize = record.extras.each().map(|(key, value)| key.len() + value.len() + 8).sum();
         record.value.len() + extras + self.frame_bytes_max
     }
-}
-
-/// Two digits at a time: each record has a position, and a division for each digit shows in the CPU time.
-fn decimal(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut at = digits.len();
-    while value >= 10 {
-        let pair = (value % 100) as u8;
-        value /= 100;
-        at -= 2;
-        (digits[at], digits[at + 1]) = (b'0' + pair / 10, b'0' + pair % 10);
-    }
-    if value > 0 || at == digits.len() {
-        at -= 1;
-        digits[at] = b'0' + value as u8;
-    }
-    &digits[at..]
 }
 
 /// What a batch was made of: `content` are the bytes of `file` from `start` on, `before` what stands in front of them.
@@ -309,14 +291,6 @@ mod tests {
                 (text(record.value.unwrap_or_default()), headers)
             })
             .collect()
-    }
-
-    #[test]
-    fn positions_are_decimal() {
-        let powers = (0..20).map(|power| 10u64.pow(power));
-        for value in powers.flat_map(|power| [power - 1, power, power + 1, power / 2 * 3]).chain([u64::MAX]) {
-            assert_eq!(decimal(value, &mut [0; 20]), value.to_string().as_bytes());
-        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub struct Config {
     pub cpu_share_max: Option<u32>,
     /// How long lines may wait for others of their file.
     pub linger: Duration,
-    /// Bytes of a batch before compression; one longer line makes a larger batch.
+    /// Bytes of a batch, as [`kafka_wire::batch::BatchWriter::has_room`] counts them; one longer line makes a larger batch.
     pub batch_bytes_max: usize,
     /// Longer lines are cut.
     pub line_bytes_max: usize,
@@ -202,7 +202,7 @@ impl Config {
             rescan: Duration::from_secs(60),
             open_files_max: 1024,
             watches_max: 1 << 20,
-            block_bytes: 512 * 1024,
+            block_bytes: 1536 * 1024,
             blocks_bytes_max: 32 * 1024 * 1024,
             bytes_per_second_max: None,
             cpu_share_max: None,

@@ -10,6 +10,7 @@ mod batch;
 mod checkpoint;
 mod config;
 mod content;
+mod decimal;
 mod deliver;
 mod descriptors;
 mod detect;

@@ -47,7 +47,7 @@ pub struct AgentSection {
     pub from: Option<Start>,
     /// Longest time that a line waits for others before its batch is sent.
     pub linger_ms: Option<u64>,
-    /// Bytes of lines in one record batch, before compression.
+    /// Bytes of one record batch; with lz4 what is compressed already counts as such.
     pub batch_bytes_max: Option<usize>,
     /// Bytes of a line; what is longer is cut, and marked.
     pub line_bytes_max: Option<usize>,

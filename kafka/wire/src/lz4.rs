@@ -22,6 +22,9 @@ const FLG: u8 = 0x60;
 const BLOCK_SIZES: [(usize, u8, u8); 4] =
     [(64 << 10, 0x40, 0x82), (256 << 10, 0x50, 0xfb), (1 << 20, 0x60, 0x51), (4 << 20, 0x70, 0x73)];
 const STORED: u32 = 1 << 31;
+/// What a long batch is compressed in, part by part: few enough bytes to be still in a core's own cache.
+const PART: (usize, u8, u8) = BLOCK_SIZES[1];
+pub(crate) const PART_BYTES: usize = PART.0;
 
 /// The format's shortest match.
 const MATCH_BYTES_MIN: usize = 4;
@@ -87,10 +90,29 @@ impl Encoder {
     /// Appends `plain` as one frame to `out`. `repeats` are in order and do not overlap; wrong ones garble the frame.
     pub fn frame(&mut self, plain: &[u8], repeats: &[Repeat], out: &mut Vec<u8>) {
         let fits = BLOCK_SIZES.iter().find(|(bytes, ..)| plain.len() <= *bytes);
-        let &(block_bytes, bd, checksum) = fits.unwrap_or(&BLOCK_SIZES[BLOCK_SIZES.len() - 1]);
-        out.extend_from_slice(&FRAME_MAGIC);
-        out.extend_from_slice(&[FLG, bd, checksum]);
-        // Repeats of a batch beyond the largest block, which nobody sends, would reach across blocks.
+        let size = *fits.unwrap_or(&BLOCK_SIZES[BLOCK_SIZES.len() - 1]);
+        begin(size, out);
+        self.blocks(plain, size.0, repeats, out);
+        self.end(out);
+    }
+
+    /// Begins a frame whose content comes in parts.
+    pub fn begin(&mut self, out: &mut Vec<u8>) {
+        begin(PART, out);
+    }
+
+    /// Appends `plain` to a frame that was begun. Positions of `repeats` are relative to the part.
+    pub fn part(&mut self, plain: &[u8], repeats: &[Repeat], out: &mut Vec<u8>) {
+        self.blocks(plain, PART_BYTES, repeats, out);
+    }
+
+    /// Ends a frame.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&0u32.to_le_bytes());
+    }
+
+    fn blocks(&mut self, plain: &[u8], block_bytes: usize, repeats: &[Repeat], out: &mut Vec<u8>) {
+        // Repeats of what is larger than a block would reach across blocks.
         let repeats = if plain.len() <= block_bytes { repeats } else { &[] };
         for block in plain.chunks(block_bytes) {
             let bytes = self.compress(block, repeats);
@@ -101,7 +123,6 @@ impl Encoder {
             out.extend_from_slice(&head.to_le_bytes());
             out.extend_from_slice(data);
         }
-        out.extend_from_slice(&0u32.to_le_bytes());
     }
 
     /// Gives its memory back until the next frame.
@@ -241,6 +262,11 @@ impl Encoder {
         self.block[state.written..state.written + bytes.len()].copy_from_slice(bytes);
         state.written += bytes.len();
     }
+}
+
+fn begin((_, bd, checksum): (usize, u8, u8), out: &mut Vec<u8>) {
+    out.extend_from_slice(&FRAME_MAGIC);
+    out.extend_from_slice(&[FLG, bd, checksum]);
 }
 
 /// How far a block is.

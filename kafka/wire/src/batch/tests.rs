@@ -324,3 +324,41 @@ fn read_up_to(batch: &[u8], plain_bytes: usize) -> Vec<Owned> {
     let plain = PlainRecords::read(header, batch, plain_bytes).expect("own batch");
     plain.iter().map(|record| owned(&record.expect("own record"))).collect()
 }
+
+/// A batch that is filled as long as there is room never exceeds it, is read back whole, and is the same a second time.
+#[test]
+fn a_full_batch_keeps_within_its_room() {
+    let mut random = Random::from_environment();
+    let bytes_max = 900_000;
+    for codec in [Compression::Lz4, Compression::None] {
+        for noise in [false, true] {
+            let mut writer = BatchWriter::new(codec);
+            let mut pushed: Vec<Vec<u8>> = Vec::new();
+            loop {
+                let value: Vec<u8> = match noise {
+                    true => (0..random.below(3000)).map(|_| random.next() as u8).collect(),
+                    false => format!("GET /item/{} HTTP/1.1", random.below(1000)).repeat(1 + random.below(9)).into(),
+                };
+                if !writer.has_room(value.len() + 64, bytes_max) {
+                    break;
+                }
+                writer.push(7, None, Some(&value), &RecordHeaders::new(), None);
+                pushed.push(value);
+            }
+            let plain_bytes = writer.plain_bytes();
+            let mut sealed = b"before".to_vec();
+            writer.seal(Producer::NONE, &mut sealed);
+            let batch = sealed.split_off(6);
+            assert!(batch.len() <= bytes_max + 200, "{codec:?} noise {noise}: {} bytes", batch.len());
+            let is_small = codec == Compression::Lz4 && !noise;
+            assert_eq!(plain_bytes > 2 * bytes_max, is_small, "{plain_bytes} bytes in {codec:?}, noise {noise}");
+            assert!(plain_bytes <= 4 << 20, "{plain_bytes} bytes are too many for a reader");
+            let read = read_up_to(&batch, plain_bytes);
+            assert!(read.iter().map(|record| record.value.as_deref()).eq(pushed.iter().map(|value| Some(&value[..]))));
+            pushed.iter().for_each(|value| writer.push(7, None, Some(value), &RecordHeaders::new(), None));
+            let mut again = Vec::new();
+            writer.seal(Producer::NONE, &mut again);
+            assert!(again == batch, "the same records make another batch");
+        }
+    }
+}

@@ -8,6 +8,8 @@ use crate::varint::{VARLONG_BYTES_MAX, put_varint, put_varlong, varlong_bytes, z
 
 /// Equal headers below this are left to the compressor's own search.
 const REPEAT_BYTES_MIN: usize = 16;
+/// Plain bytes of a batch that compresses well: who reads it needs memory for them.
+const PLAIN_BYTES_MAX: usize = 4 << 20;
 /// What a record of a log line has besides its parts: attributes, two deltas, and lengths.
 const RECORD_FRAME_BYTES: usize = 10;
 /// The most that it can have: eight varints.
@@ -56,8 +58,10 @@ impl RecordHeaders {
 #[derive(Debug)]
 pub struct BatchWriter {
     compression: Compression,
-    /// Records in plain form.
+    /// Records in plain form, but for those in parts that are compressed already.
     records: Vec<u8>,
+    /// Bytes of those.
+    compressed_bytes: usize,
     record_count: i32,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -68,6 +72,8 @@ pub struct BatchWriter {
 #[derive(Debug)]
 struct Lz4 {
     encoder: lz4::Encoder,
+    /// A batch as far as it is compressed, behind room for its header.
+    batch: Vec<u8>,
     /// Headers that begin as those of the record before.
     repeats: Vec<Repeat>,
     /// Where the headers of the last record are, from their count on.
@@ -79,11 +85,13 @@ impl BatchWriter {
         Self {
             compression,
             records: Vec::new(),
+            compressed_bytes: 0,
             record_count: 0,
             base_timestamp: NO_TIMESTAMP,
             max_timestamp: NO_TIMESTAMP,
             lz4: (compression == Compression::Lz4).then(|| Lz4 {
                 encoder: lz4::Encoder::new(),
+                batch: Vec::new(),
                 repeats: Vec::new(),
                 headers: 0..0,
             }),
@@ -100,7 +108,15 @@ impl BatchWriter {
 
     /// Bytes of the records so far, before compression.
     pub fn plain_bytes(&self) -> usize {
-        self.records.len()
+        self.compressed_bytes + self.records.len()
+    }
+
+    /// Whether the sealed batch stays within `bytes_max` if `record_bytes` more are pushed, however badly they compress. What
+    /// is compressed already counts as such, so that a batch of LZ4 holds several times as many lines.
+    pub fn has_room(&self, record_bytes: usize, bytes_max: usize) -> bool {
+        let compressed = self.lz4.as_ref().map_or(0, |lz4| lz4.batch.len());
+        compressed + self.records.len() + record_bytes <= bytes_max
+            && (self.compressed_bytes == 0 || self.plain_bytes() + record_bytes <= PLAIN_BYTES_MAX)
     }
 
     /// Appends one record. `timestamp` is in milliseconds since the epoch; `headers` come first and `last_header`,
@@ -124,6 +140,15 @@ impl BatchWriter {
         // The length stands in front of what it counts; with this guess it rarely has to be moved.
         let guess = key_bytes + value_bytes + headers.encoded.len() + last_bytes + RECORD_FRAME_BYTES;
 
+        if self.records.len() + guess + RECORD_FRAME_BYTES_MAX > lz4::PART_BYTES
+            && !self.records.is_empty()
+            && let Some(lz4) = &mut self.lz4
+        {
+            // While they are still in the cache.
+            lz4.part(&self.records);
+            self.compressed_bytes += self.records.len();
+            self.records.clear();
+        }
         let out = &mut self.records;
         out.reserve(guess + RECORD_FRAME_BYTES_MAX);
         let start = out.len();
@@ -157,10 +182,24 @@ impl BatchWriter {
     pub fn seal(&mut self, producer: Producer, out: &mut Vec<u8>) {
         assert!(self.record_count > 0, "an empty record batch cannot be sealed");
         let start = out.len();
-        out.resize(start + HEADER_BYTES, 0);
         match &mut self.lz4 {
-            Some(lz4) => lz4.encoder.frame(&self.records, &lz4.repeats, out),
-            None => self.compression.compress(&self.records, out),
+            Some(lz4) if !lz4.batch.is_empty() => {
+                lz4.part(&self.records);
+                lz4.encoder.end(&mut lz4.batch);
+                if out.is_empty() {
+                    std::mem::swap(out, &mut lz4.batch);
+                } else {
+                    out.extend_from_slice(&lz4.batch);
+                }
+            }
+            Some(lz4) => {
+                out.resize(start + HEADER_BYTES, 0);
+                lz4.encoder.frame(&self.records, &lz4.repeats, out);
+            }
+            None => {
+                out.resize(start + HEADER_BYTES, 0);
+                self.compression.compress(&self.records, out);
+            }
         }
 
         let batch = &mut out[start..];
@@ -187,10 +226,11 @@ impl BatchWriter {
     /// Forgets the records.
     pub fn clear(&mut self) {
         self.records.clear();
+        self.compressed_bytes = 0;
         self.record_count = 0;
         if let Some(lz4) = &mut self.lz4 {
-            lz4.repeats.clear();
-            lz4.headers = 0..0;
+            lz4.batch.clear();
+            lz4.begin();
         }
     }
 
@@ -200,12 +240,28 @@ impl BatchWriter {
         self.records = Vec::new();
         if let Some(lz4) = &mut self.lz4 {
             lz4.repeats = Vec::new();
+            lz4.batch = Vec::new();
             lz4.encoder.release();
         }
     }
 }
 
 impl Lz4 {
+    /// Compresses `records`, which begin a new part: nothing of the parts before is referred to.
+    fn part(&mut self, records: &[u8]) {
+        if self.batch.is_empty() {
+            self.batch.resize(HEADER_BYTES, 0);
+            self.encoder.begin(&mut self.batch);
+        }
+        self.encoder.part(records, &self.repeats, &mut self.batch);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        self.repeats.clear();
+        self.headers = 0..0;
+    }
+
     /// Compares the headers of the record that ends `records` with those of the record before, and has everything in
     /// front of its value passed over: lengths and counts are other ones in each record.
     #[inline]
