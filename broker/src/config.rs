@@ -52,6 +52,8 @@ pub struct Config {
     pub connection_idle: Duration,
     /// Time between two looks at what retention no longer keeps (`log.retention.check.interval.ms`).
     pub retention_check_interval: Duration,
+    /// Groups that retention waits for: of the topics that they read, nothing goes that they have not committed.
+    pub guarded_groups: Vec<String>,
     /// What a topic has that sets nothing (`log.retention.ms` and its kin).
     pub topic_defaults: TopicConfig,
     /// What was set under Kafka's names, as it was set.
@@ -103,6 +105,7 @@ impl Config {
             connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
             connection_idle: limits::CONNECTION_IDLE,
             retention_check_interval: limits::RETENTION_CHECK_INTERVAL,
+            guarded_groups: Vec::new(),
             topic_defaults: TopicConfig::default(),
             set: BTreeMap::new(),
         }

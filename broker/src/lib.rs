@@ -158,12 +158,20 @@ fn open_blocking(config: Config, security: Security, counters: Counters) -> Resu
     let delay = config.initial_rebalance_delay;
     let groups = Coordinator::open(&log, config.offsets_topic_partitions, delay, counters.clone())
         .map_err(|source| StartError::Groups { path: path.clone(), source })?;
+    let groups = Arc::new(groups);
+    if !config.guarded_groups.is_empty() {
+        let (groups, guarded) = (Arc::downgrade(&groups), config.guarded_groups.clone());
+        log.set_guard(Box::new(move |topic, partition| {
+            let groups = groups.upgrade()?;
+            guarded.iter().filter_map(|group| groups.needed_from(group, topic, partition)).min()
+        }));
+    }
     let producer_ids = ProducerIds::open(&path).map_err(|source| StartError::Io { path, source })?;
     Ok(Arc::new(Node {
         config,
         security,
         log,
-        groups: Arc::new(groups),
+        groups,
         producer_ids,
         request_memory: memory::RequestMemory::new(request_memory_bytes),
         fetch_sessions: api::FetchSessions::default(),

@@ -115,6 +115,17 @@ pub const RETENTION_CHECK_INTERVAL: Duration = Duration::from_secs(300);
 /// restart do not matter (there are 2^63).
 pub const PRODUCER_ID_BLOCK: i64 = 1_000;
 
+/// A segment of `__consumer_offsets`: small, since segments go whole, after their records were written anew.
+pub const OFFSETS_SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A partition of `__consumer_offsets` is written anew when it has grown by this much, some 80,000 commits, and by this many
+/// times what it then took: so writing anew costs little beside the commits, and a start reads little.
+pub const OFFSETS_GROWTH_BYTES_MIN: u64 = 8 * 1024 * 1024;
+pub const OFFSETS_GROWTH_FACTOR: u64 = 4;
+
+/// Plain bytes of one batch when `__consumer_offsets` is written anew.
+pub const OFFSETS_REWRITE_BATCH_BYTES: usize = 256 * 1024;
+
 /// Bytes that one read of `__consumer_offsets` takes at the start.
 pub const OFFSETS_READ_BYTES: usize = 1024 * 1024;
 

@@ -92,7 +92,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!((topic_keys().len(), broker_keys().len()), (33, 316));
+        assert_eq!((topic_keys().len(), broker_keys().len()), (34, 317));
         for name in topic_keys().iter().flat_map(|key| &key.broker_names) {
             assert!(broker_key(name).is_some(), "{name}");
         }

@@ -5,12 +5,15 @@ use kafka_wire::compression::Compression;
 use kafka_wire::protocol::ResponseError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Notify;
 
 use super::records::{GroupRecordError, GroupValue, Key, OffsetValue};
 use crate::clock::now_ms;
 use crate::limits;
 use crate::log::{
-    Appended, CreateTopicError, DataDirectory, Partition, PartitionError, ReadError, TopicConfig, TopicConfigError,
+    Appended, CreateTopicError, DataDirectory, DeleteTopicError, Partition, PartitionError, ReadError, TopicConfig,
+    TopicConfigError,
 };
 
 /// Kafka's name.
@@ -23,6 +26,8 @@ pub enum OpenError {
     Create(#[source] CreateTopicError),
     #[error("configure topic {OFFSETS_TOPIC}")]
     Config(#[source] TopicConfigError),
+    #[error("write the configs of topic {OFFSETS_TOPIC}")]
+    Change(#[source] DeleteTopicError),
     /// A damaged partition: its groups cannot be known.
     #[error("open {OFFSETS_TOPIC}")]
     Offline(#[source] PartitionError),
@@ -38,7 +43,17 @@ pub enum OpenError {
 }
 
 pub(super) struct Journal {
+    log: Arc<DataDirectory>,
     partitions: Vec<Arc<Partition>>,
+    growth: Vec<Growth>,
+    grown: Notify,
+}
+
+/// How much a partition has grown since it was last written anew.
+struct Growth {
+    bytes: AtomicU64,
+    /// It is written anew when it has grown by more.
+    bytes_max: AtomicU64,
 }
 
 /// Records that were appended and may not be on disk yet.
@@ -58,20 +73,29 @@ pub(super) struct Restored {
 
 impl Journal {
     pub fn open(log: &Arc<DataDirectory>, partitions: i32) -> Result<Self, OpenError> {
+        // What groups have committed does not grow old. Kafka compacts this topic; here it is written anew when it has
+        // grown (see `rewrite`), and the segments before that go.
+        let segment_bytes = limits::OFFSETS_SEGMENT_BYTES.to_string();
+        let own = [("retention.ms", "-1"), ("retention.bytes", "-1"), ("segment.bytes", &segment_bytes)];
+        let overrides = own.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let config = TopicConfig::new(overrides).map_err(OpenError::Config)?;
         let topic = match log.topic(OFFSETS_TOPIC) {
-            Some(topic) => topic,
-            None => {
-                // What groups have committed does not grow old. Kafka compacts this topic; here it only grows, by
-                // some hundred bytes a commit.
-                let forever = [("retention.ms", "-1"), ("retention.bytes", "-1")];
-                let overrides = forever.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-                let config = TopicConfig::new(overrides).map_err(OpenError::Config)?;
-                log.create_topic(OFFSETS_TOPIC, partitions, config).map_err(OpenError::Create)?
+            Some(topic) => {
+                if topic.config().overrides() != config.overrides() {
+                    log.set_topic_config(OFFSETS_TOPIC, config).map_err(OpenError::Change)?;
+                }
+                topic
             }
+            None => log.create_topic(OFFSETS_TOPIC, partitions, config).map_err(OpenError::Create)?,
         };
         let partitions = (0..topic.partition_count()).map(|index| topic.partition(index).cloned());
-        let partitions = partitions.collect::<Result<_, _>>().map_err(OpenError::Offline)?;
-        Ok(Self { partitions })
+        let partitions: Vec<Arc<Partition>> = partitions.collect::<Result<_, _>>().map_err(OpenError::Offline)?;
+        let growth = partitions.iter().map(|partition| Growth {
+            bytes: AtomicU64::new(partition.bytes()),
+            bytes_max: AtomicU64::new(limits::OFFSETS_GROWTH_BYTES_MIN),
+        });
+        let growth = growth.collect();
+        Ok(Self { log: Arc::clone(log), partitions, growth, grown: Notify::new() })
     }
 
     /// Appends keys and values of one group as one batch; a missing value deletes what the key names.
@@ -86,12 +110,19 @@ impl Journal {
         }
         let mut batch = Vec::new();
         writer.seal(Producer::NONE, &mut batch);
-        let partition = self.partition(group);
+        let index = self.index(group);
+        let partition = &self.partitions[index];
         let appended = partition.append_own(&batch, now).map_err(|error| {
             tracing::error!("a group's records cannot be written: {error}");
             // Retriable for clients, as Kafka answers when its offsets topic cannot be written.
             ResponseError::CoordinatorNotAvailable
         })?;
+        let growth = &self.growth[index];
+        let before = growth.bytes.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        let bytes_max = growth.bytes_max.load(Ordering::Relaxed);
+        if before <= bytes_max && before + batch.len() as u64 > bytes_max {
+            self.grown.notify_one();
+        }
         Ok(Written { partition: Arc::clone(partition), base_offset: appended.base_offset, appended })
     }
 
@@ -100,10 +131,36 @@ impl Journal {
         flushed.map(drop).map_err(|_| ResponseError::CoordinatorNotAvailable)
     }
 
-    /// Kafka's choice: Java's hash of the group id.
-    fn partition(&self, group: &str) -> &Arc<Partition> {
+    /// Resolves when a partition has grown so much that it should be written anew.
+    pub async fn has_grown(&self) {
+        self.grown.notified().await;
+    }
+
+    /// Partitions to be written anew.
+    pub fn grown(&self) -> Vec<usize> {
+        let is_grown =
+            |growth: &Growth| growth.bytes.load(Ordering::Relaxed) > growth.bytes_max.load(Ordering::Relaxed);
+        (0..self.growth.len()).filter(|&index| is_grown(&self.growth[index])).collect()
+    }
+
+    /// A partition was written anew, with `bytes` of records.
+    pub fn rewritten(&self, index: usize, bytes: u64) {
+        let bytes_max = (bytes * limits::OFFSETS_GROWTH_FACTOR).max(limits::OFFSETS_GROWTH_BYTES_MIN);
+        self.growth[index].bytes_max.store(bytes_max, Ordering::Relaxed);
+        self.growth[index].bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// Gives up what lies before `offset`; blocks.
+    pub fn forget_before(&self, index: usize, offset: i64) -> std::io::Result<()> {
+        self.log.delete_records(&self.partitions[index], offset)?;
+        self.log.sweep(now_ms());
+        Ok(())
+    }
+
+    /// Kafka's choice of a group's partition: Java's hash of the group id.
+    pub fn index(&self, group: &str) -> usize {
         let hash = group.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-        &self.partitions[(hash & i32::MAX) as usize % self.partitions.len()]
+        (hash & i32::MAX) as usize % self.partitions.len()
     }
 
     pub fn read_back(&self) -> Result<Restored, OpenError> {

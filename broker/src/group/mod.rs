@@ -8,6 +8,7 @@ mod journal;
 mod member;
 mod rebalance;
 mod records;
+mod rewrite;
 mod snapshot;
 mod state;
 mod subscription;
@@ -50,6 +51,10 @@ struct Entry {
     group: Group,
     /// By topic and partition.
     offsets: BTreeMap<(String, i32), Committed>,
+    /// Appended and perhaps not on disk: nobody is told of these yet, but they are the log's last word.
+    appended: BTreeMap<(String, i32), Committed>,
+    /// The group's own record in the log, the last one.
+    recorded: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,7 +86,9 @@ impl Coordinator {
         let now = Instant::now();
         let mut groups: HashMap<String, Entry> = HashMap::new();
         for (id, value) in restored.groups {
-            groups.insert(id, Entry { group: Group::restore(value, initial_delay, now), offsets: BTreeMap::new() });
+            let recorded = Some(value.encode());
+            let group = Group::restore(value, initial_delay, now);
+            groups.insert(id, Entry { group, recorded, ..Entry::new(initial_delay, now) });
         }
         for ((id, topic, partition), (value, recorded_at)) in restored.offsets {
             let entry = groups.entry(id).or_insert_with(|| Entry::new(initial_delay, now));
@@ -90,9 +97,10 @@ impl Coordinator {
         Ok(Self { groups: Mutex::new(groups), journal, changed: Notify::new(), initial_delay, counters })
     }
 
-    /// Ends sessions and rebalances whose time is over, until `stop`.
+    /// Ends sessions and rebalances whose time is over, and keeps the log of the groups short, until `stop`.
     pub async fn keep_time(self: Arc<Self>, stop: CancellationToken) {
         loop {
+            self.rewrite_what_has_grown().await;
             let next = self.lock().values().filter_map(|entry| entry.group.next_deadline()).min();
             let due = async {
                 match next {
@@ -103,6 +111,7 @@ impl Coordinator {
             tokio::select! {
                 () = due => {}
                 () = self.changed.notified() => {}
+                () = self.journal.has_grown() => {}
                 () = stop.cancelled() => return,
             }
             let now = Instant::now();
@@ -216,7 +225,11 @@ impl Coordinator {
                 records.push((key.encode(), Some(value.encode())));
                 offsets.push(((topic, partition), value));
             }
-            (self.journal.append(id, &records)?, offsets)
+            let written = self.journal.append(id, &records)?;
+            for (recorded_at, (at, value)) in (written.base_offset..).zip(&offsets) {
+                entry.appended.insert(at.clone(), Committed { value: value.clone(), recorded_at });
+            }
+            (written, offsets)
         };
         // In a task of its own: a client that hangs up must not keep a written commit out of the memory.
         let coordinator = Arc::clone(self);
@@ -226,6 +239,9 @@ impl Coordinator {
             let mut groups = coordinator.lock();
             let Some(entry) = groups.get_mut(&id) else { return Ok(()) };
             for (recorded_at, (at, value)) in (written.base_offset..).zip(offsets) {
+                if entry.appended.get(&at).is_some_and(|last| last.recorded_at == recorded_at) {
+                    entry.appended.remove(&at);
+                }
                 if entry.offsets.get(&at).is_none_or(|known| known.recorded_at < recorded_at) {
                     entry.offsets.insert(at, Committed { value, recorded_at });
                 }
@@ -282,6 +298,20 @@ impl Coordinator {
         self.journal.flushed(&written).await
     }
 
+    /// Where a group goes on in a partition, if it reads the topic or has ever committed an offset of it: what lies there
+    /// and behind is still needed.
+    pub fn needed_from(&self, id: &str, topic: &str, partition: i32) -> Option<i64> {
+        let groups = self.lock();
+        let entry = groups.get(id)?;
+        match entry.offsets.get(&(topic.to_owned(), partition)) {
+            Some(committed) => Some(committed.value.offset),
+            None => {
+                let reads = entry.group.subscribed_topics().is_some_and(|topics| topics.contains(topic));
+                (reads || entry.offsets.keys().any(|(committed, _)| committed == topic)).then_some(0)
+            }
+        }
+    }
+
     /// The topics that members of a group read; empty for a group without members.
     ///
     /// # Errors
@@ -309,6 +339,7 @@ impl Coordinator {
             let written = self.journal.append(id, &there.iter().map(|at| key(at)).collect::<Vec<_>>())?;
             for at in there {
                 entry.offsets.remove(at);
+                entry.appended.remove(at);
             }
             written
         };
@@ -335,6 +366,7 @@ impl Coordinator {
                 all.push(self.journal.append(id, &records)?);
                 for at in &gone {
                     entry.offsets.remove(at);
+                    entry.appended.remove(at);
                 }
             }
         }
@@ -347,13 +379,13 @@ impl Coordinator {
     /// One step of a group's state machine, and what follows from it. `None`: there is no such group.
     fn step<T>(self: &Arc<Self>, id: &str, step: impl FnOnce(&mut Group, Instant) -> T) -> Option<T> {
         let mut groups = self.lock();
-        let group = &mut groups.get_mut(id)?.group;
+        let Entry { group, recorded, .. } = groups.get_mut(id)?;
         let out = step(group, Instant::now());
         let effects = group.take_effects();
         if effects.rebalanced {
             self.counters.group_rebalances.inc();
         }
-        let written = effects.persist.then(|| self.persist(id, group));
+        let written = effects.persist.then(|| self.persist(id, group, recorded));
         drop(groups);
         match written {
             Some(Some(written)) if !effects.due.is_empty() => {
@@ -369,9 +401,12 @@ impl Coordinator {
         Some(out)
     }
 
-    fn persist(&self, id: &str, group: &Group) -> Option<Written> {
+    fn persist(&self, id: &str, group: &Group, recorded: &mut Option<Vec<u8>>) -> Option<Written> {
         let value = group.snapshot(now_ms()).encode();
-        let written = self.journal.append(id, &[(Key::Group(id.to_owned()).encode(), Some(value))]);
+        let written = self.journal.append(id, &[(Key::Group(id.to_owned()).encode(), Some(value.clone()))]);
+        if written.is_ok() {
+            *recorded = Some(value);
+        }
         // The group works on without: after a restart its members join again.
         written.inspect_err(|error| tracing::warn!(group = ?id, "group metadata cannot be written: {error}")).ok()
     }
@@ -383,7 +418,8 @@ impl Coordinator {
 
 impl Entry {
     fn new(initial_delay: Duration, now: Instant) -> Self {
-        Self { group: Group::new(initial_delay, now), offsets: BTreeMap::new() }
+        let group = Group::new(initial_delay, now);
+        Self { group, offsets: BTreeMap::new(), appended: BTreeMap::new(), recorded: None }
     }
 }
 

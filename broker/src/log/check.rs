@@ -1,7 +1,8 @@
 //! Checks of one batch that a client wants to append, before anything is locked; answers as Apache Kafka 4.1 gives them.
 
 use super::config::{TimestampType, TopicConfig};
-use kafka_wire::batch::{BatchError, BatchHeader, HEADER_BYTES, NO_PRODUCER_ID, NO_TIMESTAMP};
+use super::recompress::PLAIN_BYTES_MAX;
+use kafka_wire::batch::{BatchError, BatchHeader, HEADER_BYTES, NO_PRODUCER_ID, NO_TIMESTAMP, PlainRecords};
 use kafka_wire::compression::Compression;
 use kafka_wire::varint::take_varint;
 use std::io;
@@ -93,10 +94,28 @@ pub(super) fn check(
     if codec == Compression::None && !lengths_fit(&batch[HEADER_BYTES..], header.record_count) {
         return Err(invalid(format!("the records are not {} whole ones", header.record_count)));
     }
+    if codec != Compression::None && config.validate_compressed && origin == Origin::Client {
+        check_records(&header, batch)?;
+    }
     if origin == Origin::Client && config.timestamp_type == TimestampType::CreateTime {
         check_timestamps(&header, config, now_ms)?;
     }
     Ok(header)
+}
+
+/// What Apache Kafka looks at in compressed records: that they are whole, as many as announced, and numbered in order.
+fn check_records(header: &BatchHeader, batch: &[u8]) -> Result<(), AppendError> {
+    let records = PlainRecords::read(*header, batch, PLAIN_BYTES_MAX)
+        .map_err(|error| AppendError::Undecodable(error.to_string()))?;
+    let mut want = header.base_offset;
+    for record in &records {
+        let record = record.map_err(|error| AppendError::Invalid(error.to_string()))?;
+        if record.offset != want {
+            return Err(AppendError::Invalid(format!("a record has offset {}, want {want}", record.offset)));
+        }
+        want += 1;
+    }
+    Ok(())
 }
 
 fn check_timestamps(header: &BatchHeader, config: &TopicConfig, now_ms: i64) -> Result<(), AppendError> {
@@ -149,6 +168,29 @@ mod tests {
         config.max_message_bytes = 200;
         let got = format!("{:?}", check(&batch, &config, Origin::Client, 5000));
         assert!(got.contains(name), "want {name}, got {got}");
+    }
+
+    #[test]
+    fn compressed_records_are_looked_at_where_the_topic_asks_for_it() {
+        let mut batch = Vec::new();
+        let mut writer = BatchWriter::new(Compression::Lz4);
+        writer.push(1000, None, Some(b"a"), &RecordHeaders::new(), None);
+        writer.seal(Producer::NONE, &mut batch);
+        let mut other = batch.clone();
+        // One record is announced as two; and no codec wrote what is there.
+        other[57..61].copy_from_slice(&2i32.to_be_bytes());
+        other[23..27].copy_from_slice(&1i32.to_be_bytes());
+        let mut rubbish = batch.clone();
+        rubbish[HEADER_BYTES..].fill(7);
+        for (mut batch, name) in [(batch, "Ok("), (other, "Invalid"), (rubbish, "Undecodable")] {
+            let crc = crc32c::crc32c(&batch[21..]).to_be_bytes();
+            batch[17..21].copy_from_slice(&crc);
+            let mut config = TopicConfig::default();
+            assert!(check(&batch, &config, Origin::Client, 5000).is_ok(), "only the header counts");
+            config.set("validate.compressed", "true").expect("a config of ours");
+            let got = format!("{:?}", check(&batch, &config, Origin::Client, 5000));
+            assert!(got.starts_with(name) || got.contains(name), "want {name}, got {got}");
+        }
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct TopicConfig {
     pub max_message_bytes: usize,
     /// Codec that batches are stored with; `None`: the one that they come with.
     pub compression: Option<Compression>,
+    /// Whether compressed records are looked at before they are stored, as Apache Kafka always does. Without it only the
+    /// header and the checksum are: what a broken producer compressed reaches its consumers.
+    pub validate_compressed: bool,
     pub timestamp_type: TimestampType,
     /// How far behind and ahead of the clock a record's timestamp may be.
     pub timestamp_before_max_ms: i64,
@@ -64,6 +67,7 @@ impl Default for TopicConfig {
             segment_index_bytes: 10 * 1024 * 1024,
             max_message_bytes: 1_048_588,
             compression: None,
+            validate_compressed: false,
             timestamp_type: TimestampType::CreateTime,
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: 60 * 60 * 1000,
@@ -123,6 +127,7 @@ impl TopicConfig {
             "segment.index.bytes" => self.segment_index_bytes = size()?,
             "max.message.bytes" => self.max_message_bytes = size()? as usize,
             "compression.type" => self.compression = codec(value),
+            "validate.compressed" => self.validate_compressed = value.eq_ignore_ascii_case("true"),
             "message.timestamp.type" => {
                 self.timestamp_type = match value {
                     "LogAppendTime" => TimestampType::LogAppendTime,

@@ -14,7 +14,7 @@ use crate::limits;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use uuid::Uuid;
@@ -112,7 +112,14 @@ pub struct DataDirectory {
     problem: Mutex<Option<String>>,
     /// Files of segments that retention has given up, and when they go (milliseconds since the epoch).
     doomed: Mutex<Vec<(i64, PathBuf)>>,
+    /// Asked by retention, once somebody has set it.
+    guard: OnceLock<Guard>,
+    /// For tests that must decide every step.
+    pub(super) loads_alone: bool,
 }
+
+/// The offset of a topic's partition from which on everything stays, whatever retention says; `None`: nobody waits there.
+pub type Guard = Box<dyn Fn(&str, i32) -> Option<i64> + Send + Sync>;
 
 impl DataDirectory {
     /// Creates the directory where needed, locks it, and recovers its partitions. A partition that is damaged is
@@ -143,6 +150,8 @@ impl DataDirectory {
             lock: Mutex::new(Some(lock)),
             problem: Mutex::default(),
             doomed: Mutex::default(),
+            guard: OnceLock::new(),
+            loads_alone: !config.threads,
         };
         let topics = directory.load_topics(&checkpoints).map_err(failed)?;
         *directory.topics.write().expect(POISON) = Arc::new(topics);
@@ -287,13 +296,19 @@ impl DataDirectory {
         self.try_checkpoint(false);
     }
 
+    /// Has retention ask before it removes anything; the first guard stays.
+    pub fn set_guard(&self, guard: Guard) {
+        drop(self.guard.set(guard));
+    }
+
     /// Removes what retention no longer keeps.
     pub fn sweep(&self, now_ms: i64) {
         self.remove_doomed(now_ms);
         let mut expired = Vec::new();
+        let guarded = |topic: &str, partition| self.guard.get().and_then(|guard| guard(topic, partition));
         for topic in self.topics().values() {
             for partition in topic.live_partitions() {
-                match partition.take_expired(now_ms) {
+                match partition.take_expired(now_ms, guarded(&topic.name, partition.number())) {
                     Ok(segments) => {
                         let delay = i64::try_from(partition.config().file_delete_delay.as_millis()).unwrap_or(i64::MAX);
                         expired.extend(segments.into_iter().map(|segment| (segment, now_ms.saturating_add(delay))));

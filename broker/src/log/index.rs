@@ -147,6 +147,11 @@ impl<E: Entry> SparseIndex<E> {
         }
     }
 
+    /// Are there entries that are not in the file?
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     pub fn last(&self) -> Option<E> {
         self.last
     }

@@ -12,8 +12,13 @@ use super::upkeep::now_ms;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, RwLock};
+use std::thread;
 use uuid::Uuid;
+
+/// Partitions that are read at the same time at the start.
+const LOADED_AT_ONCE_MAX: usize = 8;
 
 /// Offsets that the last run left behind.
 pub(super) struct Checkpoints {
@@ -104,9 +109,7 @@ impl DataDirectory {
         let config: SharedConfig = Arc::new(RwLock::new(Arc::new(config)));
         let count = properties.partitions.unwrap_or(numbers.last().map_or(0, |last| last + 1));
         let name: Arc<str> = name.into();
-        let partitions = (0..count)
-            .map(|number| self.load_partition(&name, number, &config, checkpoints))
-            .collect::<io::Result<_>>()?;
+        let partitions = self.load_partitions(&name, count, &config, checkpoints)?;
         Ok(Some(Topic { name, id, config, partitions }))
     }
 
@@ -121,6 +124,37 @@ impl DataDirectory {
             }
         }
         Ok(false)
+    }
+
+    /// Several at once: what takes time after a crash are flushes, of which a disk serves many together.
+    fn load_partitions(
+        &self,
+        topic: &Arc<str>,
+        count: i32,
+        config: &SharedConfig,
+        checkpoints: &Checkpoints,
+    ) -> io::Result<Vec<Slot>> {
+        let next = AtomicI32::new(0);
+        let load = || -> io::Result<Vec<(i32, Slot)>> {
+            let mut loaded = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return Ok(loaded);
+                }
+                loaded.push((number, self.load_partition(topic, number, config, checkpoints)?));
+            }
+        };
+        let others = if self.loads_alone { 0 } else { usize::min(LOADED_AT_ONCE_MAX, count as usize) - 1 };
+        let results = thread::scope(|scope| {
+            let others: Vec<_> = (0..others).map(|_| scope.spawn(load)).collect();
+            let own = load();
+            let joined = others.into_iter().map(|other| other.join().expect("loading returns its errors"));
+            [own].into_iter().chain(joined).collect::<io::Result<Vec<_>>>()
+        });
+        let mut slots: Vec<(i32, Slot)> = results?.into_iter().flatten().collect();
+        slots.sort_unstable_by_key(|(number, _)| *number);
+        Ok(slots.into_iter().map(|(_, slot)| slot).collect())
     }
 
     fn load_partition(

@@ -377,7 +377,8 @@ impl Partition {
         if closing {
             self.tail().active.trim()?;
         }
-        if offset > self.recovery_point() || closing {
+        let is_kept = || snapshot::is_at(&*self.disk, &self.directory, offset);
+        if offset > self.recovery_point() || (closing && !is_kept()?) {
             snapshot::write(&*self.disk, &self.directory, offset, &producers)?;
             // The recovery point that is on disk still needs its own.
             let needed = self.recovery_point();

@@ -12,7 +12,7 @@ const ATTRIBUTES_AT: usize = 21;
 
 /// Plain bytes that the records of one batch may have: a batch has at most a request's bytes, which compress a
 /// hundredfold where they compress well.
-const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
+pub(super) const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// `batch`, whose header is `header`, with its records compressed by `codec`.
 ///

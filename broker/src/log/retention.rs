@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 
 impl Partition {
     /// Takes the segments out of the log that its config no longer keeps, and returns them; the caller makes the new
-    /// log start durable and then removes their files. What is not on disk yet stays.
-    pub(super) fn take_expired(&self, now_ms: i64) -> io::Result<Vec<Arc<Segment>>> {
+    /// log start durable and then removes their files. What is not on disk yet stays, and so does what lies at
+    /// `guarded` or behind, however old it is; what was deleted by request is not guarded any more.
+    pub(super) fn take_expired(&self, now_ms: i64, guarded: Option<i64>) -> io::Result<Vec<Arc<Segment>>> {
         let config = self.config();
         let is_old = |segment: &Segment| {
             config.retention_ms >= 0
@@ -30,11 +31,12 @@ impl Partition {
             kept => segments.iter().map(|segment| segment.bytes()).sum::<u64>().saturating_sub(kept as u64),
         };
         let (high_watermark, log_start) = (self.high_watermark(), self.log_start_offset());
+        let goes_below = guarded.map_or(high_watermark, |guarded| guarded.max(log_start).min(high_watermark));
         let mut count = 0;
         for pair in segments.windows(2) {
             let (segment, next) = (&pair[0], &pair[1]);
             let is_surplus = surplus > 0 && segment.bytes() <= surplus;
-            if next.base_offset > high_watermark || !(is_surplus || is_old(segment) || next.base_offset <= log_start) {
+            if next.base_offset > goes_below || !(is_surplus || is_old(segment) || next.base_offset <= log_start) {
                 break;
             }
             surplus = surplus.saturating_sub(segment.bytes());

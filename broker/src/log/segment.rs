@@ -190,7 +190,7 @@ impl Segment {
         if last {
             inner.push_time(self.base_offset);
         }
-        if inner.indexes_synced && !last {
+        if inner.indexes_synced && !inner.times.has_pending() {
             return Ok(());
         }
         inner.offsets.write(&*self.disk, true)?;

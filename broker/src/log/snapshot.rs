@@ -53,6 +53,15 @@ pub(super) fn read(disk: &dyn Disk, directory: &Path, offset: i64) -> io::Result
     Ok(None)
 }
 
+/// Is there a sound state for exactly this offset, in both forms?
+pub(super) fn is_at(disk: &dyn Disk, directory: &Path, offset: i64) -> io::Result<bool> {
+    let sound = |ending, take| -> io::Result<bool> {
+        let contents = read_file(disk, &directory.join(names::offset_file(offset, ending)))?;
+        Ok(contents.is_some_and(|contents| decode(&contents, take).is_some()))
+    };
+    Ok(sound(PRODUCERS_ENDING, take_full_entry as TakeEntry)? && sound(SNAPSHOT_ENDING, take_kafka_entry as TakeEntry)?)
+}
+
 /// Removes the files for which `goes` holds.
 pub(super) fn remove(disk: &dyn Disk, directory: &Path, goes: impl Fn(i64) -> bool) -> io::Result<()> {
     let both = [PRODUCERS_ENDING, SNAPSHOT_ENDING];

@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+mod crowd;
 mod frames;
 mod groups;
 mod records;

@@ -3,6 +3,7 @@
 use super::super::fake_disk::{Chance, FakeDisk, Faults};
 use super::super::names::CLEAN_SHUTDOWN;
 use super::*;
+use crate::config::Durability;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -318,4 +319,33 @@ fn a_full_disk_refuses_appends_and_recovers() {
     let directory = DataDirectory::open(Path::new(ROOT), on(&disk, false)).expect("opens");
     assert_eq!(directory.problems(), Vec::<String>::new());
     assert_eq!(directory.topic("logs").expect("there").partition(0).expect("serves").log_end_offset(), 190);
+}
+
+#[test]
+fn with_the_page_cache_nobody_waits_for_the_disk() {
+    let disk = Arc::new(FakeDisk::default());
+    let mut config = on(&disk, true);
+    config.durability = Durability::PageCache;
+    let directory = DataDirectory::open(Path::new(ROOT), config.clone()).expect("opens");
+    let topic = directory.create_topic("logs", 1, TopicConfig::default()).expect("created");
+    let partition = topic.partition(0).expect("there");
+    let syncs = disk.syncs();
+    disk.set(|faults| faults.hold_syncs = true);
+    fill(partition, 20);
+    flush(partition);
+    assert_eq!((partition.high_watermark(), disk.syncs()), (20, syncs), "acknowledged without a flush");
+    assert_eq!(values_from(partition, 0, 700), expected(0..20), "and readable");
+    disk.set(|faults| faults.hold_syncs = false);
+    drop((topic, directory));
+    // The process may end; a power cut may take some, and leaves no gap.
+    let directory = DataDirectory::open(Path::new(ROOT), config.clone()).expect("opens");
+    assert_eq!(directory.topic("logs").expect("there").partition(0).expect("serves").log_end_offset(), 20);
+    drop(directory);
+    for seed in 0..20 {
+        let crashed = DirectoryConfig { disk: Arc::new(disk.crash(&mut Chance(seed))), ..config.clone() };
+        let directory = DataDirectory::open(Path::new(ROOT), crashed).expect("opens");
+        let topic = directory.topic("logs").expect("there");
+        let partition = topic.partition(0).expect("serves");
+        assert_eq!(values_from(partition, 0, 700), expected(0..partition.log_end_offset()), "seed {seed}");
+    }
 }

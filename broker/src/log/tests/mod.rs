@@ -173,4 +173,6 @@ fn producers_are_known_before_and_after_a_restart() {
 
 mod faults;
 mod recovery;
+mod retention;
+mod start;
 mod times;
