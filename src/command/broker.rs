@@ -85,6 +85,7 @@ pub fn checked(
         Some(Durability::Disk) => config.durability = broker::Durability::Disk,
         Some(Durability::PageCache) => config.durability = broker::Durability::PageCache,
     }
+    config.guarded_groups = section.guard.clone();
     for (name, value) in &section.set {
         set(&mut config, name, &value.to_string(), "broker.set in sluice.yaml")?;
     }

@@ -25,6 +25,8 @@ pub struct BrokerSection {
     pub data: Option<PathBuf>,
     /// Whether an acknowledgement waits for the disk.
     pub durability: Option<Durability>,
+    /// Consumer groups that retention waits for.
+    pub guard: Vec<String>,
     /// Configs under the names that they have in Kafka's server.properties.
     pub set: BTreeMap<String, Scalar>,
     pub status_listen: Option<SocketAddr>,

@@ -19,7 +19,7 @@ const SLOW: usize = 500;
 /// Between two bytes of a slow connection.
 const BYTE_EVERY: Duration = Duration::from_secs(1);
 /// Calls that are measured alone, and then beside the others.
-const CALLS: usize = 400;
+const CALLS: usize = 200;
 /// The target is twice the p99 of the same load alone; a loaded machine gets ten times that, and never less than this.
 const FACTOR: u32 = 20;
 const P99_MIN: Duration = Duration::from_millis(200);
