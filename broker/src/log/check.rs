@@ -107,13 +107,11 @@ pub(super) fn check(
 fn check_records(header: &BatchHeader, batch: &[u8]) -> Result<(), AppendError> {
     let records = PlainRecords::read(*header, batch, PLAIN_BYTES_MAX)
         .map_err(|error| AppendError::Undecodable(error.to_string()))?;
-    let mut want = header.base_offset;
-    for record in &records {
+    for (want, record) in (header.base_offset..).zip(&records) {
         let record = record.map_err(|error| AppendError::Invalid(error.to_string()))?;
         if record.offset != want {
             return Err(AppendError::Invalid(format!("a record has offset {}, want {want}", record.offset)));
         }
-        want += 1;
     }
     Ok(())
 }

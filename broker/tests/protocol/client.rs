@@ -23,9 +23,13 @@ pub struct Served {
 
 impl Served {
     pub fn start(directory: &Path) -> Self {
+        Self::start_with(config(directory))
+    }
+
+    pub fn start_with(config: Config) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let mut registry = Registry::default();
-        let broker = runtime.block_on(Broker::start(config(directory), &mut registry)).expect("a broker");
+        let broker = runtime.block_on(Broker::start(config, &mut registry)).expect("a broker");
         let address = broker.addresses()[0];
         Self { runtime, broker: Some(broker), address, registry }
     }

@@ -6,3 +6,4 @@ mod crowd;
 mod frames;
 mod groups;
 mod records;
+mod turnover;
