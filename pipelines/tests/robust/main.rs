@@ -4,6 +4,7 @@
 
 mod explosive;
 mod fuzz;
+mod long;
 mod nested;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -92,6 +92,26 @@ fn conditions() {
 }
 
 #[test]
+fn processors_in_processors() {
+    let each = "{\"foreach\":{\"field\":\"_ingest._value\",\"ignore_missing\":true,\"processor\":";
+    let handler = "{\"fail\":{\"message\":\"no\",\"on_failure\":[";
+    // Twenty is less than what is allowed.
+    for levels in [20, LEVELS, FAR_TOO_MANY] {
+        for processor in [
+            nested(each, "{\"set\":{\"field\":\"_ingest._value\",\"value\":\"x\"}}", "}}", levels),
+            nested(handler, "{\"set\":{\"field\":\"a\",\"value\":\"x\"}}", "]}}", levels),
+        ] {
+            let text = format!("{{\"processors\":[{{\"set\":{{\"field\":\"list\",\"value\":[1]}}}},{processor}]}}");
+            let pipeline = watched("load", || Pipeline::parse("p.json", &text));
+            assert_eq!(pipeline.is_ok(), levels == 20, "{levels} levels: {:?}", pipeline.err());
+            if let Ok(pipeline) = pipeline {
+                run(&pipeline, "a", "processors in processors");
+            }
+        }
+    }
+}
+
+#[test]
 fn patterns_and_templates() {
     let mut definitions = serde_json::Map::new();
     for level in 0..LEVELS {
