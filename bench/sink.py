@@ -358,8 +358,6 @@ def into_opensearch(sink, server, lines, rounds):
         return ask(port, "GET", f"/{index}/_count")["count"]
 
     def by_worker(index):
-        before = ask(port, "GET", "/_nodes/stats/indices/indexing")
-        del before
         begin = time.monotonic()
         worker = sink.worker(server.port, "bench", index, f"http://127.0.0.1:{port}", index=index)
         # Indexed, searchable or not: what the node has counted, so that looking costs no refresh.

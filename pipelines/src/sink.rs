@@ -3,6 +3,10 @@
 //! A sink takes documents in batches and answers once for every one of them. It retries inside, for ever, whatever can
 //! succeed later; so an answer is final, and the worker may commit the offset of the record behind it.
 
+mod spares;
+
+pub use spares::Spares;
+
 use async_trait::async_trait;
 use std::fmt;
 use std::ops::Range;
@@ -31,8 +35,20 @@ pub trait Sink: Send + Sync {
     /// Stops waiting for more: what [`Sink::deliver`] was given and has not sent yet is sent now.
     async fn flush(&self);
 
+    /// What documents are to have around them, so that nobody copies them once more only to add it. `None`: nothing. A
+    /// batch need not have it.
+    fn framing(&self) -> Option<Arc<dyn Framing>> {
+        None
+    }
+
     /// Why documents are not being delivered now, one sentence each with the way out; empty when all is well.
     fn problems(&self) -> Vec<String>;
+}
+
+/// What a sink wants around each document: a line before it, and a newline behind it.
+pub trait Framing: Send + Sync {
+    /// Writes the line before the document of `item`, whose `json` counts for nothing, with its newline.
+    fn write_line(&self, item: &Item, out: &mut Vec<u8>);
 }
 
 /// Documents rendered as JSON one after the other, and what each one is.
@@ -40,6 +56,10 @@ pub trait Sink: Send + Sync {
 pub struct DocumentBatch {
     /// The documents' JSON objects; none has a raw newline in it.
     pub json: Vec<u8>,
+    /// Each document has around it what the sink's [`Framing`] says, and there is nothing else in `json`.
+    pub is_framed: bool,
+    /// Where `json` goes when nobody needs it any more, to be filled again.
+    pub spares: Option<Arc<Spares>>,
     /// One item per document.
     pub items: Vec<Item>,
     /// Partition of the records behind them: documents of one partition are given to a sink in the order of its offsets.

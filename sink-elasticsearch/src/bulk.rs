@@ -1,80 +1,86 @@
 //! The body of a bulk request: an action line and a document line for each item.
 
-use crate::delivery::{Run, bulk_bytes};
+use crate::delivery::Run;
+use crate::gzip::Gzip;
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use pipelines::sink::{Item, Op};
-use std::io::{BufWriter, Write};
-use std::sync::Arc;
+use http_body::{Frame, SizeHint};
+use pipelines::sink::{Framing, Item, Op};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-/// The level of the other shippers: level 6 takes three times the CPU for a tenth less.
-const GZIP_LEVEL: u32 = 1;
-/// The compressor is fed in pieces of this size, not line by line.
-const BUFFER_BYTES: usize = 64 * 1024;
+/// Behind each document.
+pub(crate) const NEWLINE_BYTES: usize = 1;
 
 /// A body ready to be sent; clones share the bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
-    pub bytes: Bytes,
+    pieces: Vec<Bytes>,
+    pub bytes: usize,
     /// Before compression.
     pub plain_bytes: usize,
 }
 
-/// Renders the body of a request for `runs`.
-pub(crate) fn render(runs: &[Run], gzip: bool) -> Body {
-    let mut plain_bytes = 0;
-    let mut action = Action::default();
-    let bytes = if gzip {
-        let encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
-        let mut out = BufWriter::with_capacity(BUFFER_BYTES, encoder);
-        let mut line = Vec::new();
-        for (item, json) in runs.iter().flat_map(Run::documents) {
-            line.clear();
-            action.write(item, &mut line);
-            out.write_all(&line).expect(MEMORY);
-            out.write_all(json).expect(MEMORY);
-            out.write_all(b"\n").expect(MEMORY);
-            plain_bytes += line.len() + json.len() + 1;
+impl Body {
+    /// What `runs` are in a request, as they are: nothing is copied.
+    pub fn plain(runs: &[Run]) -> Self {
+        let pieces: Vec<Bytes> = runs.iter().map(Run::lines).collect();
+        let bytes = pieces.iter().map(Bytes::len).sum();
+        Self { pieces, bytes, plain_bytes: bytes }
+    }
+
+    /// The same compressed, which takes milliseconds.
+    pub fn gzip(self) -> Self {
+        let mut gzip = Gzip::new();
+        self.pieces.iter().for_each(|piece| gzip.add(piece));
+        let packed = Bytes::from(gzip.finish());
+        Self { bytes: packed.len(), pieces: vec![packed], plain_bytes: self.plain_bytes }
+    }
+
+    /// As it is sent.
+    pub fn into_request(self) -> reqwest::Body {
+        match <[Bytes; 1]>::try_from(self.pieces) {
+            Ok([whole]) => whole.into(),
+            Err(pieces) => reqwest::Body::wrap(Pieces { pieces: pieces.into_iter(), left: self.bytes as u64 }),
         }
-        let encoder = out.into_inner().map_err(|_| ()).expect(MEMORY);
-        encoder.finish().expect(MEMORY)
-    } else {
-        let capacity = runs.iter().flat_map(Run::documents).map(|(item, json)| bulk_bytes(item, json)).sum();
-        let mut out = Vec::with_capacity(capacity);
-        for (item, json) in runs.iter().flat_map(Run::documents) {
-            action.write(item, &mut out);
-            out.extend_from_slice(json);
-            out.push(b'\n');
-        }
-        plain_bytes = out.len();
-        out
-    };
-    Body { bytes: bytes.into(), plain_bytes }
+    }
 }
 
-const MEMORY: &str = "writing to memory does not fail";
-
-/// Writes action lines: what the last one began with is kept, since the next one begins so in most cases.
-#[derive(Default)]
-struct Action {
-    last: Option<(Op, Arc<str>)>,
-    begin: Vec<u8>,
+/// Pieces that are sent one after the other, as a body whose length is known.
+struct Pieces {
+    pieces: std::vec::IntoIter<Bytes>,
+    left: u64,
 }
 
-impl Action {
-    fn write(&mut self, item: &Item, out: &mut Vec<u8>) {
-        let is_same = self.last.as_ref().is_some_and(|(op, index)| *op == item.op && Arc::ptr_eq(index, &item.index));
-        if !is_same {
-            self.begin.clear();
-            self.begin.extend_from_slice(match item.op {
-                Op::Create => b"{\"create\":{\"_index\":",
-                Op::Index => b"{\"index\":{\"_index\":",
-            });
-            write_text(&item.index, &mut self.begin);
-            self.last = Some((item.op, item.index.clone()));
-        }
-        out.extend_from_slice(&self.begin);
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.pieces.next();
+        self.left -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// The action line before each document: what it is for, where it goes, under which id.
+pub(crate) struct ActionLine;
+
+impl Framing for ActionLine {
+    fn write_line(&self, item: &Item, out: &mut Vec<u8>) {
+        out.extend_from_slice(match item.op {
+            Op::Create => b"{\"create\":{\"_index\":",
+            Op::Index => b"{\"index\":{\"_index\":",
+        });
+        write_text(&item.index, out);
         let mut write_key = |key: &[u8], value: Option<&str>| {
             if let Some(value) = value {
                 out.extend_from_slice(key);
@@ -95,7 +101,7 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
     } else {
-        serde_json::to_writer(out, text).expect(MEMORY);
+        serde_json::to_writer(out, text).expect("writing to memory does not fail");
     }
 }
 
@@ -132,15 +138,16 @@ mod tests {
         );
         let (run, _caller) = Delivery::begin(batch);
         let runs = [run];
-        let plain = render(&runs, false);
-        assert_eq!(String::from_utf8_lossy(&plain.bytes), want);
+        let plain = Body::plain(&runs);
+        assert_eq!(String::from_utf8_lossy(&plain.pieces.concat()), want);
         assert_eq!(plain.plain_bytes, want.len());
-        let bound: usize = runs[0].documents().map(|(item, json)| bulk_bytes(item, json)).sum();
-        assert!(bound >= want.len());
+        assert_eq!(runs[0].bytes(), want.len());
+        assert_eq!(runs[0].sizes().sum::<usize>(), want.len());
 
         let mut text = String::new();
-        let packed = render(&runs, true);
-        flate2::read::GzDecoder::new(&packed.bytes[..]).read_to_string(&mut text).expect("the body is gzip");
+        let packed = plain.gzip();
+        flate2::read::GzDecoder::new(&packed.pieces[0][..]).read_to_string(&mut text).expect("the body is gzip");
         assert_eq!(text, want);
+        assert_eq!(packed.plain_bytes, want.len());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::alarm::{Alarms, Condition};
 use crate::backoff::Backoff;
-use crate::bulk::{self, Body};
+use crate::bulk::Body;
 use crate::exchange::{Exchanged, Setback, SetbackKind, exchange};
 use crate::hold::Holds;
 use crate::metrics::Metrics;
@@ -98,7 +98,7 @@ impl Carrier {
         };
         self.pace.turn(body.plain_bytes).await;
         part.attempts += 1;
-        self.metrics.sending(body.plain_bytes, body.bytes.len());
+        self.metrics.sending(body.plain_bytes, body.bytes);
         let plain_bytes = body.plain_bytes;
         // The bytes are shared, in case that they are to be sent again.
         part.body = Some(body.clone());
@@ -113,23 +113,20 @@ impl Carrier {
         Sent { exchanged, place, alone, answered }
     }
 
-    /// Renders the request on another thread: it takes milliseconds.
-    async fn render(&self, part: &mut Part) -> Body {
-        let (runs, gzip) = (std::mem::take(&mut part.runs), self.gzip);
-        let rendered = tokio::task::spawn_blocking(move || {
-            let body = bulk::render(&runs, gzip);
-            (runs, body)
-        });
-        let (runs, body) = match rendered.await {
-            Ok(rendered) => rendered,
+    /// The request of a part; it is compressed on another thread.
+    async fn render(&self, part: &Part) -> Body {
+        let body = Body::plain(&part.runs);
+        if !self.gzip {
+            return body;
+        }
+        match tokio::task::spawn_blocking(|| body.gzip()).await {
+            Ok(body) => body,
             // The runtime ends and with it this task; a panic of the renderer is passed on.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => std::future::pending().await,
             },
-        };
-        part.runs = runs;
-        body
+        }
     }
 
     /// What is left to be sent in the same slot, the first one last.

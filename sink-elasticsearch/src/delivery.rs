@@ -1,19 +1,20 @@
 //! One call of `deliver` on its way: its documents, and the outcomes that have come in.
 
+use crate::bulk::{ActionLine, NEWLINE_BYTES};
 use crate::rescue::Rescued;
-use pipelines::sink::{DocumentBatch, Item, Outcome};
+use bytes::Bytes;
+use pipelines::sink::{DocumentBatch, Framing, Item, Outcome, Spares};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
-/// Bytes of an action line without the names in it, and the two newlines; rounded up.
-const ACTION_BYTES: usize = 80;
-
 /// A batch whose caller waits. When the last [`Run`] of it goes without an outcome, the caller is told that the sink
 /// is closed, since the sender goes too.
 pub(crate) struct Delivery {
-    batch: DocumentBatch,
+    /// All documents as they stand in a bulk request, one after the other, each behind its action line.
+    lines: Bytes,
+    items: Vec<Item>,
     answers: Mutex<Answers>,
     given_up: Arc<AtomicBool>,
 }
@@ -32,9 +33,45 @@ impl Delivery {
         let given_up = Arc::new(AtomicBool::new(false));
         let open = batch.items.len();
         let answers = Answers { outcomes: vec![None; open], open, caller: Some(caller) };
-        let delivery = Arc::new(Self { batch, answers: Mutex::new(answers), given_up: given_up.clone() });
+        let DocumentBatch { json, items, spares, .. } = if batch.is_framed { batch } else { frame(batch) };
+        let lines = Bytes::from_owner(Lines { bytes: json, spares });
+        let delivery = Arc::new(Self { lines, items, answers: Mutex::new(answers), given_up: given_up.clone() });
         (Run { delivery, places: 0..open, rescued: None }, Caller { answer, given_up })
     }
+}
+
+/// The bytes of a batch, which go back when nothing points into them any more.
+struct Lines {
+    bytes: Vec<u8>,
+    spares: Option<Arc<Spares>>,
+}
+
+impl AsRef<[u8]> for Lines {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if let Some(spares) = &self.spares {
+            spares.give_back(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// The batch with an action line before each document.
+fn frame(batch: DocumentBatch) -> DocumentBatch {
+    let mut framed = DocumentBatch { is_framed: true, ..batch };
+    let documents = std::mem::take(&mut framed.json);
+    for item in &mut framed.items {
+        ActionLine.write_line(item, &mut framed.json);
+        let start = framed.json.len();
+        framed.json.extend_from_slice(&documents[item.json.clone()]);
+        item.json = start..framed.json.len();
+        framed.json.push(b'\n');
+    }
+    framed
 }
 
 /// The caller's end. Dropping it gives the documents up: nothing of them is sent from then on.
@@ -65,23 +102,54 @@ impl Run {
     }
 
     pub fn items(&self) -> &[Item] {
-        &self.delivery.batch.items[self.places.clone()]
+        &self.delivery.items[self.places.clone()]
     }
 
-    /// The items, each with the JSON that is to be sent for it.
-    pub fn documents(&self) -> impl Iterator<Item = (&Item, &[u8])> {
-        let rescued = self.rescued.as_deref();
-        self.items().iter().map(move |item| match rescued {
-            Some(rescued) => (item, rescued.json.as_slice()),
-            None => (item, self.delivery.batch.document(item)),
+    /// Its part of a bulk request.
+    pub fn lines(&self) -> Bytes {
+        match &self.rescued {
+            Some(rescued) => {
+                let mut lines = Vec::new();
+                ActionLine.write_line(&self.items()[0], &mut lines);
+                lines.extend_from_slice(&rescued.json);
+                lines.push(b'\n');
+                lines.into()
+            }
+            None => self.delivery.lines.slice(self.line_start(self.places.start)..self.line_start(self.places.end)),
+        }
+    }
+
+    /// What [`Run::lines`] has.
+    pub fn bytes(&self) -> usize {
+        let whole = self.line_start(self.places.end) - self.line_start(self.places.start);
+        match &self.rescued {
+            Some(rescued) => whole - self.items()[0].json.len() + rescued.json.len(),
+            None => whole,
+        }
+    }
+
+    /// What each document adds to a bulk request.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> {
+        let is_rescued = self.rescued.is_some();
+        self.places.clone().map(move |place| match is_rescued {
+            true => self.bytes(),
+            false => self.line_start(place + 1) - self.line_start(place),
         })
+    }
+
+    /// Where the lines of the document at `place` of the delivery begin: behind those of the one before.
+    fn line_start(&self, place: usize) -> usize {
+        match place.checked_sub(1) {
+            Some(before) => self.delivery.items[before].json.end + NEWLINE_BYTES,
+            None => 0,
+        }
     }
 
     /// The JSON that is to be sent for the document at `place`.
     pub fn json(&self, place: usize) -> &[u8] {
         match &self.rescued {
             Some(rescued) => &rescued.json,
-            None => self.delivery.batch.document(&self.items()[place]),
+            None => &self.delivery.lines[self.items()[place].json.clone()],
         }
     }
 
@@ -163,11 +231,4 @@ impl Answers {
             }
         }
     }
-}
-
-/// What a document adds to a bulk request before compression; at least that.
-pub(crate) fn bulk_bytes(item: &Item, json: &[u8]) -> usize {
-    let length = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-    let id_bytes = item.id.as_ref().map_or(0, |id| id.as_str().len());
-    ACTION_BYTES + json.len() + item.index.len() + id_bytes + length(&item.routing) + length(&item.pipeline)
 }

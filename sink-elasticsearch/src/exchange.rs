@@ -62,7 +62,7 @@ pub(crate) async fn exchange(
         .post(node.bulk.clone())
         .header(CONTENT_TYPE, "application/x-ndjson")
         .header(ACCEPT, "application/json")
-        .body(body.bytes);
+        .body(body.into_request());
     if gzip {
         request = request.header(CONTENT_ENCODING, "gzip");
     }

@@ -4,7 +4,7 @@
 //! requests. How much waits is bounded by the callers.
 
 use crate::carry::{Carrier, spawn};
-use crate::delivery::{Run, bulk_bytes};
+use crate::delivery::Run;
 use crate::part::Part;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ struct Waiting {
 
 impl Queue {
     fn push(&mut self, run: Run) {
-        let bytes = run.documents().map(|(item, json)| bulk_bytes(item, json)).sum();
+        let bytes = run.bytes();
         self.documents += run.len();
         self.bytes += bytes;
         self.runs.push_back(Waiting { run, bytes, since: Instant::now() });
@@ -71,9 +71,8 @@ impl Queue {
                 continue;
             }
             let room = documents_max - documents;
-            let sizes = waiting.run.documents().map(|(item, json)| bulk_bytes(item, json));
             let (mut fits, mut fit_bytes) = (0, 0);
-            for size in sizes.take(room) {
+            for size in waiting.run.sizes().take(room) {
                 // A document that is larger than a request goes alone.
                 if bytes + fit_bytes + size > bytes_max && documents + fits > 0 {
                     break;

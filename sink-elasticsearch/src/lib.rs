@@ -23,6 +23,7 @@ mod connection;
 mod delivery;
 mod exchange;
 mod gather;
+mod gzip;
 mod hold;
 mod limits;
 mod metrics;

@@ -2,6 +2,7 @@
 
 use crate::alarm::Alarms;
 use crate::backoff::Backoff;
+use crate::bulk::ActionLine;
 use crate::carry::Carrier;
 use crate::config::{Compression, Config, ConfigError};
 use crate::connection::Connection;
@@ -13,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::pace::{Pace, PaceLimits};
 use async_trait::async_trait;
-use pipelines::sink::{Closed, DocumentBatch, Outcome, Sink};
+use pipelines::sink::{Closed, DocumentBatch, Framing, Outcome, Sink};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +107,10 @@ impl Sink for ElasticsearchSink {
     async fn flush(&self) {
         // An error is a sink that has ended: nothing is left to be flushed.
         let _ = self.commands.send(Command::Flush);
+    }
+
+    fn framing(&self) -> Option<Arc<dyn Framing>> {
+        Some(Arc::new(ActionLine))
     }
 
     fn problems(&self) -> Vec<String> {

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod dead;
 pub mod elasticsearch;
 mod format;
+mod index;
 mod instance;
 pub mod pipeline;
 pub mod setup;

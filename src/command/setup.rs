@@ -1,6 +1,6 @@
 //! `sluice setup`: prepares Elasticsearch or OpenSearch, and writes the objects for Kibana.
 
-use super::{comma_lists, elasticsearch};
+use super::{comma_lists, elasticsearch, index};
 use crate::cli::SetupArgs;
 use crate::config::{ConfigFile, ElasticsearchSection};
 use crate::failure::Failure;
@@ -16,12 +16,14 @@ use std::sync::Arc;
 const INDEX_DEFAULT: &str = "sluice-<dataset>-<yyyy.MM>";
 
 pub async fn run(args: SetupArgs, config: ConfigFile) -> anyhow::Result<ExitCode> {
+    let (index, data_stream) = (index::index(&config.worker)?, index::is_data_stream(&config.worker));
     let mut section = config.worker.elasticsearch.unwrap_or_default();
     if !args.elasticsearch.is_empty() {
         section.urls = comma_lists(&args.elasticsearch);
     }
-    let index = args.index.or(config.worker.index);
-    let options = options(index.as_deref(), args.data_stream, args.retention.as_deref(), args.overwrite)?;
+    let index = args.index.or(index);
+    let data_stream = args.data_stream || data_stream;
+    let options = options(index.as_deref(), data_stream, args.retention.as_deref(), args.overwrite)?;
     if section.urls.is_empty() && args.kibana.is_none() {
         let hint = "for example: --elasticsearch http://127.0.0.1:9200; --kibana FILE alone needs no server";
         return Err(Failure::new("no Elasticsearch URL is given", hint).into());
@@ -69,8 +71,9 @@ pub fn first(
     sink: Arc<ElasticsearchSink>,
     section: &ElasticsearchSection,
     index: Option<&str>,
+    data_stream: bool,
 ) -> anyhow::Result<Arc<SetUpFirst>> {
-    let options = options(index, false, None, false)?;
+    let options = options(index, data_stream, None, false)?;
     let connection = Connection::new(&elasticsearch::connection(section)?).context("worker.elasticsearch")?;
     Ok(SetUpFirst::new(sink, connection, options))
 }

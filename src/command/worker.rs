@@ -2,7 +2,7 @@
 
 use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
-use super::{DRAIN, TICK, brokers, comma_list, comma_lists, elasticsearch, setup};
+use super::{DRAIN, TICK, brokers, comma_list, comma_lists, elasticsearch, index, setup};
 use crate::cli::{Output, WorkerArgs};
 use crate::config::security;
 use crate::config::{ConfigFile, ElasticsearchSection, FileSection, KafkaSection, OutputSection, WorkerSection};
@@ -147,7 +147,7 @@ pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<
             .map(|(dataset, name)| Ok((dataset.clone(), choice(name, &settings)?)))
             .collect::<anyhow::Result<_>>()?;
     }
-    if let Some(index) = &section.index {
+    if let Some(index) = &index::index(section)? {
         config.settings.index = IndexPattern::parse(index).with_context(|| format!("worker.index {index:?}"))?;
     }
     let settings = &mut config.settings;
@@ -201,6 +201,7 @@ pub fn sink(
     stop: &CancellationToken,
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<dyn Sink>, String)> {
+    let (index, data_stream) = (index::index(&section)?, index::is_data_stream(&section));
     let mut servers = section.elasticsearch.unwrap_or_default();
     if !far.elasticsearch.is_empty() {
         servers.urls = comma_lists(&far.elasticsearch);
@@ -217,7 +218,7 @@ pub fn sink(
     }
     match output {
         None if servers.urls.is_empty() => standard_output(screen, stop),
-        None => elasticsearch_sink(servers, section.index.as_deref(), registry),
+        None => elasticsearch_sink(servers, index.as_deref(), data_stream, registry),
         Some(OutputSection::Stdout) => standard_output(screen, stop),
         Some(OutputSection::File(FileSection { path, rotate_bytes, rotate_keep })) => {
             let keep = rotate_keep.unwrap_or(ROTATE_KEEP);
@@ -244,6 +245,7 @@ fn standard_output(screen: &Screen, stop: &CancellationToken) -> anyhow::Result<
 fn elasticsearch_sink(
     section: ElasticsearchSection,
     index: Option<&str>,
+    data_stream: bool,
     registry: &mut Registry,
 ) -> anyhow::Result<(Arc<dyn Sink>, String)> {
     let config = elasticsearch::checked(&section)?;
@@ -255,7 +257,7 @@ fn elasticsearch_sink(
     })?;
     let description = sink.describe().to_owned();
     match section.setup {
-        Some(true) => Ok((setup::first(sink, &section, index)?, description)),
+        Some(true) => Ok((setup::first(sink, &section, index, data_stream)?, description)),
         _ => Ok((sink, description)),
     }
 }

@@ -215,6 +215,8 @@ pub struct WorkerSection {
     pub geoip_folder: Option<PathBuf>,
     /// Index, in which `<dataset>`, `<yyyy.MM>` and `<yyyy.MM.dd>` are replaced.
     pub index: Option<String>,
+    /// Whether the index is a data stream, and has no date in its name.
+    pub data_stream: Option<bool>,
     /// Bytes of fetched record batches and of documents made from them, over all partitions.
     pub memory_bytes_max: Option<usize>,
     /// Offsets of a partition from the first that is not done to the last that was read.

@@ -26,6 +26,7 @@ mod pipe;
 mod producer;
 mod retry;
 pub mod security;
+mod topic_configs;
 mod topic_partition;
 mod topics;
 mod transport;

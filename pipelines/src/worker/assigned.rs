@@ -32,6 +32,8 @@ pub(crate) struct Position {
     /// When the oldest record was made that is not done; `None`: all is done.
     pub oldest_ms: Option<i64>,
     pub paused: bool,
+    /// About what the topic holds of records that are not done.
+    pub lag_bytes: u64,
 }
 
 impl Position {
@@ -77,6 +79,8 @@ pub(crate) struct Assigned {
     fetched_bytes: usize,
     document_bytes: usize,
     documents_per_byte: f64,
+    /// Average of what was fetched; 0 before that.
+    record_bytes: f64,
     paused: bool,
 }
 
@@ -95,6 +99,7 @@ impl Assigned {
             fetched_bytes: 0,
             document_bytes: 0,
             documents_per_byte: DOCUMENT_BYTES_PER_FETCHED_BYTE,
+            record_bytes: 0.0,
             paused: false,
         }
     }
@@ -112,6 +117,9 @@ impl Assigned {
         let Some(span) = self.ledger.open(next) else { return };
         self.fetched_bytes += batches.len();
         memory.fetched += batches.len();
+        let record_bytes = batches.len() as f64 / (span.next - span.first).max(1) as f64;
+        let weight = if self.record_bytes > 0.0 { NEWEST } else { 1.0 };
+        self.record_bytes += (record_bytes - self.record_bytes) * weight;
         self.stages.push_back(Stage { span, batches, step: Step::Waiting });
     }
 
@@ -146,7 +154,8 @@ impl Assigned {
         self.document_bytes = self.document_bytes + bytes - expected;
         memory.documents = memory.documents + bytes - expected;
         if rendered.next >= span.next {
-            let ratio = bytes as f64 / stage.batches.len().max(1) as f64;
+            // What is reserved beside it is a part of what is expected, and must not make that grow.
+            let ratio = rendered.batch.json.len() as f64 / stage.batches.len().max(1) as f64;
             self.documents_per_byte += (ratio - self.documents_per_byte) * NEWEST;
             stage.step = Step::Made(Box::new(rendered));
             return;
@@ -239,6 +248,7 @@ impl Assigned {
             high_watermark,
             oldest_ms: if is_behind { self.times.oldest_ms() } else { None },
             paused: self.paused,
+            lag_bytes: ((high_watermark - done) as f64 * self.record_bytes) as u64,
         }
     }
 }

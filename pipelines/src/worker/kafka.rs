@@ -1,15 +1,28 @@
 //! The worker's source on a real broker.
 
 use super::config::Config;
-use super::source::{CommitError, Committed, Event, Source};
+use super::source::{CommitError, Committed, Event, Retention, Source};
 use async_trait::async_trait;
 use kafka_client::{Client, GroupConfig, GroupConsumer, TopicPartition};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// A topic's retention is asked for again after this time: somebody may have changed it, in answer to an alarm.
+const ASK_RETENTION_EVERY: Duration = Duration::from_secs(60);
 
 /// A member of the configured group.
 pub(crate) struct KafkaSource {
     client: Client,
     consumer: GroupConsumer,
+    retentions: Retentions,
+    /// Ends with this.
+    _asking: JoinSet<()>,
 }
+
+/// By topic.
+type Retentions = Arc<Mutex<HashMap<String, Retention>>>;
 
 impl KafkaSource {
     pub fn start(config: &Config) -> Self {
@@ -21,7 +34,13 @@ impl KafkaSource {
             skips: config.skips.clone(),
             ..GroupConfig::new(&config.group, config.topics.clone())
         };
-        Self { client: config.client.clone(), consumer: GroupConsumer::start(config.client.clone(), group) }
+        let consumer = GroupConsumer::start(config.client.clone(), group);
+        let (client, retentions) = (config.client.clone(), Retentions::default());
+        let mut asking = JoinSet::new();
+        for topic in config.topics.clone() {
+            asking.spawn(ask_retention(client.clone(), topic, Arc::clone(&retentions)));
+        }
+        Self { client, consumer, retentions, _asking: asking }
     }
 }
 
@@ -68,11 +87,35 @@ impl Source for KafkaSource {
         self.consumer.acknowledge_revoked(partitions);
     }
 
+    fn retention(&self, topic: &str) -> Retention {
+        self.retentions.lock().expect(LOCK).get(topic).copied().unwrap_or_default()
+    }
+
     fn problems(&self) -> Vec<String> {
         self.client.problem().into_iter().chain(self.consumer.problems()).collect()
     }
 
     async fn leave(self) {
         self.consumer.leave().await;
+    }
+}
+
+const LOCK: &str = "nothing panics while it holds the retentions";
+
+/// Asks again and again. A broker that does not tell is left alone: an alarm less is all that comes of it.
+async fn ask_retention(client: Client, topic: String, retentions: Retentions) {
+    loop {
+        match client.topic_configs(&topic, &["retention.ms", "retention.bytes"]).await {
+            Ok(configs) => {
+                let value = |name| configs.get(name).map(String::as_str);
+                let retention = Retention::parse(value("retention.ms"), value("retention.bytes"));
+                retentions.lock().expect(LOCK).insert(topic.clone(), retention);
+            }
+            Err(error) => {
+                tracing::info!("the retention of topic {topic:?} is not known, so no alarm is given about it: {error}");
+                return;
+            }
+        }
+        tokio::time::sleep(ASK_RETENTION_EVERY).await;
     }
 }

@@ -66,6 +66,7 @@ pub(crate) struct Metrics {
     records_per_second: Family<KindLabel, Decimal>,
     partition_lag_records: Family<PartitionLabels, Gauge>,
     partition_lag_seconds: Family<PartitionLabels, Decimal>,
+    partition_retention_used: Family<PartitionLabels, Decimal>,
     memory_bytes: Family<KindLabel, Gauge>,
     pub paused_partitions: Gauge,
     documents: Family<OutcomeLabel, Counter>,
@@ -129,6 +130,11 @@ impl Metrics {
             metrics.partition_lag_seconds.clone(),
         );
         registry.register(
+            "sluice_worker_partition_retention_used",
+            "Part of the topic's retention that the backlog of an assigned partition takes; from 1 on records are lost",
+            metrics.partition_retention_used.clone(),
+        );
+        registry.register(
             "sluice_worker_memory_bytes",
             "Record batches that were fetched, and documents made from them, that are worked on",
             metrics.memory_bytes.clone(),
@@ -167,11 +173,12 @@ impl Metrics {
         }
     }
 
-    /// How far behind a partition is.
-    pub fn partition(&self, name: &TopicPartition, records: u64, seconds: f64) {
+    /// How far behind a partition is, also as a part of its topic's retention.
+    pub fn partition(&self, name: &TopicPartition, records: u64, seconds: f64, retention_used: f64) {
         let labels = labels(name);
         self.partition_lag_records.get_or_create(&labels).set(i64::try_from(records).unwrap_or(i64::MAX));
         self.partition_lag_seconds.get_or_create(&labels).set(seconds);
+        self.partition_retention_used.get_or_create(&labels).set(retention_used);
     }
 
     /// A partition is somebody else's.
@@ -179,6 +186,7 @@ impl Metrics {
         let labels = labels(name);
         self.partition_lag_records.remove(&labels);
         self.partition_lag_seconds.remove(&labels);
+        self.partition_retention_used.remove(&labels);
     }
 
     pub fn progress(&self, lag: Lag) -> Progress {

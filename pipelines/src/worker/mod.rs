@@ -27,6 +27,7 @@ mod ledger;
 mod memory;
 mod metrics;
 mod render;
+mod retention;
 mod run;
 pub mod source;
 mod unit;

@@ -7,7 +7,7 @@ use super::ledger::Span;
 use crate::document::{Document, Origin};
 use crate::library;
 use crate::pipeline::{Context, Failure, Outcome, Pipeline};
-use crate::sink::{DocumentBatch, DocumentId, Item, Op};
+use crate::sink::{DocumentBatch, DocumentId, Framing, Item, Op, Spares};
 use jiff::Timestamp;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::{BatchHeader, Batches, PlainRecords, Record};
@@ -21,8 +21,10 @@ use std::sync::Arc;
 pub(crate) const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of documents that are made in one go: what would be more is left for the next one.
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// A document is rarely smaller than its record: what is reserved at first.
-const JSON_BYTES_PER_RECORD: usize = 512;
+/// More than is expected is reserved by a part of it: a buffer that grows is copied.
+const RESERVE_PART: usize = 8;
+/// What may be reserved and not used by however few documents.
+const UNUSED_BYTES_MAX: usize = 64 * 1024;
 
 /// Turns records into documents.
 pub(crate) struct Renderer {
@@ -32,6 +34,8 @@ pub(crate) struct Renderer {
     rest: Option<Choice>,
     ready_made: HashMap<&'static str, Arc<Pipeline>>,
     index: IndexPattern,
+    framing: Option<Arc<dyn Framing>>,
+    spares: Arc<Spares>,
 }
 
 /// The documents of a run of record batches.
@@ -56,10 +60,11 @@ impl Rendered {
         self.batch.json.capacity() + self.offsets.capacity() * (size_of::<i64>() + size_of::<Item>())
     }
 
-    /// Gives back what a large document has reserved and not used: it counts as long as any document here is held.
+    /// Gives back what was reserved and is not used: it counts as long as any document here is held.
     fn trimmed(mut self) -> Self {
-        if self.batch.json.capacity() - self.batch.json.len() > DOCUMENT_BYTES_MAX {
-            self.batch.json.shrink_to_fit();
+        let json = &mut self.batch.json;
+        if json.capacity() - json.len() > json.len().max(UNUSED_BYTES_MAX) {
+            json.shrink_to_fit();
         }
         self
     }
@@ -74,7 +79,7 @@ pub(crate) struct Unreadable {
 }
 
 impl Renderer {
-    pub fn new(pipelines: Vec<(String, Choice)>, index: IndexPattern) -> Self {
+    pub fn new(pipelines: Vec<(String, Choice)>, index: IndexPattern, framing: Option<Arc<dyn Framing>>) -> Self {
         let load = |name| Arc::new(Pipeline::load(name).expect("the library's tests load every ready-made pipeline"));
         let ready_made = match pipelines.iter().any(|(_, choice)| matches!(choice, Choice::ByDataset)) {
             true => library::names_for_datasets().map(|name| (name, load(name))).collect(),
@@ -82,25 +87,34 @@ impl Renderer {
         };
         let (rest, exact): (Vec<_>, Vec<_>) = pipelines.into_iter().partition(|(dataset, _)| dataset == "*");
         let rest = rest.into_iter().next().map(|(_, choice)| choice);
-        Self { exact: exact.into_iter().collect(), rest, ready_made, index }
+        Self { exact: exact.into_iter().collect(), rest, ready_made, index, framing, spares: Arc::default() }
     }
 
     /// Renders the records of `batches`, whole record batches, that are in `span`, or as many of them as fit into
-    /// [`DOCUMENT_BYTES_MAX`].
+    /// [`DOCUMENT_BYTES_MAX`]. About `bytes` are expected.
     pub fn render(
         &self,
         partition: &TopicPartition,
         topic_id: Option<[u8; 16]>,
         batches: &[u8],
         span: Span,
+        bytes: usize,
     ) -> Rendered {
         let mut rendered = Rendered { next: span.first, ..Rendered::default() };
-        rendered.batch.partition = partition.partition;
+        let reserved = (bytes + bytes / RESERVE_PART).min(DOCUMENT_BYTES_MAX);
+        rendered.batch = DocumentBatch {
+            json: self.spares.take(reserved),
+            is_framed: self.framing.is_some(),
+            spares: Some(Arc::clone(&self.spares)),
+            partition: partition.partition,
+            ..DocumentBatch::default()
+        };
         let mut run = Run {
             renderer: self,
             indices: Indices::new(&self.index),
             partition_hash: identity::partition_hash(&partition.topic, topic_id, partition.partition),
             now: Timestamp::now(),
+            plain: Vec::new(),
         };
         // The worker has walked over the same batches before, so no header is malformed here.
         for (header, batch) in Batches::new(batches).flatten() {
@@ -134,6 +148,8 @@ struct Run<'a> {
     indices: Indices<'a>,
     partition_hash: u64,
     now: Timestamp,
+    /// What the last batch was decompressed to.
+    plain: Vec<u8>,
 }
 
 impl Run<'_> {
@@ -149,29 +165,29 @@ impl Run<'_> {
         let unreadable = |first: i64, reason: String| Unreadable { first, last, reason };
         let mut next = header.base_offset.max(span.first);
         header.verify_crc(batch).map_err(|error| unreadable(next, error.to_string()))?;
-        let plain = PlainRecords::read(*header, batch, PLAIN_BYTES_MAX)
+        let mut buffer = std::mem::take(&mut self.plain);
+        let plain = PlainRecords::read_into(*header, batch, PLAIN_BYTES_MAX, &mut buffer)
             .map_err(|error| unreadable(next, with_cause(&error)))?;
-        let count = usize::try_from(header.record_count).unwrap_or_default();
-        // The count comes from outside: no more is reserved than the batch could fill.
-        rendered.batch.json.reserve(count.saturating_mul(JSON_BYTES_PER_RECORD).min(4 * batch.len()));
+        let mut source = Source::default();
         for record in &plain {
             let record = record.map_err(|error| unreadable(next, error.to_string()))?;
             next = record.offset.saturating_add(1);
             if (span.first..span.next).contains(&record.offset) {
-                self.render_record(&record, rendered);
+                source.read(&record);
+                self.render_record(&record, &source, rendered);
                 if rendered.batch.json.len() >= DOCUMENT_BYTES_MAX && next < span.next {
                     rendered.next = next;
                     return Ok(false);
                 }
             }
         }
+        self.plain = buffer;
         Ok(true)
     }
 
-    fn render_record(&mut self, record: &Record<'_>, rendered: &mut Rendered) {
+    fn render_record(&mut self, record: &Record<'_>, source: &Source<'_>, rendered: &mut Rendered) {
         rendered.records += 1;
         let line = record.value.unwrap_or_default();
-        let source = Source::read(record);
         let origin = Origin {
             timestamp_ms: record.timestamp,
             host_name: source.host_name.as_deref(),
@@ -202,8 +218,8 @@ impl Run<'_> {
         let event_ms = settle_time(&mut document, record.timestamp);
         let id = match document.id() {
             Some(id) if !id.is_empty() => DocumentId::Text(id.into()),
-            _ => match (source.replayed_id, source.place) {
-                (Some(id), _) => id,
+            _ => match (&source.replayed_id, source.place) {
+                (Some(id), _) => id.clone(),
                 (None, Some(place)) => place.id(line),
                 (None, None) => identity::of_record(self.partition_hash, record.offset, line),
             },
@@ -212,18 +228,28 @@ impl Run<'_> {
             Some(index) if !index.is_empty() => index.into(),
             _ => self.indices.name(origin.dataset, event_ms),
         };
-        let start = rendered.batch.json.len();
-        document.write_json(&mut rendered.batch.json);
-        rendered.offsets.push(record.offset);
-        rendered.batch.items.push(Item {
-            json: start..rendered.batch.json.len(),
+        let mut item = Item {
+            json: 0..0,
             id: Some(id),
             index,
             event_ms,
             op: Op::Create,
             routing: document.routing().map(Into::into),
             pipeline: None,
-        });
+        };
+        let json = &mut rendered.batch.json;
+        let framing = self.renderer.framing.as_deref();
+        if let Some(framing) = framing {
+            framing.write_line(&item, json);
+        }
+        let start = json.len();
+        document.write_json(json);
+        item.json = start..json.len();
+        if framing.is_some() {
+            json.push(b'\n');
+        }
+        rendered.offsets.push(record.offset);
+        rendered.batch.items.push(item);
     }
 }
 
@@ -239,6 +265,10 @@ fn run_pipeline(pipeline: &Pipeline, document: &mut Document, context: &Context)
 /// What a record's headers say about its line.
 #[derive(Default)]
 struct Source<'a> {
+    /// The headers that this is from, but for the value of the last one. It is the position in an agent's records, and all
+    /// before it is the same for the lines of a file.
+    common: Option<&'a [u8]>,
+    file_id: Option<&'a [u8]>,
     host_name: Option<Cow<'a, str>>,
     file_path: Option<Cow<'a, str>>,
     dataset: Option<Cow<'a, str>>,
@@ -254,33 +284,46 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn read(record: &Record<'a>) -> Self {
-        let mut source = Self::default();
-        let (mut file_id, mut position) = (None, None);
+    /// Takes the headers of `record` in place of those of the record before.
+    fn read(&mut self, record: &Record<'a>) {
+        let position = record.headers.split_last(POSITION_HEADER);
+        if let Some((common, value)) = position
+            && self.common == Some(common)
+        {
+            return self.set_position(value);
+        }
+        *self = Self { common: position.map(|(common, _)| common), ..Self::default() };
+        let mut last = None;
         for header in record.headers.clone() {
             let text = || header.value.map(String::from_utf8_lossy);
             match header.key {
-                b"host.name" => source.host_name = text(),
-                b"log.file.path" => source.file_path = text(),
-                b"event.dataset" => source.dataset = text().filter(|dataset| !dataset.is_empty()),
-                b"sluice.file.id" => file_id = header.value,
-                b"log.offset" => position = header.value,
-                identity::REPLAYED_ID_HEADER => source.replayed_id = header.value.and_then(identity::replayed),
-                b"stream" => source.stream = text(),
-                b"log.source.address" => source.address = text(),
-                b"@timestamp" => source.written_at = text(),
-                b"sluice.cut" => source.truncated = true,
+                b"host.name" => self.host_name = text(),
+                b"log.file.path" => self.file_path = text(),
+                b"event.dataset" => self.dataset = text().filter(|dataset| !dataset.is_empty()),
+                b"sluice.file.id" => self.file_id = header.value,
+                POSITION_HEADER => last = header.value,
+                identity::REPLAYED_ID_HEADER => self.replayed_id = header.value.and_then(identity::replayed),
+                b"stream" => self.stream = text(),
+                b"log.source.address" => self.address = text(),
+                b"@timestamp" => self.written_at = text(),
+                b"sluice.cut" => self.truncated = true,
                 key => {
                     let name = key.strip_prefix(b"labels.").filter(|name| !name.is_empty());
-                    source.labels.extend(name.map(String::from_utf8_lossy).zip(text()));
+                    self.labels.extend(name.map(String::from_utf8_lossy).zip(text()));
                 }
             }
         }
-        source.position = position.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-        source.place = file_id.zip(position).and_then(|(file_id, position)| FilePlace::parse(file_id, position));
-        source
+        self.set_position(last);
+    }
+
+    fn set_position(&mut self, text: Option<&[u8]>) {
+        self.position = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        self.place = self.file_id.zip(text).and_then(|(file_id, position)| FilePlace::parse(file_id, position));
     }
 }
+
+/// An agent writes it last.
+const POSITION_HEADER: &[u8] = b"log.offset";
 
 fn with_cause(error: &dyn std::error::Error) -> String {
     match error.source() {

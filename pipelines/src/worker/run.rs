@@ -82,6 +82,8 @@ pub(crate) struct Run<S> {
     records_produced: u64,
     /// What only a restart mends.
     broken: Option<String>,
+    /// Backlogs that come near to the retention of their topics.
+    retention_alarms: Vec<String>,
     failure: Option<String>,
     published: Instant,
     is_published: bool,
@@ -112,8 +114,8 @@ impl<S: Source> Run<S> {
     ) -> Self {
         Self {
             source,
+            renderer: Arc::new(Renderer::new(pipelines, index.clone(), shop.sink.framing())),
             shop,
-            renderer: Arc::new(Renderer::new(pipelines, index.clone())),
             index,
             snapshot,
             memory: limits.memory,
@@ -129,6 +131,7 @@ impl<S: Source> Run<S> {
             records_done: 0,
             records_produced: 0,
             broken: None,
+            retention_alarms: Vec::new(),
             failure: None,
             published: Instant::now(),
             is_published: false,
@@ -312,7 +315,7 @@ impl<S: Source> Run<S> {
             let Some((span, batches)) = assigned.begin_making(bytes, &mut self.memory) else { return };
             let (life, topic_id, renderer) = (assigned.life, assigned.topic_id, Arc::clone(&self.renderer));
             self.makings.spawn_blocking(move || {
-                let rendered = renderer.render(&name, topic_id, &batches, span);
+                let rendered = renderer.render(&name, topic_id, &batches, span, bytes);
                 Made { partition: name, life, span, rendered }
             });
         }
@@ -399,7 +402,7 @@ impl<S: Source> Run<S> {
             return;
         }
         if let Some(Exchange { pipelines, done }) = self.exchange.take() {
-            self.renderer = Arc::new(Renderer::new(pipelines, self.index.clone()));
+            self.renderer = Arc::new(Renderer::new(pipelines, self.index.clone(), self.shop.sink.framing()));
             tracing::info!("the pipelines were exchanged");
             // Who asked may have gone.
             let _ = done.send(());

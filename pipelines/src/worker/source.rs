@@ -9,6 +9,7 @@ use kafka_client::TopicPartition;
 use kafka_wire::batch::RecordHeaders;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// What happens to a member of a consumer group.
 #[derive(Debug)]
@@ -44,6 +45,15 @@ pub enum CommitError {
 /// An answer that does not borrow the source, so that records can come while it is awaited.
 pub type Committed = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;
 
+/// How much a topic keeps; `None`: without a limit, or not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Older records are deleted.
+    pub time: Option<Duration>,
+    /// Of a partition; what is above it is deleted.
+    pub bytes: Option<u64>,
+}
+
 /// A member of a consumer group.
 #[async_trait]
 pub trait Source: Send + 'static {
@@ -56,6 +66,8 @@ pub trait Source: Send + 'static {
     fn resume(&self, partition: &TopicPartition);
     /// Nothing is done any more with these partitions, which were revoked.
     fn acknowledge_revoked(&self, partitions: &[TopicPartition]);
+    /// How much a topic keeps, as far as the broker has said.
+    fn retention(&self, topic: &str) -> Retention;
     /// Why nothing comes.
     fn problems(&self) -> Vec<String>;
     /// Leaves the group, if it is one that is left.

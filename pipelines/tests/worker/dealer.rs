@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use kafka_client::TopicPartition;
-use pipelines::worker::source::{CommitError, Committed, DeadLetter, DeadLetterQueue, Event, Source};
+use pipelines::worker::source::{CommitError, Committed, DeadLetter, DeadLetterQueue, Event, Retention, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ pub struct Group {
     /// Answers to the next commits; those after them succeed.
     pub refusals: VecDeque<CommitError>,
     pub witness: Option<Witness>,
+    /// Of all topics.
+    pub retention: Retention,
 }
 
 /// The test's end.
@@ -98,6 +100,10 @@ impl Source for Hand {
 
     fn acknowledge_revoked(&self, _: &[TopicPartition]) {
         self.group.lock().expect("no panic").acknowledged_revocations += 1;
+    }
+
+    fn retention(&self, _topic: &str) -> Retention {
+        self.group.lock().expect("no panic").retention
     }
 
     fn problems(&self) -> Vec<String> {

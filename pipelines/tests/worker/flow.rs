@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kafka_wire::batch::RecordHeaders;
 use kafka_wire::compression::Compression;
 use pipelines::pipeline::Pipeline;
-use pipelines::worker::source::{CommitError, DeadLetter, Event};
+use pipelines::worker::source::{CommitError, DeadLetter, Event, Retention};
 use pipelines::worker::{Choice, Settings, Worker};
 use prometheus_client::registry::Registry;
 
@@ -407,4 +407,25 @@ async fn a_topic_that_was_made_again_has_other_ids() {
     }
     let ids = table.sink.ids.lock().expect("no panic").clone();
     assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn a_backlog_that_comes_near_to_the_retention_is_an_alarm() {
+    let table = table(false, quick());
+    table.dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
+    let records = file_batch(0, &["late"], "shop", Compression::None);
+    table.dealer.send(Event::Fetched { partition: partition(0), records, position: 0, high_watermark: 1 });
+    let alarm = || table.worker.problems().into_iter().find(|problem| problem.contains("what the topic keeps"));
+    let retain = |time| table.dealer.group.lock().expect("no panic").retention = Retention { time, bytes: None };
+    until("the lag", || table.worker.lag().seconds > 1.0).await;
+    assert_eq!(alarm(), None);
+    // The record is older than that for good.
+    retain(Some(Duration::from_secs(3600)));
+    until("an alarm", || alarm().is_some()).await;
+    retain(Some(Duration::from_secs(1000 * 365 * 86_400)));
+    until("no alarm", || alarm().is_none()).await;
+    retain(Some(Duration::from_secs(3600)));
+    until("an alarm", || alarm().is_some()).await;
+    table.sink.gate.add_permits(1);
+    until("no alarm", || alarm().is_none()).await;
 }

@@ -4,7 +4,7 @@ use super::{Options, Plan, SetUpError, State};
 use crate::backoff::Backoff;
 use crate::connection::Connection;
 use async_trait::async_trait;
-use pipelines::sink::{Closed, DocumentBatch, Outcome, Sink};
+use pipelines::sink::{Closed, DocumentBatch, Framing, Outcome, Sink};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -82,6 +82,10 @@ impl Sink for SetUpFirst {
 
     async fn flush(&self) {
         self.inner.flush().await;
+    }
+
+    fn framing(&self) -> Option<Arc<dyn Framing>> {
+        self.inner.framing()
     }
 
     fn problems(&self) -> Vec<String> {

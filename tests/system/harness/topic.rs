@@ -2,7 +2,7 @@
 
 use super::oracle::Arrived;
 use anyhow::{Context, bail};
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -209,6 +209,18 @@ pub fn create_replicated(
     created.into_iter().try_for_each(|result| match result {
         Ok(_) => Ok(()),
         Err((name, error)) => bail!("create topic {name}: {error}"),
+    })
+}
+
+/// Gives a topic this setting and no other.
+pub fn alter(broker: &str, topic: &str, (key, value): (&str, &str)) -> anyhow::Result<()> {
+    let setting = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let altered = runtime.block_on(admin(broker)?.alter_configs([&setting], &options))?;
+    altered.into_iter().try_for_each(|result| match result {
+        Ok(_) => Ok(()),
+        Err((resource, error)) => bail!("alter {resource:?}: {error}"),
     })
 }
 

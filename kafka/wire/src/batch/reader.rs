@@ -43,6 +43,28 @@ impl<'a> PlainRecords<'a> {
         Ok(Self { header, bytes })
     }
 
+    /// As [`PlainRecords::read`], with a buffer that may have been used before.
+    pub fn read_into(
+        header: BatchHeader,
+        batch: &'a [u8],
+        plain_bytes_max: usize,
+        plain: &'a mut Vec<u8>,
+    ) -> Result<Self, RecordError> {
+        if batch.len() < header.batch_bytes {
+            return Err(BatchError::CutOff { got: batch.len(), want: header.batch_bytes }.into());
+        }
+        let records = &batch[HEADER_BYTES..header.batch_bytes];
+        let bytes = match header.compression()? {
+            Compression::None => records,
+            codec => {
+                plain.clear();
+                codec.decompress(records, plain_bytes_max, plain)?;
+                plain
+            }
+        };
+        Ok(Self { header, bytes: Cow::Borrowed(bytes) })
+    }
+
     pub fn header(&self) -> &BatchHeader {
         &self.header
     }
@@ -114,11 +136,12 @@ fn take_record<'a>(header: &BatchHeader, bytes: &mut &'a [u8]) -> Result<Record<
     let key = take_bytes(&mut body)?;
     let value = take_bytes(&mut body)?;
     let header_count = take_varint(&mut body)?;
-    let headers = Headers { bytes: body, left: header_count };
+    let mut headers = Headers { bytes: body, left: header_count, last: None };
     // Walked here once, so that iterating over them later cannot fail.
     let mut walk = headers.clone();
     for _ in 0..header_count {
-        walk.take_header()?;
+        let before = &body[..body.len() - walk.bytes.len()];
+        headers.last = Some((before, walk.take_header()?));
     }
     if header_count < 0 || !walk.bytes.is_empty() {
         return Err(MalformedVarint);
@@ -142,12 +165,20 @@ pub struct Header<'a> {
 pub struct Headers<'a> {
     bytes: &'a [u8],
     left: i32,
+    /// The last one, and all that is encoded before it.
+    last: Option<(&'a [u8], Header<'a>)>,
 }
 
 impl<'a> Headers<'a> {
     /// The value of the last header with this key, as Kafka's `lastHeader`.
     pub fn last_value(&self, key: &str) -> Option<&'a [u8]> {
         self.clone().filter(|header| header.key == key.as_bytes()).last().and_then(|header| header.value)
+    }
+
+    /// The value of the last header, if it has this key, and the encoded headers before it, to compare those of two records
+    /// that differ in that value only.
+    pub fn split_last(&self, key: &[u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+        self.last.filter(|(_, header)| header.key == key).map(|(before, header)| (before, header.value))
     }
 
     /// The encoded headers, to compare those of two records without looking inside.

@@ -19,6 +19,7 @@ pub(super) const ALL: &[&Message] = &[
     &CREATE_TOPICS,
     &DELETE_RECORDS,
     &INIT_PRODUCER_ID,
+    &DESCRIBE_CONFIGS,
     &SASL_AUTHENTICATE,
 ];
 
@@ -377,6 +378,32 @@ const DELETE_RECORDS: Message = Message {
                 field("partition_index", 0, I32),
                 field("low_watermark", 0, I64),
                 field("error_code", 0, I16),
+            ]),
+        ]),
+    ],
+};
+
+const DESCRIBE_CONFIGS: Message = Message {
+    api_key: 32,
+    version_min: 1,
+    version_max: 4,
+    flexible_since: 4,
+    fields: &[
+        field("throttle_time_ms", 0, I32),
+        array("results", 0).of(&[
+            field("error_code", 0, I16),
+            field("error_message", 0, TEXT),
+            field("resource_type", 0, I8),
+            field("resource_name", 0, TEXT),
+            array("configs", 0).of(&[
+                field("name", 0, TEXT),
+                field("value", 0, TEXT),
+                field("read_only", 0, I8),
+                field("config_source", 1, I8),
+                field("is_sensitive", 0, I8),
+                array("synonyms", 1).of(&[field("name", 1, TEXT), field("value", 1, TEXT), field("source", 1, I8)]),
+                field("config_type", 3, I8),
+                field("documentation", 3, TEXT),
             ]),
         ]),
     ],

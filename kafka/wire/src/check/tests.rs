@@ -40,7 +40,7 @@ macro_rules! for_each_response {
         for_each_response!(@ $test, $random, ProduceRequest, FetchRequest, ListOffsetsRequest, MetadataRequest,
             OffsetCommitRequest, OffsetFetchRequest, FindCoordinatorRequest, JoinGroupRequest, HeartbeatRequest,
             LeaveGroupRequest, SyncGroupRequest, ApiVersionsRequest, CreateTopicsRequest, InitProducerIdRequest,
-            SaslHandshakeRequest, SaslAuthenticateRequest, DeleteRecordsRequest)
+            SaslHandshakeRequest, SaslAuthenticateRequest, DeleteRecordsRequest, DescribeConfigsRequest)
     };
     (@ $test:ident, $random:expr, $($request:ty),*) => {
         $($test::<<$request as Request>::Response>(<$request>::KEY, $random);)*

@@ -1,6 +1,7 @@
 //! What the loop tells the outside: metrics, problems, how far each partition is.
 
 use super::{Position, Run, Snapshot};
+use crate::worker::retention;
 use crate::worker::source::Source;
 use tokio::time::Instant;
 
@@ -9,9 +10,17 @@ impl<S: Source> Run<S> {
     pub(super) fn look(&mut self) {
         self.rates.look(Instant::now(), self.records_done, self.records_produced);
         let now_ms = jiff::Timestamp::now().as_millisecond();
+        let mut alarms = Vec::new();
         for (name, position) in self.partitions.positions() {
-            self.shop.metrics.partition(&name, position.lag_records(), age(now_ms, position.oldest_ms));
+            let retention = self.source.retention(&name.topic);
+            let share = retention::share(&position, retention, now_ms);
+            self.shop.metrics.partition(&name, position.lag_records(), age(now_ms, position.oldest_ms), share);
+            alarms.extend(retention::alarm(&name, share, retention));
         }
+        if self.retention_alarms.is_empty() {
+            alarms.iter().for_each(|alarm| tracing::warn!("{alarm}"));
+        }
+        self.retention_alarms = alarms;
     }
 
     pub(super) fn publish(&mut self) {
@@ -29,6 +38,7 @@ impl<S: Source> Run<S> {
         problems.extend(self.shop.dead_letters.problems());
         problems.extend(self.commits.problem.clone());
         problems.extend(self.broken.clone());
+        problems.extend(self.retention_alarms.iter().cloned());
         *self.snapshot.lock().expect("nothing panics while it holds the snapshot") =
             Snapshot { positions, problems, lag, failure: self.failure.clone() };
     }

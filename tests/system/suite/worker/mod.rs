@@ -3,6 +3,7 @@
 //! `SLUICE_SOAK=full` runs the long forms.
 
 mod dead;
+mod gap;
 mod group;
 mod outputs;
 mod peak;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(peak: is_worked_off),
         tests!(group: two_four_one, killed_in_mid_bulk, second_signal),
         tests!(dead: letters, dropped),
+        tests!(gap: of_retention),
         tests!(outputs: file_and_topic),
     ]
     .concat()
