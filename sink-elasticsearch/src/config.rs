@@ -67,7 +67,7 @@ pub struct Tls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     None,
-    /// At level 1.
+    /// By a fast writer: smaller than zlib at level 1.
     Gzip,
 }
 

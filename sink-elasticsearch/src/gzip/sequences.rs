@@ -8,7 +8,8 @@ const DISTANCE_MAX: usize = 32 * 1024;
 const MATCH_BYTES_MIN: usize = 4;
 /// So many bytes are looked up at once: one that begins with fewer equal ones is found a little later, if it is long.
 const HASHED_BYTES: u32 = 6;
-const TABLE_BITS: u32 = 14;
+/// The table is in a core's first cache.
+const TABLE_BITS: u32 = 12;
 /// A copy is only looked for where a whole word can be read.
 const WORD: usize = size_of::<u64>();
 /// The more bytes there are without a repetition, the larger the steps: one more for each of these.
