@@ -121,6 +121,12 @@ impl Map {
         Ok(())
     }
 
+    /// Adds a key of which it is known that it is not there.
+    pub(super) fn add(&mut self, key: Text, value: Value) {
+        let tag = tag(&key);
+        self.push(key, tag, value);
+    }
+
     /// Adds a key that is not there.
     #[inline]
     fn push(&mut self, key: Text, tag: u32, value: Value) -> &mut Value {

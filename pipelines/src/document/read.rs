@@ -116,7 +116,10 @@ impl<'t> Reader<'t> {
             self.position += 1;
             self.skip_space();
             let value = self.value(depth + 1)?;
-            map.insert(key, value);
+            match self.keys {
+                DuplicateKeys::Refuse => map.add(key, value),
+                DuplicateKeys::LastWins => drop(map.insert(key, value)),
+            }
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.position += 1,

@@ -1,5 +1,7 @@
 //! `kv`: fields from a text of keys and values such as `a=1 b=2`.
 
+use std::borrow::Cow;
+
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Text, Value};
 use crate::java_regex::{JavaRegex, Replacement};
@@ -87,8 +89,10 @@ impl Processor for KeyValue {
                 false => Err(Reason::Text(format!("field [{name}] is null, cannot extract key-value pairs."))),
             };
         };
-        let mut pairs: Vec<Result<(Text, Text), Reason>> = Vec::with_capacity(PAIRS_EXPECTED);
-        for part in self.field_split.split(text, 0)? {
+        // The document changes while the pairs are parts of the text.
+        let text = Text::from(text);
+        let mut pairs: Vec<Result<(Cow<'_, str>, Cow<'_, str>), Reason>> = Vec::with_capacity(PAIRS_EXPECTED);
+        for part in self.field_split.split(&text, 0)? {
             let Some((key, value)) = self.value_split.split_in_two(part)? else {
                 // The pairs before it are set all the same.
                 let split = &self.value_split_text;
@@ -99,24 +103,27 @@ impl Processor for KeyValue {
             let wanted = self.include_keys.as_ref().is_none_or(|keys| keys.iter().any(|wanted| *wanted == key));
             if wanted && !self.exclude_keys.iter().any(|unwanted| *unwanted == key) {
                 let value = trim(self.brackets.as_ref(), value)?;
-                let value = if self.trim_value.is_some() { trim(self.trim_value.as_ref(), &value)? } else { value };
+                let value = match &self.trim_value {
+                    None => value,
+                    Some(pattern) => Cow::Owned(pattern.replace_all(&value, &Replacement::nothing())?),
+                };
                 if !prefix.is_empty() {
-                    key.insert_str(0, &prefix);
+                    key.to_mut().insert_str(0, &prefix);
                 }
                 pairs.push(Ok((key, value)));
             }
         }
         for pair in pairs {
             let (key, value) = pair?;
-            super::list::add_value(document, &key, Value::from(value))?;
+            super::list::add_value(document, &key, Value::from(&*value))?;
         }
         Ok(Flow::Next)
     }
 }
 
-fn trim(pattern: Option<&JavaRegex>, text: &str) -> Result<Text, Reason> {
-    match pattern {
-        None => Ok(Text::from(text)),
-        Some(pattern) => Ok(pattern.replace_all(text, &Replacement::nothing())?.into()),
-    }
+fn trim<'t>(pattern: Option<&JavaRegex>, text: &'t str) -> Result<Cow<'t, str>, Reason> {
+    Ok(match pattern {
+        None => Cow::Borrowed(text),
+        Some(pattern) => Cow::Owned(pattern.replace_all(text, &Replacement::nothing())?),
+    })
 }
