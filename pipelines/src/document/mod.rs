@@ -244,6 +244,7 @@ impl Document {
         })
     }
 
+    #[inline]
     pub(crate) fn set_field(&mut self, path: &FieldPath, value: Value) -> Result<(), FieldError> {
         path.set(self.root_mut(path), value)
     }
@@ -252,6 +253,7 @@ impl Document {
         path.remove(self.root_mut(path))
     }
 
+    #[inline]
     fn root_mut(&mut self, path: &FieldPath) -> &mut Map {
         match path.root() {
             Root::Source => &mut self.source,

@@ -174,12 +174,26 @@ impl FieldPath {
     }
 
     /// Puts the value there; maps on the way are made, scalars in the way are an error.
+    #[inline]
     pub(crate) fn set(&self, root: &mut Map, new: Value) -> Result<(), FieldError> {
-        let [parents @ .., leaf] = &self.segments[..] else { return Err(FieldError::Empty) };
-        let [first, parents @ ..] = parents else {
-            root.set_tagged(leaf, self.leaf_tag, new);
-            return Ok(());
-        };
+        match &self.segments[..] {
+            [leaf] => {
+                root.set_tagged(leaf, self.leaf_tag, new);
+                Ok(())
+            }
+            [first, parents @ .., leaf] => self.set_below(root, first, parents, leaf, new),
+            [] => Err(FieldError::Empty),
+        }
+    }
+
+    fn set_below(
+        &self,
+        root: &mut Map,
+        first: &Text,
+        parents: &[Text],
+        leaf: &Text,
+        new: Value,
+    ) -> Result<(), FieldError> {
         let mut parent = root.get_or_insert_with(first, || Value::Map(Map::new()));
         for segment in parents {
             parent = match parent {

@@ -20,7 +20,7 @@ mod visits;
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use crate::document::Value;
+use crate::document::{Text, Value};
 
 pub use definitions::{Compatibility, Definitions};
 pub use lower::LowerError;
@@ -153,6 +153,27 @@ impl<'g, 'l> Match<'g, 'l> {
         fields.filter_map(|(index, field)| Some((index, self.value(field)?)))
     }
 
+    /// Gives each field that took part to `put`: its index in [`Grok::fields`] and its value. An error, of `put` or why
+    /// there is no value, ends it.
+    #[inline]
+    pub fn give<E: From<String>>(&self, mut put: impl FnMut(usize, Value) -> Result<(), E>) -> Result<(), E> {
+        for (index, field) in self.grok.fields.iter().enumerate() {
+            match (&field.captures[..], field.kind) {
+                ([capture], ValueKind::String) => {
+                    if let Some((start, end)) = self.capture(*capture as usize) {
+                        put(index, Value::String(Text::from(&self.line[start..end])))?;
+                    }
+                }
+                _ => {
+                    if let Some(value) = self.value(field) {
+                        put(index, value?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The fields that took part and the text of each; of a field with several the first.
     pub fn texts(&self) -> impl Iterator<Item = (&'g str, &'l str)> {
         self.grok.fields.iter().filter_map(|field| {
@@ -183,6 +204,7 @@ impl<'g, 'l> Match<'g, 'l> {
         self.grok.alternatives.iter().position(|capture| self.capture(*capture).is_some()).unwrap_or(0)
     }
 
+    #[inline]
     fn capture(&self, capture: usize) -> Option<(usize, usize)> {
         let (start, end) = (self.slots[2 * capture], self.slots[2 * capture + 1]);
         // A group that was entered and left again by another way has a start without an end.

@@ -94,10 +94,10 @@ impl Grok {
                 value?;
             }
         }
-        for (field, value) in found.values() {
-            let target = self.targets[field].as_ref().map_err(FieldError::clone)?;
-            document.set_field(target, value?)?;
-        }
+        found.give(|field, value| match &self.targets[field] {
+            Ok(target) => Ok(document.set_field(target, value)?),
+            Err(error) => Err(Reason::from(error.clone())),
+        })?;
         if let Some(path) = &self.trace_match {
             document.set_field(path, Value::from(found.pattern().to_string()))?;
         }
