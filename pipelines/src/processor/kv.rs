@@ -11,6 +11,9 @@ use crate::template::{Escape, FieldTemplate, Template};
 /// What `strip_brackets` takes away.
 const BRACKETS: &str = r#"(^[\(\[<"'])|([\]\)>"']$)"#;
 
+/// A key and its value.
+type Pair<'t> = (Cow<'t, str>, Cow<'t, str>);
+
 /// Pairs of a text for which there is room at once.
 const PAIRS_EXPECTED: usize = 16;
 
@@ -91,7 +94,7 @@ impl Processor for KeyValue {
         };
         // The document changes while the pairs are parts of the text.
         let text = Text::from(text);
-        let mut pairs: Vec<Result<(Cow<'_, str>, Cow<'_, str>), Reason>> = Vec::with_capacity(PAIRS_EXPECTED);
+        let mut pairs: Vec<Result<Pair<'_>, Reason>> = Vec::with_capacity(PAIRS_EXPECTED);
         for part in self.field_split.split(&text, 0)? {
             let Some((key, value)) = self.value_split.split_in_two(part)? else {
                 // The pairs before it are set all the same.
