@@ -1,9 +1,12 @@
 //! The command line: what can be typed, before it is checked against the config file.
 
+mod pipeline;
+
 use crate::config::{FileSection, KafkaSection, OutputSection};
 use broker::Listener;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kafka_client::Skip;
+pub use pipeline::PipelineCommand;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -395,16 +398,6 @@ pub struct StatusArgs {
     /// Address of /health, /metrics, /files and /partitions [default: port 9600 (up), 9601 (broker), 9602 (agent), 9603 (worker)].
     #[arg(long, value_name = "HOST:PORT")]
     pub status_listen: Option<SocketAddr>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum PipelineCommand {
-    /// Parse lines from standard input into documents (NDJSON) on standard output.
-    Run {
-        /// A pipeline file (YAML or JSON), or the name of a ready-made one.
-        #[arg(value_name = "FILE_OR_NAME")]
-        pipeline: String,
-    },
 }
 
 /// Where reading starts in a file without a checkpoint.

@@ -1,5 +1,11 @@
 //! `sluice pipeline`: try ingest pipelines without a broker.
 
+mod cases;
+mod changes;
+mod paint;
+mod suites;
+mod test;
+
 use crate::cli::PipelineCommand;
 use anyhow::Context;
 use pipelines::pipeline::{Pipeline, Settings};
@@ -18,5 +24,6 @@ pub fn run(command: PipelineCommand, settings: &Settings) -> anyhow::Result<Exit
             }
             Ok(ExitCode::SUCCESS)
         }
+        PipelineCommand::Test { folder, pipeline, update } => test::run(&folder, pipeline.as_deref(), settings, update),
     }
 }
