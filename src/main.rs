@@ -6,6 +6,7 @@ mod config;
 mod failure;
 mod files;
 mod followed;
+mod ingest;
 mod output;
 mod progress;
 mod screen;

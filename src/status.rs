@@ -5,6 +5,7 @@
 
 use crate::failure::Failure;
 use crate::followed::FollowedFiles;
+use crate::ingest;
 use agent::Observer;
 use anyhow::Context;
 use axum::Router;
@@ -13,6 +14,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use pipelines::simulate::Catalogue;
 use pipelines::worker::{PartitionState, Worker};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
@@ -35,6 +37,8 @@ pub struct StatusListener {
     observer: Option<Observer>,
     /// `None`: in a process without worker.
     worker: Option<watch::Receiver<WorkerState>>,
+    /// Shown and tried at `_ingest/pipeline`; `None`: in a process without worker.
+    pipelines: Option<Catalogue>,
 }
 
 /// How far a worker is; its form is that of the answers.
@@ -87,7 +91,7 @@ impl StatusListener {
         }
         .with_context(|| format!("listen for health and metrics on {wanted}"))?;
         let address = listener.local_addr().context("read the address of the status server")?;
-        Ok(Self { listener, address, observer: None, worker: None })
+        Ok(Self { listener, address, observer: None, worker: None, pipelines: None })
     }
 
     /// Answers for the agent's files, too.
@@ -102,13 +106,19 @@ impl StatusListener {
         self
     }
 
+    /// Answers for the worker's pipelines, too.
+    pub fn with_pipelines(mut self, pipelines: Catalogue) -> Self {
+        self.pipelines = Some(pipelines);
+        self
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Answers from now on, until the runtime ends.
     pub fn serve(self, registry: Registry, problems: Problems) {
-        let Self { address, observer, worker, .. } = self;
+        let Self { listener, address, observer, worker, pipelines } = self;
         let state = Status { registry: Arc::new(registry), problems, address, observer, worker };
         let router = Router::new()
             .route("/health", get(health))
@@ -117,10 +127,11 @@ impl StatusListener {
             .route("/metrics", get(metrics))
             .route("/files", get(files))
             .route("/partitions", get(partitions))
-            .layer(middleware::from_fn_with_state(state.clone(), only_own_host))
-            .with_state(state);
+            .with_state(state.clone())
+            .merge(pipelines.map(ingest::router).unwrap_or_default())
+            .layer(middleware::from_fn_with_state(state, only_own_host));
         tokio::spawn(async move {
-            if let Err(error) = axum::serve(self.listener, router).await {
+            if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!("the status server stopped: {error}");
             }
         });

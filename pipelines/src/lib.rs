@@ -5,6 +5,7 @@ pub mod grok;
 pub mod library;
 pub mod lines;
 pub mod pipeline;
+pub mod simulate;
 pub mod sink;
 pub mod worker;
 

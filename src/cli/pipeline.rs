@@ -10,6 +10,20 @@ pub enum PipelineCommand {
         /// A pipeline file (YAML or JSON), or the name of a ready-made one.
         #[arg(value_name = "FILE_OR_NAME")]
         pipeline: String,
+
+        /// A table that fits the terminal instead of NDJSON.
+        #[arg(long)]
+        table: bool,
+    },
+    /// Show what each processor does with a line: conditions, changed fields, failures, and where a grok pattern stopped.
+    ///
+    /// The exit code is 1 when the pipeline fails.
+    Explain {
+        /// A pipeline file (YAML or JSON), or the name of a ready-made one.
+        #[arg(value_name = "FILE_OR_NAME")]
+        pipeline: String,
+
+        line: String,
     },
     /// Compare what a pipeline makes of sample events with what is expected, as in the packages of Elastic.
     ///

@@ -16,6 +16,7 @@ use crate::status::{StatusListener, WorkerState};
 use anyhow::Context;
 use kafka_client::{Client, ClientConfig};
 use pipelines::pipeline::Pipeline;
+use pipelines::simulate::Catalogue;
 use pipelines::sink::Sink;
 use pipelines::worker::{Choice, Config, IndexPattern, Lag, MEMORY_BYTES_MIN, Progress, Worker};
 use prometheus_client::registry::Registry;
@@ -56,12 +57,13 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
     let mut registry = Registry::default();
     let far = FarEnd { elasticsearch: args.elasticsearch, output: args.output, brokers };
     let (sink, description) = sink(section, far, screen, &stop, &mut registry)?;
+    let catalogue = catalogue(&checked.config);
     let worker = Worker::start(checked.config, sink.clone(), &mut registry);
     tracing::info!("documents go to {description}");
     tracing::info!("health and metrics are on http://{}", status.address());
     let (problems, observed) = watch::channel(worker.problems());
     let (states, looked_at) = watch::channel(WorkerState::of(&worker));
-    status.with_worker(looked_at).serve(registry, observed);
+    status.with_worker(looked_at).with_pipelines(catalogue).serve(registry, observed);
 
     let mut line = LiveLine::new(screen);
     let mut ticks = tokio::time::interval(TICK);
@@ -183,6 +185,20 @@ fn choice(name: &str, settings: &pipelines::pipeline::Settings) -> anyhow::Resul
         DETECT => Ok(Choice::ByDataset),
         name => Ok(Choice::Pipeline(Arc::new(Pipeline::load_with(name, settings)?))),
     }
+}
+
+/// The pipelines that the worker's lines may pass.
+pub fn catalogue(config: &Config) -> Catalogue {
+    let choices = config.settings.pipelines.iter().map(|(_, choice)| choice);
+    let own = choices.clone().filter_map(|choice| match choice {
+        Choice::Pipeline(pipeline) => Some(&**pipeline),
+        Choice::ByDataset => None,
+    });
+    let mut catalogue = Catalogue::of(own);
+    if choices.clone().any(|choice| matches!(choice, Choice::ByDataset)) {
+        catalogue.add_ready_made();
+    }
+    catalogue
 }
 
 /// What the command line says about the far end, and where a topic is unless it says more.

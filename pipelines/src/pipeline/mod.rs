@@ -21,7 +21,7 @@ pub use counters::ProcessorCount;
 pub use load::{Resolve, id_of};
 pub use load_error::LoadError;
 pub use loader::Settings;
-pub use trace::{Status, Trace, TracedStep};
+pub use trace::{Detail, Place, Status, Stop, Trace, TracedStep};
 
 pub(crate) use load_error::{Refusal, closest};
 pub(crate) use loader::Call;
@@ -31,7 +31,7 @@ pub(crate) use step::Step;
 
 use steps::Steps;
 
-use crate::document::Document;
+use crate::document::{Document, Value};
 use crate::processor::{Flow, Reason};
 
 /// The pipelines that a pipeline and those below it call, by their ids.
@@ -51,6 +51,11 @@ pub struct Pipeline {
     names_ingest: bool,
     /// Only the pipeline that was asked for has them.
     neighbours: Neighbours,
+}
+
+/// A pipeline's text, YAML or JSON, as the value that it is.
+pub(crate) fn text_to_value(text: &str) -> Option<Value> {
+    Some(source::read(text).ok()?.to_value())
 }
 
 /// What a run needs to know beside the document.
@@ -154,15 +159,15 @@ impl Pipeline {
     }
 
     /// As [`run`](Pipeline::run), and takes down what each processor did.
-    pub fn run_traced(&self, document: &mut Document, context: &Context) -> (Outcome, Trace) {
+    pub fn run_traced(&self, document: &mut Document, context: &Context, detail: Detail) -> (Outcome, Trace) {
         let mut run = Run::new(*context, &self.neighbours);
-        run.trace = Some(Trace::default());
+        run.trace = Some(Trace::new(detail));
         let outcome = self.start(document, &mut run);
         (outcome, run.trace.unwrap_or_default())
     }
 
     fn start<'p>(&'p self, document: &mut Document, run: &mut Run<'p>) -> Outcome {
-        if self.names_ingest {
+        if self.names_ingest || run.trace.is_some() {
             document.ingest_mut().insert("timestamp", run.context.now.to_string());
         }
         match run.enter(self, document) {

@@ -25,11 +25,13 @@ pub(crate) struct Run<'p> {
     pub work: u64,
     /// Takes down what each processor did.
     pub trace: Option<Trace>,
+    /// How many rows of handlers run inside of each other.
+    handlers: usize,
 }
 
 impl<'p> Run<'p> {
     pub fn new(context: Context, neighbours: &'p Neighbours) -> Run<'p> {
-        Run { context, neighbours, stack: SmallVec::new(), work: 0, trace: None }
+        Run { context, neighbours, stack: SmallVec::new(), work: 0, trace: None, handlers: 0 }
     }
 
     /// The pipeline in which a failure lies, when it is one that another one called.
@@ -61,7 +63,8 @@ impl<'p> Run<'p> {
                 "Too many nested pipelines. Cannot have more than {PIPELINES_MAX} nested pipelines"
             )));
         }
-        let names_ingest = pipeline.names_ingest;
+        // A trace shows it in any case.
+        let names_ingest = pipeline.names_ingest || self.trace.is_some();
         let before = match names_ingest {
             true => document.ingest_mut().insert("pipeline", &*pipeline.id),
             false => None,
@@ -81,6 +84,37 @@ impl<'p> Run<'p> {
             Ok(flow) => Ok(flow),
             Err(failure) => Err(Reason::Within(Box::new(failure))),
         }
+    }
+
+    /// Id of the pipeline that runs, for a trace.
+    pub fn pipeline_id(&self) -> Option<Arc<str>> {
+        self.trace.as_ref()?;
+        self.stack.last().map(|id| Arc::clone(id))
+    }
+
+    /// Whether what runs handles a failure.
+    pub fn handles(&self) -> bool {
+        self.handlers > 0
+    }
+
+    /// Runs what lies inside of a processor.
+    pub fn inside<R>(&mut self, is_loop: bool, run: impl FnOnce(&mut Self) -> R) -> R {
+        if let Some(trace) = &mut self.trace {
+            trace.enter(is_loop);
+        }
+        let result = run(self);
+        if let Some(trace) = &mut self.trace {
+            trace.leave(is_loop);
+        }
+        result
+    }
+
+    /// Runs the handlers of a failure.
+    pub fn inside_handlers<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> R {
+        self.handlers += 1;
+        let result = self.inside(false, run);
+        self.handlers -= 1;
+        result
     }
 
     /// Sets a key of `_ingest` and gives what was there.

@@ -10,10 +10,13 @@ use super::options::Options;
 use super::run::Run;
 use super::source::{Kind, Node};
 use super::steps::Steps;
-use super::trace::{Status, TracedStep};
+use super::trace::{Place, Status, TracedStep};
 use crate::condition::{Condition, Selector};
 use crate::document::{Document, Map, Value};
 use crate::processor::{self, Flow, Processor, Reason};
+
+/// The processor whose inner one runs any number of times.
+const LOOP: &str = "foreach";
 
 /// A processor and what surrounds it.
 #[derive(Debug)]
@@ -80,26 +83,31 @@ impl Step {
     /// Asks the condition and runs the processor. A failing condition is none of the processor's own failures: its
     /// `ignore_failure` and `on_failure` do not apply, as in Elasticsearch.
     pub fn run(&self, document: &mut Document, run: &mut Run<'_>) -> Result<Flow, Reason> {
+        let place = self.begin(run);
         if let Some((condition, _)) = &self.condition {
             match condition.holds(document, &mut run.work) {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.trace(run, Status::Skipped, Some(false), None);
+                    self.end(place, run, Status::Skipped, Some(false), None);
                     return Ok(Flow::Next);
                 }
                 Err(message) => {
                     self.counters.failed();
-                    self.trace(run, Status::Failed(message.clone()), None, None);
+                    self.end(place, run, Status::Failed(message.clone()), None, None);
                     return Err(Reason::Text(message));
                 }
             }
         }
         self.counters.ran();
-        let reason = match self.processor.run(document, run) {
+        let result = match run.trace {
+            None => self.processor.run(document, run),
+            Some(_) => run.inside(self.kind == LOOP, |run| self.processor.run(document, run)),
+        };
+        let reason = match result {
             Ok(flow) => {
                 match flow {
-                    Flow::Drop => self.trace(run, Status::Dropped, Some(true), None),
-                    _ => self.trace(run, Status::Success, Some(true), Some(document)),
+                    Flow::Drop => self.end(place, run, Status::Dropped, Some(true), None),
+                    _ => self.end(place, run, Status::Success, Some(true), Some(document)),
                 }
                 return Ok(flow);
             }
@@ -108,10 +116,13 @@ impl Step {
         self.counters.failed();
         // As in Elasticsearch, whose handlers do not run either when a failure is to be ignored.
         if self.ignore_failure {
-            self.trace(run, Status::FailureIgnored(reason.message().to_owned()), Some(true), Some(document));
+            let status = Status::FailureIgnored(reason.message().to_owned());
+            self.end(place, run, status, Some(true), Some(document));
+            self.name_failing(place, run, &reason);
             return Ok(Flow::Next);
         }
-        self.trace(run, Status::Failed(reason.message().to_owned()), Some(true), None);
+        self.end(place, run, Status::Failed(reason.message().to_owned()), Some(true), Some(document));
+        self.name_failing(place, run, &reason);
         if self.on_failure.is_empty() {
             return Err(reason);
         }
@@ -127,16 +138,56 @@ impl Step {
         self.on_failure.handle(failure, document, run).map_err(|failure| Reason::Within(Box::new(failure)))
     }
 
-    fn trace(&self, run: &mut Run<'_>, status: Status, held: Option<bool>, document: Option<&Document>) {
-        let Some(trace) = &mut run.trace else { return };
-        trace.steps.push(TracedStep {
+    /// Takes down that it begins; none without a trace.
+    fn begin(&self, run: &mut Run<'_>) -> Option<usize> {
+        let pipeline = run.pipeline_id();
+        let handles = run.handles();
+        let step = || TracedStep {
+            pipeline: pipeline.unwrap_or_default(),
+            line: self.line,
+            depth: 0,
+            place: Place::Processors,
             processor_type: self.kind,
             tag: self.tag.clone(),
             description: self.description.clone(),
-            condition: self.condition.as_ref().map(|(_, text)| (Arc::clone(text), held)),
-            status,
-            document: document.cloned(),
-        });
+            condition: self.condition.as_ref().map(|(_, text)| (Arc::clone(text), None)),
+            status: Status::Success,
+            document: None,
+            failing: None,
+            stop: None,
+        };
+        run.trace.as_mut()?.begin(step, handles)
+    }
+
+    /// Takes down which processor it was that failed.
+    fn name_failing(&self, place: Option<usize>, run: &mut Run<'_>, reason: &Reason) {
+        if let (Some(place), Some(trace), Reason::Within(failure)) = (place, &mut run.trace, reason) {
+            trace.steps[place].failing = Some(failure.processor_type);
+        }
+    }
+
+    /// Takes down what came of it.
+    fn end(
+        &self,
+        place: Option<usize>,
+        run: &mut Run<'_>,
+        status: Status,
+        held: Option<bool>,
+        document: Option<&Document>,
+    ) {
+        let (Some(place), Some(trace)) = (place, &mut run.trace) else { return };
+        let has_failed = matches!(status, Status::Failed(_) | Status::FailureIgnored(_));
+        if let Some(document) = document {
+            trace.keep(place, document);
+            if has_failed && trace.wants_stops() {
+                trace.steps[place].stop = self.processor.stop(document);
+            }
+        }
+        let step = &mut trace.steps[place];
+        step.status = status;
+        if let Some((_, asked)) = &mut step.condition {
+            *asked = held;
+        }
     }
 
     pub fn count(&self, pipeline: &str, counts: &mut Vec<ProcessorCount>) {

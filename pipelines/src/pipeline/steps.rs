@@ -140,7 +140,7 @@ impl Steps {
         if let Some(pipeline) = failure.pipeline {
             ingest.insert(KEYS[3], &*pipeline);
         }
-        let result = self.run(document, run);
+        let result = run.inside_handlers(|run| self.run(document, run));
         for key in KEYS {
             document.ingest_mut().remove(key);
         }

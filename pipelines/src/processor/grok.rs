@@ -3,7 +3,7 @@
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldError, FieldPath, Text, Value};
 use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError, ValueKind};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Options, Refusal, Run, Stop};
 
 /// Where `trace_match` says which pattern it was.
 const MATCH_INDEX: &str = "_ingest._grok_match_index";
@@ -78,6 +78,21 @@ impl Processor for Grok {
             *lent = text;
         }
         flow
+    }
+
+    fn stop(&self, document: &Document) -> Option<Stop> {
+        let text = document.field_text(&self.field).ok().flatten()?;
+        // A value that cannot be made is another failure.
+        if self.patterns.find(text).ok()?.is_some() {
+            return None;
+        }
+        let explanation = self.patterns.explain(text).ok()?;
+        Some(Stop {
+            field: self.field.as_str().to_owned(),
+            text: text.to_owned(),
+            matched_bytes: explanation.matched_bytes,
+            expected: explanation.expected,
+        })
     }
 }
 

@@ -44,12 +44,17 @@ mod user_agent;
 use std::fmt;
 
 use crate::document::{Document, FieldError};
-use crate::pipeline::{Failure, Options, Refusal, Run};
+use crate::pipeline::{Failure, Options, Refusal, Run, Stop};
 
 /// A checked and compiled processor.
 pub(crate) trait Processor: fmt::Debug + Send + Sync {
     /// Changes the document. What was changed before a failure stays changed, as in Elasticsearch.
     fn run(&self, document: &mut Document, run: &mut Run<'_>) -> Result<Flow, Reason>;
+
+    /// How far its patterns came, after it has failed; none where that says nothing.
+    fn stop(&self, _: &Document) -> Option<Stop> {
+        None
+    }
 }
 
 /// What follows a processor.

@@ -126,6 +126,7 @@ impl Parts {
         let worker_drain = worker::drain(&section);
         let far = worker::FarEnd { elasticsearch: args.elasticsearch, output: None, brokers: vec![own_address] };
         let (sink, sink_description) = worker::sink(section, far, screen, stop, &mut registry)?;
+        let catalogue = worker::catalogue(&worker_checked.config);
         let worker = Worker::start(worker_checked.config, sink.clone(), &mut registry);
 
         let first_screen = FirstScreen {
@@ -145,7 +146,7 @@ impl Parts {
         }
         let (problems, observed) = watch::channel(Vec::new());
         let (states, looked_at) = watch::channel(WorkerState::of(&worker));
-        status.with_files(agent.observer()).with_worker(looked_at).serve(registry, observed);
+        status.with_files(agent.observer()).with_worker(looked_at).with_pipelines(catalogue).serve(registry, observed);
         let instance = worker_checked.instance;
         Ok(Self { agent, broker, worker, instance, sink, topics, drain, worker_drain, problems, states })
     }

@@ -50,7 +50,7 @@ pub fn all() -> Vec<(String, Test)> {
         worker::all(),
         tests!(setup: elasticsearch, opensearch),
         versions::all(),
-        tests!(pipelines: answers_are_as_recorded),
+        tests!(pipelines: answers_are_as_recorded, simulations_are_as_recorded),
         agent::all(),
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),

@@ -57,6 +57,62 @@ pub fn answers_are_as_recorded(_: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Every request to `_ingest/pipeline` that has a recorded answer is asked again. `cargo test -p pipelines --test simulate`
+/// compares the same answers with ours.
+pub fn simulations_are_as_recorded(_: &Scene) -> anyhow::Result<()> {
+    let server = real::opensearch()?;
+    let client = http::client();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/tests/simulate.ndjson");
+    let text = fs::read_to_string(&path)?;
+    let mut cases = text.lines().map(serde_json::from_str::<Json>);
+    let stored = cases.next().context("the stored pipelines come first")??;
+    let stored = stored["stored"].as_object().context("stored pipelines have ids")?;
+    for (id, pipeline) in stored {
+        client.put(format!("{}/_ingest/pipeline/{id}", server.url)).json(pipeline).send()?.error_for_status()?;
+    }
+    let mut wrong = Vec::new();
+    for case in cases {
+        let case = case?;
+        let url = format!("{}{}", server.url, case["path"].as_str().context("a case has a path")?);
+        let request = match case["body"].as_str() {
+            Some(body) => client.post(&url).header("content-type", "application/json").body(body.to_owned()),
+            None => client.get(&url),
+        };
+        let answer = request.send()?;
+        let status = answer.status().as_u16();
+        let now = without_times(answer.json()?);
+        // What Java calls a variable changes with what the server met before.
+        let is_null = now.to_string().contains("Cannot invoke ") && case.to_string().contains("Cannot invoke ");
+        if case["status"] != status || (now != case["answer"] && !is_null) {
+            wrong.push(format!("{}\n  recorded {}\n  now      {status} {now}", case["path"], case["answer"]));
+        }
+    }
+    for id in stored.keys() {
+        client.delete(format!("{}/_ingest/pipeline/{id}", server.url)).send()?;
+    }
+    if !wrong.is_empty() {
+        bail!("{} answers are other than recorded:\n{}", wrong.len(), wrong.join("\n"));
+    }
+    Ok(())
+}
+
+/// The answer with `T` for each timestamp.
+fn without_times(mut answer: Json) -> Json {
+    match &mut answer {
+        Json::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                *value = match name == "timestamp" && value.is_string() {
+                    true => json!("T"),
+                    false => without_times(value.take()),
+                };
+            }
+        }
+        Json::Array(values) => values.iter_mut().for_each(|value| *value = without_times(value.take())),
+        _ => {}
+    }
+    answer
+}
+
 /// The text that Java gives where Painless met null changes with what the server met before.
 fn is_same(one: Option<&Json>, other: Option<&Json>) -> bool {
     let (Some(Json::Array(one)), Some(Json::Array(other))) = (one, other) else {
