@@ -25,6 +25,11 @@ pub trait Resolve {
 
     /// The ids of all pipelines that may be called by a name that only a document tells.
     fn all(&self) -> Vec<String>;
+
+    /// Whether a pipeline that is called and is not there fails only when it is called, as in Elasticsearch.
+    fn may_be_missing(&self) -> bool {
+        false
+    }
 }
 
 /// What other pipelines call a pipeline: its name without folder and extension.
@@ -87,7 +92,7 @@ impl Pipeline {
                     continue;
                 }
                 let Some((name, text)) = resolve.resolve(&id)? else {
-                    if call.may_be_missing || call.name.is_none() {
+                    if call.may_be_missing || call.name.is_none() || resolve.may_be_missing() {
                         continue;
                     }
                     let reason = format!("pipeline {id:?}, which is called here, does not exist");

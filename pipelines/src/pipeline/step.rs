@@ -161,8 +161,15 @@ impl Step {
 
     /// Takes down which processor it was that failed.
     fn name_failing(&self, place: Option<usize>, run: &mut Run<'_>, reason: &Reason) {
-        if let (Some(place), Some(trace), Reason::Within(failure)) = (place, &mut run.trace, reason) {
-            trace.steps[place].failing = Some(failure.processor_type);
+        let Some(trace) = &mut run.trace else { return };
+        let inner = match reason {
+            Reason::Within(failure) => Some(failure.processor_type),
+            Reason::Text(_) if self.kind == LOOP => trace.failed_in_loop,
+            Reason::Text(_) => None,
+        };
+        match place {
+            Some(place) => trace.steps[place].failing = inner,
+            None => drop(trace.failed_in_loop.get_or_insert(inner.unwrap_or(self.kind))),
         }
     }
 

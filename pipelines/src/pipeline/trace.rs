@@ -19,6 +19,8 @@ pub struct Trace {
     depth: usize,
     loops: usize,
     bytes: usize,
+    /// What failed inside of a loop whose turns are not taken down.
+    pub(crate) failed_in_loop: Option<&'static str>,
 }
 
 /// How much is taken down.
@@ -124,6 +126,9 @@ impl Trace {
     /// What is taken down from now on lies inside of a step.
     pub(crate) fn enter(&mut self, is_loop: bool) {
         self.depth += 1;
+        if is_loop && self.loops == 0 {
+            self.failed_in_loop = None;
+        }
         self.loops += usize::from(is_loop);
     }
 

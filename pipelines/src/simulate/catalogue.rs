@@ -62,6 +62,10 @@ impl Resolve for Catalogue {
     fn all(&self) -> Vec<String> {
         self.by_id.keys().cloned().collect()
     }
+
+    fn may_be_missing(&self) -> bool {
+        true
+    }
 }
 
 /// Whether a name is what a pattern with `*` means. Linear for each star: the last one that was seen takes more.

@@ -50,7 +50,7 @@ pub fn show(ids: Option<&str>, catalogue: &Catalogue) -> Answer {
             body.insert(known, text);
         }
     }
-    match body.is_empty() && ids.is_some_and(|ids| !ids.contains('*')) {
+    match body.is_empty() && ids.is_some_and(|ids| ids != "*") {
         true => Answer::json(404, body),
         false => Answer::json(200, body),
     }
