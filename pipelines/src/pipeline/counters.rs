@@ -36,4 +36,6 @@ pub struct ProcessorCount {
     /// Documents for which the processor ran: its condition held.
     pub runs: u64,
     pub failures: u64,
+    /// Of a grok processor: documents that matched each of its patterns, in their order.
+    pub matches: Vec<u64>,
 }

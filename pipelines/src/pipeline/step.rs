@@ -206,6 +206,7 @@ impl Step {
             line: self.line,
             runs,
             failures,
+            matches: self.processor.matches(),
         });
         self.on_failure.count(pipeline, counts);
     }

@@ -1,5 +1,7 @@
 //! `grok`: takes fields out of a text by patterns.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldError, FieldPath, Text, Value};
 use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError, ValueKind};
@@ -20,6 +22,8 @@ struct Grok {
     overlaps: bool,
     ignore_missing: bool,
     trace_match: Option<FieldPath>,
+    /// Documents that matched each pattern.
+    matches: Box<[AtomicU64]>,
 }
 
 pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Refusal> {
@@ -38,6 +42,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
     if patterns.is_empty() {
         return Err(options.refuse("patterns", "List of patterns must not be empty"));
     }
+    let matches = patterns.iter().map(|_| AtomicU64::new(0)).collect();
     let definitions = Definitions::new(own, compatibility);
     let patterns = Patterns::compile(&patterns, &definitions).map_err(|error| {
         let refusal = options.refuse("patterns", &error);
@@ -52,7 +57,7 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
     let is_typed = patterns.fields().iter().any(|field| field.kind != ValueKind::String);
     let all = targets.iter().flatten().chain(&trace_match);
     let overlaps = all.into_iter().any(|target| target.begins_as(&field));
-    Ok(Box::new(Grok { field, patterns, targets, is_typed, overlaps, ignore_missing, trace_match }))
+    Ok(Box::new(Grok { field, patterns, targets, is_typed, overlaps, ignore_missing, trace_match, matches }))
 }
 
 impl Processor for Grok {
@@ -80,6 +85,10 @@ impl Processor for Grok {
         flow
     }
 
+    fn matches(&self) -> Vec<u64> {
+        self.matches.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
     fn stop(&self, document: &Document) -> Option<Stop> {
         let text = document.field_text(&self.field).ok().flatten()?;
         // A value that cannot be made is another failure.
@@ -103,6 +112,10 @@ impl Grok {
         let Some(found) = found else {
             return Err(Reason::Text(format!("Provided Grok expressions do not match field value: [{text}]")));
         };
+        let index = found.pattern();
+        if let Some(count) = self.matches.get(index) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         // One value that cannot be made changes nothing.
         if self.is_typed {
             for (_, value) in found.values() {
@@ -114,7 +127,7 @@ impl Grok {
             Err(error) => Err(Reason::from(error.clone())),
         })?;
         if let Some(path) = &self.trace_match {
-            document.set_field(path, Value::from(found.pattern().to_string()))?;
+            document.set_field(path, Value::from(index.to_string()))?;
         }
         Ok(Flow::Next)
     }

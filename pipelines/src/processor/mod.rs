@@ -55,6 +55,11 @@ pub(crate) trait Processor: fmt::Debug + Send + Sync {
     fn stop(&self, _: &Document) -> Option<Stop> {
         None
     }
+
+    /// How many documents matched each of its patterns; empty where there are none.
+    fn matches(&self) -> Vec<u64> {
+        Vec::new()
+    }
 }
 
 /// What follows a processor.

@@ -1,5 +1,6 @@
 //! The worker's counters, and the progress that is read from them.
 
+use super::counted::RunningPipelines;
 use super::lag::Lag;
 use kafka_client::TopicPartition;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -70,11 +71,13 @@ pub(crate) struct Metrics {
     memory_bytes: Family<KindLabel, Gauge>,
     pub paused_partitions: Gauge,
     documents: Family<OutcomeLabel, Counter>,
+    pub pipelines: RunningPipelines,
 }
 
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
+        registry.register_collector(Box::new(metrics.pipelines.clone()));
         registry.register("sluice_worker_records", "Records read", metrics.records_read.clone());
         registry.register("sluice_worker_documents", "Documents by what became of them", metrics.documents.clone());
         registry.register(

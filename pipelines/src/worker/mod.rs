@@ -17,6 +17,7 @@
 
 mod assigned;
 mod config;
+mod counted;
 mod dead_letter;
 mod dead_letter_topic;
 mod identity;
@@ -39,6 +40,7 @@ pub use index::{DEFAULT_PATTERN, IndexPattern, IndexPatternError};
 pub use lag::Lag;
 pub use metrics::Progress;
 
+use crate::pipeline::Pipeline;
 use crate::sink::{Closed, Sink};
 use assigned::Position;
 use dead_letter_topic::DeadLetterTopic;
@@ -145,6 +147,11 @@ impl Worker {
     /// What was done since the start.
     pub fn progress(&self) -> Progress {
         self.metrics.progress(self.snapshot().lag)
+    }
+
+    /// The pipelines that records pass now.
+    pub fn pipelines(&self) -> Vec<Arc<Pipeline>> {
+        self.metrics.pipelines.get()
     }
 
     /// How far behind the assigned partitions are.

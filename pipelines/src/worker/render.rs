@@ -131,6 +131,21 @@ impl Renderer {
         rendered.trimmed()
     }
 
+    /// Every pipeline that a record can pass, each once.
+    pub fn pipelines(&self) -> Vec<Arc<Pipeline>> {
+        let chosen = self.exact.values().chain(&self.rest).filter_map(|choice| match choice {
+            Choice::Pipeline(pipeline) => Some(pipeline),
+            Choice::ByDataset => None,
+        });
+        let mut pipelines: Vec<Arc<Pipeline>> = Vec::new();
+        for pipeline in chosen.chain(self.ready_made.values()) {
+            if !pipelines.iter().any(|known| Arc::ptr_eq(known, pipeline)) {
+                pipelines.push(Arc::clone(pipeline));
+            }
+        }
+        pipelines
+    }
+
     fn pipeline(&self, dataset: Option<&str>) -> Option<&Pipeline> {
         let exact = dataset.and_then(|dataset| self.exact.get(dataset));
         match exact.or(self.rest.as_ref())? {

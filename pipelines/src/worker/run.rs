@@ -112,10 +112,12 @@ impl<S: Source> Run<S> {
         snapshot: Arc<Mutex<Snapshot>>,
         limits: Limits,
     ) -> Self {
+        let renderer = Renderer::new(pipelines, index.clone(), shop.sink.framing());
+        shop.metrics.pipelines.set(renderer.pipelines());
         Self {
             source,
-            renderer: Arc::new(Renderer::new(pipelines, index.clone(), shop.sink.framing())),
             shop,
+            renderer: Arc::new(renderer),
             index,
             snapshot,
             memory: limits.memory,
@@ -402,7 +404,9 @@ impl<S: Source> Run<S> {
             return;
         }
         if let Some(Exchange { pipelines, done }) = self.exchange.take() {
-            self.renderer = Arc::new(Renderer::new(pipelines, self.index.clone(), self.shop.sink.framing()));
+            let renderer = Renderer::new(pipelines, self.index.clone(), self.shop.sink.framing());
+            self.shop.metrics.pipelines.set(renderer.pipelines());
+            self.renderer = Arc::new(renderer);
             tracing::info!("the pipelines were exchanged");
             // Who asked may have gone.
             let _ = done.send(());
