@@ -1,5 +1,6 @@
 //! `_ingest/pipeline` on the status port: the worker's pipelines, and trial runs of them, in Elasticsearch's form.
 
+use crate::status::Pipelines;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, RawQuery, Request, State};
@@ -7,9 +8,9 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
-use pipelines::simulate::{self, Answer, BODY_BYTES_MAX, Catalogue};
+use pipelines::simulate::{self, Answer, BODY_BYTES_MAX};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Trial runs at a time: they must not take the processors from the worker.
 const SIMULATIONS_MAX: usize = 1;
@@ -17,7 +18,7 @@ const SIMULATIONS_MAX: usize = 1;
 /// What the answers are made from; shared by clones.
 #[derive(Clone)]
 struct Ingest {
-    catalogue: Arc<Catalogue>,
+    pipelines: watch::Receiver<Pipelines>,
     turns: Arc<Semaphore>,
 }
 
@@ -29,8 +30,8 @@ struct Query {
 }
 
 /// The routes of `_ingest/pipeline`.
-pub fn router(catalogue: Catalogue) -> Router {
-    let ingest = Ingest { catalogue: Arc::new(catalogue), turns: Arc::new(Semaphore::new(SIMULATIONS_MAX)) };
+pub fn router(pipelines: watch::Receiver<Pipelines>) -> Router {
+    let ingest = Ingest { pipelines, turns: Arc::new(Semaphore::new(SIMULATIONS_MAX)) };
     Router::new()
         .route("/_ingest/pipeline", get(show_all))
         .route("/_ingest/pipeline/_simulate", get(simulate_inline).post(simulate_inline))
@@ -49,7 +50,7 @@ async fn show(State(ingest): State<Ingest>, Path(id): Path<String>, request: Req
 
 fn shown(ingest: Ingest, id: Option<String>, request: &Request) -> Response {
     match query(request.uri().path(), request.uri().query(), &["pretty"]) {
-        Ok(query) => respond(simulate::show(id.as_deref(), &ingest.catalogue), &query),
+        Ok(query) => respond(simulate::show(id.as_deref(), &ingest.pipelines.borrow()), &query),
         Err(refused) => respond(refused, &Query::default()),
     }
 }
@@ -80,10 +81,11 @@ async fn simulated(ingest: Ingest, id: Option<String>, raw_query: Option<String>
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let is_verbose = query.is_verbose;
+    let catalogue = Arc::clone(&ingest.pipelines.borrow());
     let answer = tokio::task::spawn_blocking(move || {
         // Held until it has really ended, also when nobody waits for the answer any more.
         let _turn = turn;
-        simulate::simulate(&body, id.as_deref(), is_verbose, &ingest.catalogue, Timestamp::now())
+        simulate::simulate(&body, id.as_deref(), is_verbose, &catalogue, Timestamp::now())
     });
     let answer = answer.await.unwrap_or_else(|error| {
         tracing::error!("a simulation panicked, which is a bug: {error}");

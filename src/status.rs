@@ -26,6 +26,9 @@ use tokio::sync::watch;
 /// What is not in order right now, a sentence each; empty means ready. The loop that runs the parts writes it.
 pub type Problems = tokio::sync::watch::Receiver<Vec<String>>;
 
+/// The worker's pipelines, as far as they are shown.
+pub type Pipelines = Arc<Catalogue>;
+
 /// Media type of the OpenMetrics text format.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -38,7 +41,7 @@ pub struct StatusListener {
     /// `None`: in a process without worker.
     worker: Option<watch::Receiver<WorkerState>>,
     /// Shown and tried at `_ingest/pipeline`; `None`: in a process without worker.
-    pipelines: Option<Catalogue>,
+    pipelines: Option<watch::Receiver<Pipelines>>,
 }
 
 /// How far a worker is; its form is that of the answers.
@@ -107,7 +110,7 @@ impl StatusListener {
     }
 
     /// Answers for the worker's pipelines, too.
-    pub fn with_pipelines(mut self, pipelines: Catalogue) -> Self {
+    pub fn with_pipelines(mut self, pipelines: watch::Receiver<Pipelines>) -> Self {
         self.pipelines = Some(pipelines);
         self
     }

@@ -44,7 +44,7 @@ fn comparable(answer: &Json) -> Json {
             let left_out = ["script_stack", "position", "ignore_missing_pipeline"];
             let kept = fields.iter().filter(|(name, value)| {
                 // What a loop leaves behind is null, and nobody can see it.
-                !left_out.contains(&name.as_str()) && !(*name == "_value" && value.is_null())
+                !(left_out.contains(&name.as_str()) || *name == "_value" && value.is_null())
             });
             kept.map(|(name, value)| {
                 let value = match (name.as_str(), value) {
@@ -76,7 +76,7 @@ fn answers_are_those_of_the_reference() {
         let Answer { status, body: got } = ask(method, path, body, &catalogue);
         let got: Json = serde_json::from_slice(&got).expect("the answer is JSON");
         let (got, want) = (comparable(&got), comparable(&case["answer"]));
-        if Json::from(status) != case["status"] || got != want {
+        if case["status"] != status || got != want {
             wrong.push(format!("{method} {path} {body}\n  got  {status} {got}\n  want {} {want}", case["status"]));
         }
     }

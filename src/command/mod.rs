@@ -8,6 +8,7 @@ mod format;
 mod index;
 mod instance;
 pub mod pipeline;
+mod reload;
 pub mod setup;
 pub mod up;
 pub mod worker;

@@ -2,6 +2,7 @@
 
 use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
+use super::reload::{Reload, Sources};
 use super::{DRAIN, TICK, brokers, comma_list, comma_lists, elasticsearch, index, setup};
 use crate::cli::{Output, WorkerArgs};
 use crate::config::security;
@@ -12,10 +13,10 @@ use crate::output::{self, FileOutput, Rotation, StandardOutput, TopicOutput};
 use crate::progress;
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
-use crate::status::{StatusListener, WorkerState};
+use crate::status::{Pipelines, StatusListener, WorkerState};
 use anyhow::Context;
 use kafka_client::{Client, ClientConfig};
-use pipelines::pipeline::Pipeline;
+use pipelines::pipeline::{Pipeline, Settings};
 use pipelines::simulate::Catalogue;
 use pipelines::sink::Sink;
 use pipelines::worker::{Choice, Config, IndexPattern, Lag, MEMORY_BYTES_MIN, Progress, Worker};
@@ -57,13 +58,12 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
     let mut registry = Registry::default();
     let far = FarEnd { elasticsearch: args.elasticsearch, output: args.output, brokers };
     let (sink, description) = sink(section, far, screen, &stop, &mut registry)?;
-    let catalogue = catalogue(&checked.config);
-    let worker = Worker::start(checked.config, sink.clone(), &mut registry);
+    let Started { worker, reload, pipelines } = start(checked.config, checked.sources, sink.clone(), &mut registry);
     tracing::info!("documents go to {description}");
     tracing::info!("health and metrics are on http://{}", status.address());
     let (problems, observed) = watch::channel(worker.problems());
     let (states, looked_at) = watch::channel(WorkerState::of(&worker));
-    status.with_worker(looked_at).with_pipelines(catalogue).serve(registry, observed);
+    status.with_worker(looked_at).with_pipelines(pipelines).serve(registry, observed);
 
     let mut line = LiveLine::new(screen);
     let mut ticks = tokio::time::interval(TICK);
@@ -71,7 +71,7 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
         tokio::select! {
             () = stop.cancelled() => break,
             _ = ticks.tick() => {
-                problems.send_replace([worker.problems(), sink.problems()].concat());
+                problems.send_replace([worker.problems(), sink.problems(), reload.problems()].concat());
                 states.send_replace(WorkerState::of(&worker));
                 line.show(progress_line(&worker.progress()));
                 if worker.failure().is_some() {
@@ -81,6 +81,7 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
         }
     }
     let failure = worker.failure();
+    drop(reload);
     sink.flush().await;
     let progress = worker.stop(drain).await;
     drop(checked.instance);
@@ -126,6 +127,8 @@ pub fn lag_text(lag: &Lag) -> String {
 /// A worker's checked config, and the name that it holds in its group.
 pub struct Checked {
     pub config: Config,
+    /// Where its pipelines come from, in the same order.
+    pub sources: Sources,
     pub instance: Option<InstanceName>,
 }
 
@@ -168,19 +171,23 @@ pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<
         settings.open_offsets_max = offsets;
     }
     settings.session_timeout = section.session_timeout_s.map_or(settings.session_timeout, Duration::from_secs);
-    Ok(Checked { config, instance })
+    let sources = section.pipelines.iter().flatten();
+    let pipelines = sources.map(|(dataset, name)| (dataset.clone(), name.clone())).collect();
+    let sources = Sources { pipelines, settings: pipeline_settings(section) };
+    Ok(Checked { config, sources, instance })
 }
 
 /// What pipelines may use of this machine.
-pub fn pipeline_settings(section: &WorkerSection) -> pipelines::pipeline::Settings {
-    let mut settings = pipelines::pipeline::Settings::default();
+pub fn pipeline_settings(section: &WorkerSection) -> Settings {
+    let mut settings = Settings::default();
     if let Some(folder) = &section.geoip_folder {
         settings.geoip_folder.clone_from(folder);
     }
     settings
 }
 
-fn choice(name: &str, settings: &pipelines::pipeline::Settings) -> anyhow::Result<Choice> {
+/// Loads a pipeline.
+pub fn choice(name: &str, settings: &Settings) -> anyhow::Result<Choice> {
     match name {
         DETECT => Ok(Choice::ByDataset),
         name => Ok(Choice::Pipeline(Arc::new(Pipeline::load_with(name, settings)?))),
@@ -188,17 +195,32 @@ fn choice(name: &str, settings: &pipelines::pipeline::Settings) -> anyhow::Resul
 }
 
 /// The pipelines that the worker's lines may pass.
-pub fn catalogue(config: &Config) -> Catalogue {
-    let choices = config.settings.pipelines.iter().map(|(_, choice)| choice);
-    let own = choices.clone().filter_map(|choice| match choice {
+pub fn catalogue(choices: &[(String, Choice)], settings: &Settings) -> Catalogue {
+    let own = choices.iter().filter_map(|(_, choice)| match choice {
         Choice::Pipeline(pipeline) => Some(&**pipeline),
         Choice::ByDataset => None,
     });
-    let mut catalogue = Catalogue::of(own);
-    if choices.clone().any(|choice| matches!(choice, Choice::ByDataset)) {
+    let mut catalogue = Catalogue::of(own).with_settings(settings.clone());
+    if choices.iter().any(|(_, choice)| matches!(choice, Choice::ByDataset)) {
         catalogue.add_ready_made();
     }
     catalogue
+}
+
+/// A worker whose pipelines are shown, and loaded again when their files change.
+pub struct Started {
+    pub worker: Worker,
+    pub reload: Reload,
+    pub pipelines: watch::Receiver<Pipelines>,
+}
+
+/// Starts a worker whose pipelines were loaded from `sources`.
+pub fn start(config: Config, sources: Sources, sink: Arc<dyn Sink>, registry: &mut Registry) -> Started {
+    let current = config.settings.pipelines.clone();
+    let (shown, pipelines) = watch::channel(Arc::new(catalogue(&current, &sources.settings)));
+    let worker = Worker::start(config, sink, registry);
+    let reload = Reload::start(sources, current, worker.exchanger(), shown, registry);
+    Started { worker, reload, pipelines }
 }
 
 /// What the command line says about the far end, and where a topic is unless it says more.

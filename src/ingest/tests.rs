@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::status::StatusListener;
+use pipelines::simulate::Catalogue;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +18,8 @@ async fn server() -> (SocketAddr, watch::Sender<Vec<String>>) {
     let listener = StatusListener::bind(Some(address), 0).await.expect("a free port");
     let address = listener.address();
     let (problems, observed) = watch::channel(Vec::new());
-    listener.with_pipelines(Catalogue::of([&pipeline])).serve(Registry::default(), observed);
+    let (_, pipelines) = watch::channel(Arc::new(Catalogue::of([&pipeline])));
+    listener.with_pipelines(pipelines).serve(Registry::default(), observed);
     (address, problems)
 }
 

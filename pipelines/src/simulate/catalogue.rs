@@ -11,6 +11,7 @@ use crate::pipeline::{LoadError, Pipeline, Resolve, Settings, text_to_value};
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     by_id: BTreeMap<String, Entry>,
+    pub(super) settings: Settings,
 }
 
 #[derive(Clone, Debug)]
@@ -32,6 +33,11 @@ impl Catalogue {
         catalogue
     }
 
+    /// With settings of the machine that the pipelines run on.
+    pub fn with_settings(self, settings: Settings) -> Catalogue {
+        Catalogue { settings, ..self }
+    }
+
     /// Adds the ready-made pipelines, but for those whose ids are taken.
     pub fn add_ready_made(&mut self) {
         for name in library::names() {
@@ -43,7 +49,7 @@ impl Catalogue {
     /// Compiles the pipeline of that id.
     pub(super) fn pipeline(&self, id: &str) -> Option<Result<Pipeline, LoadError>> {
         let Entry { name, text } = self.by_id.get(id)?;
-        Some(Pipeline::parse_with(name, text, &Settings::default(), self))
+        Some(Pipeline::parse_with(name, text, &self.settings, self))
     }
 
     /// Ids that match, and the pipelines as JSON.
@@ -56,7 +62,8 @@ impl Catalogue {
 
 impl Resolve for Catalogue {
     fn resolve(&self, id: &str) -> Result<Option<(String, String)>, LoadError> {
-        Ok(self.by_id.get(id).map(|entry| (entry.name.to_string(), entry.text.to_string())))
+        let own = self.by_id.get(id).map(|entry| (entry.name.to_string(), entry.text.to_string()));
+        Ok(own.or_else(|| library::text(id).map(|text| (id.to_owned(), text.to_owned()))))
     }
 
     fn all(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use super::catalogue::Catalogue;
 use super::problem::Problem;
 use crate::document::{Document, DuplicateKeys, Map, Value, read, write_value};
-use crate::pipeline::{Pipeline, Settings};
+use crate::pipeline::Pipeline;
 use crate::processor;
 
 /// What messages and `_ingest.pipeline` call a pipeline that came with its request.
@@ -80,7 +80,7 @@ fn inline(body: &mut Map, catalogue: &Catalogue) -> Result<Pipeline, Problem> {
     let mut text = Vec::new();
     write_value(&mut text, &Value::Map(pipeline));
     let text = String::from_utf8_lossy(&text);
-    Ok(Pipeline::parse_with(INLINE, &text, &Settings::default(), catalogue)?)
+    Ok(Pipeline::parse_with(INLINE, &text, &catalogue.settings, catalogue)?)
 }
 
 /// Refuses a processor of which nobody has heard in Elasticsearch's words.
@@ -113,9 +113,8 @@ fn document(entry: Value) -> Result<Document, Problem> {
     let mut set =
         |name: &str, value: Value| document.set(name, value).map_err(|error| Problem::illegal(error.to_string()));
     for (name, default) in [("_index", Some("_index")), ("_id", Some("_id")), ("_routing", None)] {
-        match text(&mut entry, name)?.or_else(|| default.map(str::to_owned)) {
-            Some(text) => set(name, text.into())?,
-            None => {}
+        if let Some(text) = text(&mut entry, name)?.or_else(|| default.map(str::to_owned)) {
+            set(name, text.into())?;
         }
     }
     match entry.remove("_version") {

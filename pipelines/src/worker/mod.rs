@@ -172,9 +172,12 @@ impl Worker {
     /// # Errors
     /// The worker ends.
     pub async fn exchange(&self, pipelines: Vec<(String, Choice)>) -> Result<(), Closed> {
-        let (done, exchanged) = oneshot::channel();
-        self.orders.send(Exchange { pipelines, done }).map_err(|_| Closed)?;
-        exchanged.await.map_err(|_| Closed)
+        self.exchanger().exchange(pipelines).await
+    }
+
+    /// What exchanges the pipelines, for a task of its own.
+    pub fn exchanger(&self) -> Exchanger {
+        Exchanger { orders: self.orders.clone() }
     }
 
     /// Why the worker will never get anything again: it is to be ended, and started anew.
@@ -210,6 +213,24 @@ impl Worker {
 
     fn snapshot(&self) -> MutexGuard<'_, Snapshot> {
         self.snapshot.lock().expect("nothing panics while it holds the snapshot")
+    }
+}
+
+/// Exchanges a worker's pipelines: [`Worker::exchange`]. It does not keep the worker alive.
+#[derive(Clone)]
+pub struct Exchanger {
+    orders: mpsc::UnboundedSender<Exchange>,
+}
+
+impl Exchanger {
+    /// As [`Worker::exchange`].
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub async fn exchange(&self, pipelines: Vec<(String, Choice)>) -> Result<(), Closed> {
+        let (done, exchanged) = oneshot::channel();
+        self.orders.send(Exchange { pipelines, done }).map_err(|_| Closed)?;
+        exchanged.await.map_err(|_| Closed)
     }
 }
 

@@ -8,6 +8,7 @@ mod progress;
 
 use super::agent::AgentFlags;
 use super::instance::InstanceName;
+use super::reload::Reload;
 use super::{TICK, agent, broker, worker};
 use crate::cli::UpArgs;
 use crate::config::ConfigFile;
@@ -54,6 +55,7 @@ struct Parts {
     agent: Agent,
     broker: Broker,
     worker: Worker,
+    reload: Reload,
     /// Held until the worker has ended.
     instance: Option<InstanceName>,
     sink: Arc<dyn Sink>,
@@ -126,8 +128,8 @@ impl Parts {
         let worker_drain = worker::drain(&section);
         let far = worker::FarEnd { elasticsearch: args.elasticsearch, output: None, brokers: vec![own_address] };
         let (sink, sink_description) = worker::sink(section, far, screen, stop, &mut registry)?;
-        let catalogue = worker::catalogue(&worker_checked.config);
-        let worker = Worker::start(worker_checked.config, sink.clone(), &mut registry);
+        let started = worker::start(worker_checked.config, worker_checked.sources, sink.clone(), &mut registry);
+        let worker::Started { worker, reload, pipelines } = started;
 
         let first_screen = FirstScreen {
             data: data.display().to_string(),
@@ -146,9 +148,9 @@ impl Parts {
         }
         let (problems, observed) = watch::channel(Vec::new());
         let (states, looked_at) = watch::channel(WorkerState::of(&worker));
-        status.with_files(agent.observer()).with_worker(looked_at).with_pipelines(catalogue).serve(registry, observed);
+        status.with_files(agent.observer()).with_worker(looked_at).with_pipelines(pipelines).serve(registry, observed);
         let instance = worker_checked.instance;
-        Ok(Self { agent, broker, worker, instance, sink, topics, drain, worker_drain, problems, states })
+        Ok(Self { agent, broker, worker, reload, instance, sink, topics, drain, worker_drain, problems, states })
     }
 
     /// Until a signal, or in `once` until everything that was there at the start has been delivered: then `true`.
@@ -186,12 +188,14 @@ impl Parts {
     }
 
     fn problems_now(&self) -> Vec<String> {
-        [self.broker.problems(), self.agent.problems(), self.worker.problems(), self.sink.problems()].concat()
+        let reload = self.reload.problems();
+        [self.broker.problems(), self.agent.problems(), self.worker.problems(), self.sink.problems(), reload].concat()
     }
 
     /// Ends the parts in the order in which a line meets them, so that each can hand on what it has.
     async fn stop(self) -> String {
-        let Self { agent, broker, worker, instance, sink, topics, drain, worker_drain, .. } = self;
+        let Self { agent, broker, worker, reload, instance, sink, topics, drain, worker_drain, .. } = self;
+        drop(reload);
         let agent = agent.stop(drain).await;
         let _ = tokio::time::timeout(worker_drain, async {
             let mut ticks = tokio::time::interval(TICK);
