@@ -65,7 +65,7 @@ fn java_on(scene: &Scene, broker: &str) -> anyhow::Result<()> {
 }
 
 fn python_on(scene: &Scene, broker: &str) -> anyhow::Result<()> {
-    let output = real::kafka_python(&[broker, &scene.own_name("python")])?;
+    let output = real::kafka_python("kafka-python/client.py", &[broker, &scene.own_name("python")])?;
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     ensure!(
         output.status.success() && said(&output.stdout).contains("every codec passed"),

@@ -15,6 +15,7 @@ mod secured;
 mod setup;
 mod tool_calls;
 mod up;
+mod uses;
 mod versions;
 mod worker;
 mod yardstick;
@@ -65,6 +66,7 @@ pub fn all() -> Vec<(String, Test)> {
             in_the_clear,
         ),
         tests!(tool_calls: our_broker, apache_kafka),
+        tests!(uses: our_broker, apache_kafka),
         tests!(yardstick: oracle, clf_times, writing, real_servers_answer),
     ]
     .concat()
