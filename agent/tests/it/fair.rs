@@ -72,21 +72,21 @@ async fn a_file_at_full_speed_does_not_delay_a_hundred_slow_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_in_a_second_are_limited() {
     let mut fixture = Fixture::new();
-    fixture.config.bytes_per_second_max = Some(100_000);
-    fixture.append("a.log", format!("{}\n", "x".repeat(99)).repeat(1500));
+    fixture.config.bytes_per_second_max = Some(30_000);
+    fixture.append("a.log", format!("{}\n", "x".repeat(99)).repeat(900));
     let before = Instant::now();
     let agent = fixture.start().await;
-    fixture.until(|| fixture.broker.count() == 1500).await;
+    fixture.until(|| fixture.broker.count() == 900).await;
     let took = before.elapsed();
-    // 150,000 bytes, of which a tenth of a second's may come at once.
-    assert!(took > Duration::from_secs(1), "{took:?}");
+    // 90,000 bytes, of which a tenth of a second's may come at once.
+    assert!(took > Duration::from_secs(2), "{took:?}");
     drop(agent);
     fixture.config.bytes_per_second_max = None;
-    fixture.append("a.log", format!("{}\n", "x".repeat(99)).repeat(1500));
+    fixture.append("a.log", format!("{}\n", "x".repeat(99)).repeat(900));
     let before = Instant::now();
     let _agent = fixture.start().await;
-    fixture.until(|| fixture.broker.count() == 3000).await;
-    assert!(before.elapsed() < took / 2, "{:?}", before.elapsed());
+    fixture.until(|| fixture.broker.count() == 1800).await;
+    assert!(before.elapsed() < took, "{:?}", before.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
