@@ -95,7 +95,7 @@ pub(super) fn topic_settings(node: &Node, config: &TopicConfig) -> Vec<Setting> 
         let value = set.cloned().or(given).or_else(|| key.default.map(str::to_owned));
         Setting { key, value, read_only: false, synonyms }
     };
-    configs::topic_keys().iter().map(setting).collect()
+    configs::topic_keys().iter().map(setting).filter(is_shown).collect()
 }
 
 fn broker_settings(node: &Node) -> Vec<Setting> {
@@ -106,7 +106,12 @@ fn broker_settings(node: &Node) -> Vec<Setting> {
         let synonyms = first.into_iter().chain(default.clone().map(|value| (key.name, value, DEFAULT))).collect();
         Setting { key, value: set.or(default), read_only: true, synonyms }
     };
-    configs::broker_keys().iter().map(setting).collect()
+    configs::broker_keys().iter().map(setting).filter(is_shown).collect()
+}
+
+/// Kafka's configs always; ours only where it is set, so that tools see the list that they know.
+fn is_shown(setting: &Setting) -> bool {
+    setting.key.name != configs::OWN || setting.value.as_deref() != setting.key.default
 }
 
 /// What this broker has that is not Kafka's default, whoever said it.

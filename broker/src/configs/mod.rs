@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 
 pub(crate) use value::{Allowed, ConfigType};
 
+/// The one config, of topics and of the broker, that Kafka does not have.
+pub(crate) const OWN: &str = "validate.compressed";
+
 /// One config of Kafka.
 #[derive(Debug)]
 pub(crate) struct ConfigKey {
