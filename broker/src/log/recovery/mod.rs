@@ -199,8 +199,9 @@ impl Recovery<'_> {
         // Of ten thousand partitions most have nothing behind their recovery point, and the state there is on disk.
         if report.cut || next_offset != point || !snapshot::is_at(&**self.disk, self.directory, next_offset)? {
             snapshot::write(&**self.disk, self.directory, next_offset, &producers)?;
-            self.disk.sync_directory(self.directory)?;
         }
+        // Also for the name of an active segment that is empty: what is flushed into it is lost with its name.
+        self.disk.sync_directory(self.directory)?;
         let found = LeaderEpochs::read(&**self.disk, self.directory)?;
         let mut epochs = found.clone().unwrap_or_else(|| LeaderEpochs::new(bases[0]));
         if report.cut {
