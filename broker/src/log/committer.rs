@@ -256,8 +256,9 @@ impl Committer {
     fn flush_group(&self, partitions: &[Arc<Partition>]) -> Result<(), FlushError> {
         for partition in partitions {
             let (unflushed, batches) = partition.take_unflushed();
-            partition.publish(unflushed.flush()?);
+            let flushed = unflushed.flush()?;
             self.flushed_batches.fetch_add(batches, Ordering::Relaxed);
+            partition.publish(flushed);
         }
         Ok(())
     }

@@ -95,9 +95,10 @@ impl Partition {
     /// The batches from the one that holds `offset` on: at most `bytes_max` bytes of them, but at least one batch
     /// (KIP-74), and nothing at or behind the high watermark. Empty where there is nothing yet.
     pub fn read(&self, offset: i64, bytes_max: usize) -> Result<ReadRange, ReadError> {
-        let (log_start, log_end) = (self.log_start_offset(), self.log_end_offset());
-        let out_of_range = || ReadError::OutOfRange { offset, log_start, log_end };
-        if offset < log_start || offset > log_end {
+        // Asked for anew: the log may begin later by the time that something is found missing.
+        let out_of_range =
+            || ReadError::OutOfRange { offset, log_start: self.log_start_offset(), log_end: self.log_end_offset() };
+        if offset < self.log_start_offset() || offset > self.log_end_offset() {
             return Err(out_of_range());
         }
         let end = self.flushed_end();
