@@ -63,7 +63,7 @@ impl Rendered {
     /// Gives back what was reserved and is not used: it counts as long as any document here is held.
     fn trimmed(mut self) -> Self {
         let json = &mut self.batch.json;
-        if json.capacity() - json.len() > json.len().max(UNUSED_BYTES_MAX) {
+        if json.capacity() - json.len() > json.len().clamp(UNUSED_BYTES_MAX, DOCUMENT_BYTES_MAX) {
             json.shrink_to_fit();
         }
         self
