@@ -1,16 +1,22 @@
 //! The body of a bulk request: an action line and a document line for each item.
 
 use crate::delivery::Run;
-use crate::gzip::Gzip;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body::{Frame, SizeHint};
 use pipelines::sink::{Framing, Item, Op};
 use std::convert::Infallible;
+use std::io::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Behind each document.
 pub(crate) const NEWLINE_BYTES: usize = 1;
+
+/// The level of the other shippers: level 6 takes three times the CPU for a tenth less.
+const GZIP_LEVEL: u32 = 1;
+const IN_MEMORY: &str = "a vector takes all";
 
 /// A body ready to be sent; clones share the bytes.
 #[derive(Debug, Clone)]
@@ -31,9 +37,9 @@ impl Body {
 
     /// The same compressed, which takes milliseconds.
     pub fn gzip(self) -> Self {
-        let mut gzip = Gzip::new();
-        self.pieces.iter().for_each(|piece| gzip.add(piece));
-        let packed = Bytes::from(gzip.finish());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
+        self.pieces.iter().for_each(|piece| encoder.write_all(piece).expect(IN_MEMORY));
+        let packed = Bytes::from(encoder.finish().expect(IN_MEMORY));
         Self { bytes: packed.len(), pieces: vec![packed], plain_bytes: self.plain_bytes }
     }
 

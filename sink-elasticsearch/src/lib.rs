@@ -23,7 +23,6 @@ mod connection;
 mod delivery;
 mod exchange;
 mod gather;
-mod gzip;
 mod hold;
 mod limits;
 mod metrics;
