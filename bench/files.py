@@ -10,7 +10,7 @@ HOT_LINES_PER_SECOND = 10
 IDLE_SECONDS = 20
 SLOW_FILES = 100
 SLOW_SECONDS = 10
-# Long lines, so that it is not the consumer who is slow; and never more than this ahead, so that the disk suffices.
+# Never more than this ahead, so that the disk suffices.
 HOT_BLOCK = (b"h" * 8191 + b"\n") * 512
 HOT_LAG_MAX = 64 * MIB
 
@@ -92,18 +92,20 @@ def idle(sluice, server, folder, log):
 
 
 def slow(sluice, server, folder, log):
-    """Delays of slow files' lines, from their write until a consumer has them, beside a file at full speed."""
+    """Delays of slow files' lines, from their write until they are in the topic, beside a file at full speed. The broker
+    notes the time (LogAppendTime): a consumer falls behind the file at full speed."""
     logs = f"{folder}/slow-logs"
     os.mkdir(logs)
     create(server.port, "slow-files")
     agent = Following(sluice, server.port, "slow-files", logs, log)
-    consume = f"kcat -C -b 127.0.0.1:{server.port} -t slow-files -o beginning -q -u | grep --line-buffered ^slow"
+    consume = f"kcat -C -b 127.0.0.1:{server.port} -t slow-files -o beginning -q -u -f '%T %s\\n' | grep --line-buffered ' slow'"
     consumer = subprocess.Popen(consume, shell=True, stdout=subprocess.PIPE, stderr=log, process_group=0)
     delays, lines, stop = [], SLOW_FILES * SLOW_SECONDS, threading.Event()
 
     def read():
         for line in consumer.stdout:
-            delays.append(time.monotonic() - float(line.split()[1]))
+            appended, _, written = line.split()
+            delays.append(int(appended) / 1000 - float(written))
             if len(delays) == lines:
                 return
 
@@ -129,7 +131,7 @@ def slow(sluice, server, folder, log):
         wait = begin + number / SLOW_FILES - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        files[number % SLOW_FILES].write(f"slow {time.monotonic():.6f}\n".encode())
+        files[number % SLOW_FILES].write(f"slow {time.time():.6f}\n".encode())
     took = time.monotonic() - begin
     hot = hot_bytes / took
     threads[0].join(60)
@@ -146,7 +148,7 @@ def slow(sluice, server, folder, log):
 
 def bench(sluice, file, lines, size, rounds, folder, log, table):
     """All figures of many files as Markdown."""
-    server = ours(sluice, f"{folder}/broker-for-files", log)
+    server = ours(sluice, f"{folder}/broker-for-files", log, "--set", "log.message.timestamp.type=LogAppendTime")
     many = {"sluice agent": [idle(sluice, server, folder, log)]}
     columns = [
         ("start until all is read, s", "start", 1, 1),

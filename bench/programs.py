@@ -106,11 +106,11 @@ def kafka(folder, log):
     return Server(command, port, log)
 
 
-def ours(sluice, folder, log):
+def ours(sluice, folder, log, *flags):
     """Starts our broker."""
     port, status = free_port(), free_port()
     listen = ["--listen", f"127.0.0.1:{port}", "--status-listen", f"127.0.0.1:{status}"]
-    return Server([sluice, "broker", *listen, "--data", folder], port, log)
+    return Server([sluice, "broker", *listen, *flags, "--data", folder], port, log)
 
 
 def create(port, topic):
