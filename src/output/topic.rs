@@ -5,16 +5,14 @@
 //! of one partition of the source go to one partition, in order, so that a file's lines stay in order.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use jiff::Timestamp;
-use kafka_client::{Backoff, Client, ProduceError, Producer, ProducerConfig, Sequencer, TopicPartition};
-use kafka_wire::batch::{BatchHeader, BatchWriter, RecordHeaders};
+use kafka_client::{Client, Names, PatientProducer, TopicPartition};
+use kafka_wire::batch::{BatchWriter, RecordHeaders};
 use kafka_wire::compression::Compression;
 use pipelines::sink::{Closed, DocumentBatch, Outcome, Rejection, Sink};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -22,8 +20,7 @@ use tokio::task::JoinHandle;
 const BATCH_BYTES: usize = 900 * 1024;
 /// Lengths, deltas and counts of a record, as long as they can be.
 const RECORD_FRAME_BYTES: usize = 64;
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+const NAMES: Names = Names { topic: "output topic", records: "documents" };
 /// Kafka's error for a document that is larger than the topic takes.
 const TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
 
@@ -59,15 +56,9 @@ impl TopicOutput {
         let mut lanes = self.lanes.lock().expect("nothing panics while it holds the lanes");
         let begin = || {
             let (orders, received) = mpsc::unbounded_channel();
-            let lane = Lane {
-                producer: Producer::new(self.client.clone(), ProducerConfig::default()),
-                client: self.client.clone(),
-                topic: Arc::clone(&self.topic),
-                sequencer: None,
-                writer: BatchWriter::new(self.compression),
-                backoff: Backoff::new(BACKOFF_MIN, BACKOFF_MAX),
-                problem: Arc::clone(&self.problem),
-            };
+            let problem = Arc::clone(&self.problem);
+            let producer = PatientProducer::new(self.client.clone(), self.compression, NAMES, problem);
+            let lane = Lane { producer, topic: Arc::clone(&self.topic) };
             let task = tokio::spawn(lane.run(partition, received));
             self.senders.lock().expect("nothing panics while it holds the senders").push(task);
             orders
@@ -98,20 +89,15 @@ impl Sink for TopicOutput {
     }
 }
 
-/// What comes from one partition of the source: one batch in flight at a time, so that a refused one has none behind it.
+/// What comes from one partition of the source.
 struct Lane {
-    client: Client,
-    producer: Producer,
+    producer: PatientProducer,
     topic: Arc<str>,
-    sequencer: Option<Sequencer>,
-    writer: BatchWriter,
-    backoff: Backoff,
-    problem: Arc<Mutex<Option<String>>>,
 }
 
 impl Lane {
     async fn run(mut self, source: i32, mut orders: mpsc::UnboundedReceiver<Order>) {
-        let partitions = self.partitions().await;
+        let partitions = self.producer.create(&self.topic).await;
         let to = TopicPartition { topic: Arc::clone(&self.topic), partition: source.rem_euclid(partitions.max(1)) };
         while let Some(Order { batch, done }) = orders.recv().await {
             // Whoever asked has given it up.
@@ -130,106 +116,25 @@ impl Lane {
         }
     }
 
-    async fn partitions(&mut self) -> i32 {
-        loop {
-            // Not every user may create topics; then somebody else has to, and has perhaps.
-            let created = self.client.create_topic(&self.topic, -1).await;
-            if let Err(error) = created {
-                self.complain(format!("output topic {:?} cannot be created: {error}; create it", self.topic));
-            }
-            match self.client.partitions(&self.topic).await {
-                Ok(count) => {
-                    self.settle();
-                    return count;
-                }
-                Err(error) => self.wait(format!("output topic {:?} cannot be found: {error}", self.topic)).await,
-            }
-        }
-    }
-
     /// Sends documents until they are acknowledged; one that is too large alone is rejected.
     async fn send(&mut self, to: &TopicPartition, batch: &DocumentBatch, all: Range<usize>, outcomes: &mut [Outcome]) {
-        let mut parts = vec![all];
-        while let Some(part) = parts.pop() {
-            let (sealed, base_sequence) = self.seal(to, batch, part.clone()).await;
-            match self.producer.send(to.clone(), sealed).await {
-                Ok(_) => {
-                    self.settle();
-                    continue;
-                }
-                Err(ProduceError::TooLarge { bytes }) => {
-                    self.rewind(to, base_sequence);
-                    if part.len() > 1 {
-                        let middle = part.start + part.len() / 2;
-                        parts.extend([middle..part.end, part.start..middle]);
-                    } else {
-                        let reason = format!("a document of {bytes} bytes is larger than topic {:?} takes", to.topic);
-                        outcomes[part.start] =
-                            Outcome::Rejected(Rejection { status: 413, kind: TOO_LARGE.into(), reason, attempts: 1 });
-                    }
-                    continue;
-                }
-                Err(ProduceError::SequenceLost { .. }) => self.sequencer = None,
-                Err(error) => {
-                    self.rewind(to, base_sequence);
-                    self.wait(format!("documents cannot be produced to topic {:?}: {error}", to.topic)).await;
-                }
+        let fill = |writer: &mut BatchWriter, part: Range<usize>| {
+            let now = Timestamp::now().as_millisecond();
+            let none = RecordHeaders::new();
+            for item in &batch.items[part] {
+                let key = item.id.as_ref().map(|id| id.as_str().as_bytes());
+                // A broker refuses times that lie ahead.
+                let time = item.event_ms.min(now);
+                let index = Some(("sluice.index", item.index.as_bytes()));
+                writer.push(time, key, Some(batch.document(item)), &none, index);
             }
-            parts.push(part);
-        }
-    }
-
-    async fn seal(&mut self, to: &TopicPartition, batch: &DocumentBatch, part: Range<usize>) -> (Bytes, i32) {
-        let now = Timestamp::now().as_millisecond();
-        let none = RecordHeaders::new();
-        for item in &batch.items[part] {
-            let key = item.id.as_ref().map(|id| id.as_str().as_bytes());
-            // A broker refuses times that lie ahead.
-            let time = item.event_ms.min(now);
-            let index = Some(("sluice.index", item.index.as_bytes()));
-            self.writer.push(time, key, Some(batch.document(item)), &none, index);
-        }
-        let mut sequencer = match self.sequencer.take() {
-            Some(sequencer) => sequencer,
-            None => self.identify().await,
         };
-        let sealed = sequencer.seal(to, &mut self.writer);
-        self.sequencer = Some(sequencer);
-        let header = BatchHeader::read(&sealed).expect("a batch that was just sealed has a header");
-        (sealed, header.base_sequence)
-    }
-
-    async fn identify(&mut self) -> Sequencer {
-        loop {
-            match self.producer.obtain_identity().await {
-                Ok(identity) => return Sequencer::new(identity),
-                Err(error) => self.wait(format!("the producer of documents gets no identity: {error}")).await,
-            }
-        }
-    }
-
-    fn rewind(&mut self, to: &TopicPartition, base_sequence: i32) {
-        if let Some(sequencer) = &mut self.sequencer {
-            sequencer.rewind(to, base_sequence);
-        }
-    }
-
-    async fn wait(&mut self, problem: String) {
-        self.complain(problem);
-        tokio::time::sleep(self.backoff.next_delay()).await;
-    }
-
-    fn complain(&self, problem: String) {
-        let mut current = self.problem.lock().expect("nothing panics while it holds the problem");
-        if current.is_none() {
-            tracing::warn!("{problem}");
-        }
-        *current = Some(problem);
-    }
-
-    fn settle(&mut self) {
-        self.backoff.reset();
-        *self.problem.lock().expect("nothing panics while it holds the problem") = None;
+        let reject = |item: usize, bytes: usize| {
+            let reason = format!("a document of {bytes} bytes is larger than topic {:?} takes", to.topic);
+            outcomes[item] = Outcome::Rejected(Rejection { status: 413, kind: TOO_LARGE.into(), reason, attempts: 1 });
+            None
+        };
+        self.producer.send(to, all, fill, reject).await;
     }
 }
 

@@ -44,5 +44,7 @@ pub use group::{
 };
 pub use metadata::{Leader, Metadata, Topic};
 pub use offsets::OffsetSpec;
-pub use producer::{Acknowledged, ProduceError, Producer, ProducerConfig, ProducerIdentity, Sequencer};
+pub use producer::{
+    Acknowledged, Names, PatientProducer, ProduceError, Producer, ProducerConfig, ProducerIdentity, Sequencer,
+};
 pub use topic_partition::TopicPartition;

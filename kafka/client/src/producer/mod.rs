@@ -6,6 +6,7 @@ mod identity;
 mod lane;
 mod node;
 mod outcome;
+mod patient;
 mod request;
 mod sequencer;
 
@@ -25,6 +26,7 @@ use lane::Batch;
 
 pub use identity::ProducerIdentity;
 pub use outcome::{Acknowledged, ProduceError};
+pub use patient::{Names, PatientProducer};
 pub use sequencer::Sequencer;
 
 /// Unanswered batches of a partition, and unanswered requests to a broker: the broker remembers the last five batches
