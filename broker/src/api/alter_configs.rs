@@ -1,6 +1,5 @@
 //! AlterConfigs (key 33): replaces all that is set of a topic's configs; older clients know nothing finer.
 
-use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_wire::protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use kafka_wire::protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
@@ -8,8 +7,8 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::incremental_alter_configs::{Refused, check_static, unsupported};
-use super::resource::{BROKER, TOPIC, check_broker_name, check_topic};
+use super::incremental_alter_configs::{Refused, check_broker_configs, null_value, twice, unsupported};
+use super::resource::{BROKER, TOPIC, check_topic};
 use super::{Call, text};
 use crate::node::Node;
 
@@ -21,7 +20,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: AlterConfigsRequest)
     for resource in request.resources {
         let outcome = match seen.insert((resource.resource_type, resource.resource_name.clone())) {
             true => alter(node, call, &resource, request.validate_only).await,
-            false => Err((ResponseError::InvalidRequest, "Each resource must appear at most once.".to_owned())),
+            false => Err(twice()),
         };
         let response = AlterConfigsResourceResponse::default()
             .with_resource_type(resource.resource_type)
@@ -47,19 +46,12 @@ async fn alter(
             check_topic(node, name)?;
             let mut overrides = std::collections::BTreeMap::new();
             for one in &resource.configs {
-                let null =
-                    || (ResponseError::InvalidRequest, format!("Null value not supported for : {}", one.name.as_str()));
-                let value = one.value.as_deref().ok_or_else(null)?;
+                let value = one.value.as_deref().ok_or_else(|| null_value(&one.name))?;
                 overrides.insert(one.name.to_string(), value.to_owned());
             }
             node.set_topic_config(name, overrides, validate_only).await
         }
-        BROKER => {
-            if !name.is_empty() {
-                check_broker_name(node, name)?;
-            }
-            check_static(resource.configs.iter().map(|one| one.name.as_str()))
-        }
+        BROKER => check_broker_configs(node, name, resource.configs.iter().map(|one| one.name.as_str())),
         other => Err(unsupported(other)),
     }
 }

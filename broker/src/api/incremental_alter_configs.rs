@@ -33,7 +33,7 @@ pub async fn handle(
     for resource in request.resources {
         let outcome = match seen.insert((resource.resource_type, resource.resource_name.clone())) {
             true => alter(node, call, &resource, request.validate_only).await,
-            false => Err((ResponseError::InvalidRequest, "Each resource must appear at most once.".to_owned())),
+            false => Err(twice()),
         };
         let response = AlterConfigsResourceResponse::default()
             .with_resource_type(resource.resource_type)
@@ -58,7 +58,7 @@ async fn alter(
     }
     let null = |one: &&AlterableConfig| one.value.is_none() && one.config_operation != DELETE;
     if let Some(one) = resource.configs.iter().find(null) {
-        return Err((ResponseError::InvalidRequest, format!("Null value not supported for : {}", one.name.as_str())));
+        return Err(null_value(&one.name));
     }
     call.check_admin().map_err(|error| (error, error.to_string()))?;
     let name = resource.resource_name.as_str();
@@ -69,19 +69,31 @@ async fn alter(
             node.set_topic_config(name, overrides, validate_only).await
         }
         BROKER => {
-            if !name.is_empty() {
-                check_broker_name(node, name)?;
-            }
             // Removing what is not set does no harm; tools remove throttles that they might have set.
             let set = resource.configs.iter().filter(|one| one.config_operation != DELETE);
-            check_static(set.map(|one| one.name.as_str()))
+            check_broker_configs(node, name, set.map(|one| one.name.as_str()))
         }
         other => Err(unsupported(other)),
     }
 }
 
-/// The broker's configs are said at its start.
-pub(super) fn check_static<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
+pub(super) fn twice() -> Refused {
+    (ResponseError::InvalidRequest, "Each resource must appear at most once.".to_owned())
+}
+
+pub(super) fn null_value(name: &str) -> Refused {
+    (ResponseError::InvalidRequest, format!("Null value not supported for : {name}"))
+}
+
+/// The configs of a broker, or without a name of all, are said at its start.
+pub(super) fn check_broker_configs<'a>(
+    node: &Node,
+    broker: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), Refused> {
+    if !broker.is_empty() {
+        check_broker_name(node, broker)?;
+    }
     let names: Vec<&str> = names.collect();
     match names.is_empty() {
         true => Ok(()),
