@@ -59,7 +59,7 @@ impl Engine {
         let (mut lines_read, mut sent) = (0, true);
         let outcome = framer.frame(data, span, end, |chunk| {
             let bytes: usize = chunk.records.iter().map(|record| dress.record_bytes(record)).sum();
-            if !self.writer.is_empty() && !self.writer.has_room(bytes, self.config.batch_bytes_max) {
+            if !self.writer.has_room(bytes, self.config.batch_bytes_max) {
                 sent = self.ship_format(id, lane, base, data, range.clone(), (before, after), cut, timestamp, &format);
                 if !sent {
                     return false;

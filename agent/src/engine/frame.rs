@@ -76,7 +76,7 @@ impl Engine {
             let mut lines = Lines::new(data, start, line_bytes_max);
             for line in lines.by_ref() {
                 let bytes = line.value.len() + dress.frame_bytes_max;
-                if !self.writer.is_empty() && !self.writer.has_room(bytes, self.config.batch_bytes_max) {
+                if !self.writer.has_room(bytes, self.config.batch_bytes_max) {
                     if !self.ship(id, lane, base, data, start..line.start, Ending::Newline, timestamp) {
                         break 'rest;
                     }

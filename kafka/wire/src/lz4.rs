@@ -93,22 +93,12 @@ impl Encoder {
         let size = *fits.unwrap_or(&BLOCK_SIZES[BLOCK_SIZES.len() - 1]);
         begin(size, out);
         self.blocks(plain, size.0, repeats, out);
-        self.end(out);
-    }
-
-    /// Begins a frame whose content comes in parts.
-    pub fn begin(&mut self, out: &mut Vec<u8>) {
-        begin(PART, out);
+        end(out);
     }
 
     /// Appends `plain` to a frame that was begun. Positions of `repeats` are relative to the part.
     pub fn part(&mut self, plain: &[u8], repeats: &[Repeat], out: &mut Vec<u8>) {
         self.blocks(plain, PART_BYTES, repeats, out);
-    }
-
-    /// Ends a frame.
-    pub fn end(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&0u32.to_le_bytes());
     }
 
     fn blocks(&mut self, plain: &[u8], block_bytes: usize, repeats: &[Repeat], out: &mut Vec<u8>) {
@@ -264,9 +254,19 @@ impl Encoder {
     }
 }
 
+/// Begins a frame whose content comes in parts.
+pub(crate) fn begin_parts(out: &mut Vec<u8>) {
+    begin(PART, out);
+}
+
 fn begin((_, bd, checksum): (usize, u8, u8), out: &mut Vec<u8>) {
     out.extend_from_slice(&FRAME_MAGIC);
     out.extend_from_slice(&[FLG, bd, checksum]);
+}
+
+/// Ends a frame.
+pub(crate) fn end(out: &mut Vec<u8>) {
+    out.extend_from_slice(&0u32.to_le_bytes());
 }
 
 /// How far a block is.

@@ -112,8 +112,12 @@ impl BatchWriter {
     }
 
     /// Whether the sealed batch stays within `bytes_max` if `record_bytes` more are pushed, however badly they compress. What
-    /// is compressed already counts as such, so that a batch of LZ4 holds several times as many lines.
+    /// is compressed already counts as such, so that a batch of LZ4 holds several times as many lines. A first record always
+    /// has room.
     pub fn has_room(&self, record_bytes: usize, bytes_max: usize) -> bool {
+        if self.is_empty() {
+            return true;
+        }
         let compressed = self.lz4.as_ref().map_or(0, |lz4| lz4.batch.len());
         compressed + self.records.len() + record_bytes <= bytes_max
             && (self.compressed_bytes == 0 || self.plain_bytes() + record_bytes <= PLAIN_BYTES_MAX)
@@ -185,7 +189,7 @@ impl BatchWriter {
         match &mut self.lz4 {
             Some(lz4) if !lz4.batch.is_empty() => {
                 lz4.part(&self.records);
-                lz4.encoder.end(&mut lz4.batch);
+                lz4::end(&mut lz4.batch);
                 if out.is_empty() {
                     std::mem::swap(out, &mut lz4.batch);
                 } else {
@@ -251,7 +255,7 @@ impl Lz4 {
     fn part(&mut self, records: &[u8]) {
         if self.batch.is_empty() {
             self.batch.resize(HEADER_BYTES, 0);
-            self.encoder.begin(&mut self.batch);
+            lz4::begin_parts(&mut self.batch);
         }
         self.encoder.part(records, &self.repeats, &mut self.batch);
         self.begin();
