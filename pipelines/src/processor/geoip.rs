@@ -61,6 +61,18 @@ const CITY: &[&str] = &[
 const CITY_DEFAULTS: &[&str] =
     &["continent_name", "country_name", "country_iso_code", "region_iso_code", "region_name", "city_name", "location"];
 
+const ASN: &[&str] = &["ip", "asn", "organization_name", "network"];
+const ISP: &[&str] = &[
+    "ip",
+    "asn",
+    "organization_name",
+    "network",
+    "isp",
+    "isp_organization_name",
+    "mobile_country_code",
+    "mobile_network_code",
+];
+
 const KINDS: &[Kind] = &[
     Kind { suffix: "City", properties: CITY, defaults: CITY_DEFAULTS },
     Kind { suffix: "Enterprise", properties: CITY, defaults: CITY_DEFAULTS },
@@ -79,34 +91,8 @@ const KINDS: &[Kind] = &[
         ],
         defaults: &["continent_name", "country_name", "country_iso_code"],
     },
-    Kind {
-        suffix: "ASN",
-        properties: &["ip", "asn", "organization_name", "network"],
-        defaults: &["ip", "asn", "organization_name", "network"],
-    },
-    Kind {
-        suffix: "ISP",
-        properties: &[
-            "ip",
-            "asn",
-            "organization_name",
-            "network",
-            "isp",
-            "isp_organization_name",
-            "mobile_country_code",
-            "mobile_network_code",
-        ],
-        defaults: &[
-            "ip",
-            "asn",
-            "organization_name",
-            "network",
-            "isp",
-            "isp_organization_name",
-            "mobile_country_code",
-            "mobile_network_code",
-        ],
-    },
+    Kind { suffix: "ASN", properties: ASN, defaults: ASN },
+    Kind { suffix: "ISP", properties: ISP, defaults: ISP },
     Kind { suffix: "Domain", properties: &["ip", "domain"], defaults: &["domain"] },
     Kind { suffix: "Connection-Type", properties: &["ip", "connection_type"], defaults: &["connection_type"] },
     Kind {
