@@ -9,11 +9,20 @@ use anyhow::{Context, bail};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held by who has pipelines stored on the shared server: both tests store some under the same names, and one looks at the
+/// list of all.
+fn stored_pipelines() -> MutexGuard<'static, ()> {
+    static STORED: Mutex<()> = Mutex::new(());
+    STORED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Every pipeline and document that has a recorded answer is asked again. `cargo test -p pipelines --test reference`
 /// compares the same answers with ours.
 pub fn answers_are_as_recorded(_: &Scene) -> anyhow::Result<()> {
     let server = real::opensearch()?;
+    let _stored = stored_pipelines();
     let record = std::env::var_os("SLUICE_RECORD").is_some();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/tests/reference");
     let mut wrong = Vec::new();
@@ -61,6 +70,7 @@ pub fn answers_are_as_recorded(_: &Scene) -> anyhow::Result<()> {
 /// compares the same answers with ours.
 pub fn simulations_are_as_recorded(_: &Scene) -> anyhow::Result<()> {
     let server = real::opensearch()?;
+    let _stored = stored_pipelines();
     let client = http::client();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/tests/simulate.ndjson");
     let text = fs::read_to_string(&path)?;
