@@ -1,0 +1,1 @@
+//! Aggregations: what a request asks for, and buckets in Elasticsearch's form.

@@ -1,0 +1,1 @@
+//! Runs queries on the partitions of the store.

@@ -1,0 +1,1 @@
+//! Queries: Elasticsearch's query DSL and Lucene's syntax, parsed into one AST.
