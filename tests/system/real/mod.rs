@@ -1,16 +1,16 @@
 //! The real parts: servers that are fetched once, started at the first use, shared by all tests, and ended at the end.
 
+mod client;
 mod kafka;
 mod kafka_node;
-mod kafka_python;
 mod kafka_tools;
 mod kcat;
 mod search;
 mod search_node;
 
+pub use client::{client, kafka_python};
 pub use kafka::{kafka, kafka_tool};
 pub use kafka_node::KafkaNode;
-pub use kafka_python::kafka_python;
 pub use kafka_tools::KafkaTools;
 pub use kcat::kcat;
 pub use search::{SearchServer, elasticsearch, opensearch};

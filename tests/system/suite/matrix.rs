@@ -1,5 +1,5 @@
 //! Every client with every codec, producing and consuming, on our broker and on Apache Kafka. kcat and librdkafka are in
-//! `clients`; here are the Java client, kafka-python, and our own.
+//! `clients`, those of other languages and versions in `client_programs`; here are Kafka's console tools and our own.
 
 use crate::harness::destination::Destination;
 use crate::harness::lines::Stream;
@@ -23,14 +23,6 @@ pub fn java(scene: &Scene) -> anyhow::Result<()> {
 
 pub fn apache_kafka_java(scene: &Scene) -> anyhow::Result<()> {
     java_on(scene, &real::kafka()?.address)
-}
-
-pub fn python(scene: &Scene) -> anyhow::Result<()> {
-    python_on(scene, &sluice::broker(scene)?.address)
-}
-
-pub fn apache_kafka_python(scene: &Scene) -> anyhow::Result<()> {
-    python_on(scene, &real::kafka()?.address)
 }
 
 pub fn own(scene: &Scene) -> anyhow::Result<()> {
@@ -61,19 +53,6 @@ fn java_on(scene: &Scene, broker: &str) -> anyhow::Result<()> {
         wanted.sort_unstable();
         ensure!(got == wanted, "consume {codec}: {consumed:?}");
     }
-    Ok(())
-}
-
-fn python_on(scene: &Scene, broker: &str) -> anyhow::Result<()> {
-    let output = real::kafka_python("kafka-python/client.py", &[broker, &scene.own_name("python")])?;
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    ensure!(
-        output.status.success() && said(&output.stdout).contains("every codec passed"),
-        "kafka-python: {}\n{}\n{}",
-        output.status,
-        said(&output.stdout),
-        said(&output.stderr)
-    );
     Ok(())
 }
 

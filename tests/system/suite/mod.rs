@@ -4,6 +4,7 @@ mod agent;
 mod apart;
 mod bad_input;
 mod broker_kill;
+mod client_programs;
 mod clients;
 mod crash;
 mod kafka_tools;
@@ -57,7 +58,8 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),
         tests!(kafka_tools: console, apache_kafka_console, dump_log_segments),
         tests!(broker_kill: four_producers),
-        tests!(matrix: java, apache_kafka_java, python, apache_kafka_python, own, apache_kafka_own),
+        tests!(matrix: java, apache_kafka_java, own, apache_kafka_own),
+        client_programs::all(),
         tests!(
             secured: agent_and_worker_on_apache_kafka,
             users_and_rights,
