@@ -52,12 +52,6 @@ impl Visits {
         Ok((self.rows[point as usize] as usize - 1) * self.row_words)
     }
 
-    /// Whether a place was noted.
-    pub fn is_noted(&self, point: u32, place: usize) -> bool {
-        let row = self.rows[point as usize] as usize;
-        row > 0 && self.bits[(row - 1) * self.row_words + place / 64] >> (place % 64) & 1 == 1
-    }
-
     /// The first place from `from` on that was noted.
     pub fn first_noted(&self, point: u32, from: usize) -> Option<usize> {
         let row = (self.rows[point as usize] as usize).checked_sub(1)? * self.row_words;

@@ -18,6 +18,8 @@ fn processors() -> Vec<Value> {
     vec![
         on("grok", json!({"patterns": ["%{COMBINEDAPACHELOG}", "^%{IP:a} %{DATA:b} %{QS:c}", "%{NOTSPACE:a}$"]})),
         on("grok", json!({"patterns": ["^%{GREEDYDATA:a} %{GREEDYDATA:b}x$"]})),
+        // Begins at every fourth byte of a row of addresses, and needs what never comes.
+        on("grok", json!({"patterns": ["%{IP:a} %{DATA:b} %{QS:c}"]})),
         on("dissect", json!({"pattern": "%{a} %{b->} %{+b}"})),
         on("dissect", json!({"pattern": "%{*k}=%{&k} %{rest}"})),
         on("kv", json!({"field_split": " ", "value_split": "="})),

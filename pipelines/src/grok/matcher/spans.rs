@@ -139,22 +139,32 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
 
     /// The shortest row from a place on that can be followed.
     pub(super) fn lazy(&mut self, span: &Span, pc: Pc, from: usize) -> Result<Option<usize>, Stopped> {
-        if self.scratch.visits.is_on() && self.scratch.visits.is_noted(span.point, from) {
+        // From a place on that was noted all was tried: a row is followed up to there, and no part of the line twice.
+        let noted = match self.scratch.visits.is_on() {
+            true => self.scratch.visits.first_noted(span.point, from),
+            false => None,
+        };
+        if noted == Some(from) {
             return Ok(None);
         }
+        let limit = noted.unwrap_or(self.bytes.len());
         let set = &self.program.sets[span.set as usize];
         let follow = span.follow.map(|follow| &self.program.follows[follow as usize]);
         let mut end = from;
         let mut found = true;
         if let (Some(byte), true) = (span.follow_byte, set.is_bytewise()) {
             // The row goes on to that byte, if everything before it is in the set.
-            let rest = &self.bytes[from..];
+            let rest = &self.bytes[from..limit];
             let distance = memchr::memchr(byte, rest).unwrap_or(rest.len());
             let row = self.row_within(span, from, from + distance);
             found = row == from + distance && distance < rest.len();
             end = row;
         } else {
             loop {
+                if noted.is_some_and(|noted| end >= noted) {
+                    found = false;
+                    break;
+                }
                 let can_follow = follow.is_none_or(|follow| match self.bytes.get(end) {
                     Some(byte) => follow.table[usize::from(*byte)],
                     None => follow.end,
@@ -172,7 +182,7 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
             }
         }
         self.step(1 + (end - from) as u64 / 16)?;
-        if self.scratch.visits.is_on() && self.note(span.point, from, end)?.is_some() {
+        if self.scratch.visits.is_on() && self.note(span.point, from, end.min(limit))?.is_some() {
             return Ok(None);
         }
         if !found {
