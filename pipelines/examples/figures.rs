@@ -72,7 +72,7 @@ fn main() {
     }
     let databases = tempfile::tempdir().expect("a temporary folder");
     write_databases(databases.path());
-    let settings = Settings { geoip_folder: databases.path().to_owned() };
+    let settings = Settings { geoip_folder: databases.path().to_owned(), ..Settings::default() };
     for kind in KINDS.iter().filter(|kind| names.is_empty() || names.iter().any(|name| name == kind.name)) {
         let lines = generate(kind.line, mib * MIB);
         let pipeline = match kind.name {

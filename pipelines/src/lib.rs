@@ -13,6 +13,7 @@ mod condition;
 mod date;
 mod java_regex;
 mod processor;
+mod slots;
 mod template;
 
 pub use lines::{LinesRun, run_lines};

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::document::{Document, Origin};
 use crate::pipeline::{Context, Outcome, Pipeline};
+use crate::slots::{Came, Fields};
 
 /// What a run over lines came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +65,22 @@ impl LinesRun {
     /// Runs a pipeline over one line; its document, if there is one, becomes a line of `json`.
     fn line(&mut self, pipeline: &Pipeline, context: &Context, origin: &Origin<'_>, line: &[u8], json: &mut Vec<u8>) {
         self.lines += 1;
+        let write = |fields: &Fields<'_, '_>| {
+            fields.write_json(json);
+            Some(())
+        };
+        match pipeline.run_line(line, origin, context, write) {
+            Came::Tree => {}
+            Came::Dropped => {
+                self.dropped += 1;
+                return;
+            }
+            Came::Done(()) => {
+                self.documents += 1;
+                json.push(b'\n');
+                return;
+            }
+        }
         let mut document = Document::from_line(line, origin);
         match pipeline.run(&mut document, context) {
             Outcome::Done => {}

@@ -86,7 +86,7 @@ fn ready_made_pipelines_give_the_expected_documents() {
     let mut all_faults = Vec::new();
     // What is on this machine must not tell: tests/geoip.rs has databases of its own.
     let no_databases = tempfile::tempdir().unwrap();
-    let settings = Settings { geoip_folder: no_databases.path().to_owned() };
+    let settings = Settings { geoip_folder: no_databases.path().to_owned(), ..Settings::default() };
     for name in library::names() {
         let pipeline = Pipeline::load_with(name, &settings).unwrap_or_else(|error| panic!("{error}"));
         let mut count = 0;

@@ -57,6 +57,11 @@ impl Condition {
         evaluate::run(&self.program, document, work)
     }
 
+    /// The names at the top of a document below which it reads; none where that cannot be told.
+    pub fn roots(&self) -> Option<Vec<&str>> {
+        self.program.roots()
+    }
+
     /// Which values of which field the condition can hold for, where that can be told from its form.
     pub fn selector(&self) -> Option<&Selector> {
         self.selector.as_ref()

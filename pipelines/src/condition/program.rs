@@ -118,6 +118,19 @@ impl Program {
         compiler.ops.push(Op::Truth);
         Ok(Program { ops: compiler.ops, params, stack_max: compiler.stack_max })
     }
+
+    /// The names at the top of a document below which it reads; none where that cannot be told.
+    pub fn roots(&self) -> Option<Vec<&str>> {
+        let mut roots = Vec::new();
+        for op in &self.ops {
+            match op {
+                Op::Ctx => return None,
+                Op::Path(Path { root: Root::Source(name), .. }) if !roots.contains(&&**name) => roots.push(&**name),
+                _ => {}
+            }
+        }
+        Some(roots)
+    }
 }
 
 struct Compiler {

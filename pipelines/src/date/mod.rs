@@ -81,14 +81,27 @@ impl OutputFormat {
         Ok(OutputFormat { parts: pattern::compile(pattern)?, is_default: pattern == OUTPUT_FORMAT })
     }
 
+    /// Whether it writes a moment in this zone as [`utc`] does.
+    pub fn is_utc(&self, zone: &TimeZone) -> bool {
+        self.is_default && *zone == TimeZone::UTC
+    }
+
     /// The moment as it is in a zone.
     pub fn write(&self, moment: Timestamp, zone: &TimeZone) -> Text {
-        if self.is_default && *zone == TimeZone::UTC {
+        if self.is_utc(zone) {
             return utc(moment.as_millisecond());
         }
         let mut out = String::with_capacity(32);
         write::write(&mut out, &fields::in_zone(moment, zone), &self.parts);
         out.into()
+    }
+}
+
+/// Appends what [`utc`] gives.
+pub(crate) fn write_utc(out: &mut Vec<u8>, ms: i64) {
+    match civil::write_utc(ms) {
+        Some(text) => out.extend_from_slice(&text),
+        None => out.extend_from_slice(utc(ms).as_bytes()),
     }
 }
 

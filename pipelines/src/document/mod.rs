@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use std::borrow::Cow;
 
 pub use map::Map;
+pub(crate) use path::Root;
 pub use path::{FieldError, FieldPath};
 pub use read::{DuplicateKeys, JsonError, NESTING_MAX, read, read_prefix};
 pub use value::{Text, Value};
 pub(crate) use write::{write_escaped, write_value};
 
-use path::{METADATA, Root};
+use path::METADATA;
 
 use crate::pipeline::Failure;
 
@@ -56,6 +57,14 @@ pub struct Origin<'a> {
     pub truncated: bool,
 }
 
+impl Origin<'_> {
+    /// `@timestamp` with which a document begins, in milliseconds since 1970.
+    pub(crate) fn begin_ms(&self) -> i64 {
+        let written_ms = self.written_at.and_then(|text| Some(text.parse::<Timestamp>().ok()?.as_millisecond()));
+        written_ms.unwrap_or(self.timestamp_ms)
+    }
+}
+
 /// What is indexed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
@@ -75,8 +84,7 @@ impl Document {
     /// The document with which a pipeline starts: the line as `message` and what is known about its source.
     pub fn from_line(line: &[u8], origin: &Origin<'_>) -> Document {
         let mut source = Map::with_capacity(FIELDS_EXPECTED);
-        let written_ms = origin.written_at.and_then(|text| Some(text.parse::<Timestamp>().ok()?.as_millisecond()));
-        source.insert("@timestamp", format_ms(written_ms.unwrap_or(origin.timestamp_ms)));
+        source.insert("@timestamp", format_ms(origin.begin_ms()));
         // Nearly every line is UTF-8, which is told faster by this way.
         let text = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
         let invalid = matches!(text, std::borrow::Cow::Owned(_));

@@ -98,6 +98,11 @@ impl FieldPath {
         self.root
     }
 
+    /// The keys on the way, never none.
+    pub(crate) fn segments(&self) -> &[Text] {
+        &self.segments
+    }
+
     fn missing(&self, segment: &str) -> FieldError {
         FieldError::Missing { segment: segment.to_owned(), path: self.text.to_string() }
     }

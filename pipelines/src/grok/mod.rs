@@ -17,6 +17,8 @@ mod shape;
 mod syntax;
 mod visits;
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 use thiserror::Error;
 
@@ -127,6 +129,10 @@ impl Grok {
         found.map_err(|_| Interrupted)
     }
 
+    fn pattern(&self, slots: &[u32]) -> usize {
+        self.alternatives.iter().position(|capture| capture_of(slots, *capture).is_some()).unwrap_or(0)
+    }
+
     /// Says of a line that does not match how far it can be matched.
     pub fn explain(&self, line: &str) -> Result<Explanation, Interrupted> {
         let furthest = matcher::furthest(&self.program, line).map_err(|_| Interrupted)?;
@@ -174,6 +180,11 @@ impl<'g, 'l> Match<'g, 'l> {
         Ok(())
     }
 
+    /// Where the fields lie, without the line.
+    pub(crate) fn places(self) -> Places<'g> {
+        Places { grok: self.grok, slots: self.slots }
+    }
+
     /// The fields that took part and the text of each; of a field with several the first.
     pub fn texts(&self) -> impl Iterator<Item = (&'g str, &'l str)> {
         self.grok.fields.iter().filter_map(|field| {
@@ -201,15 +212,44 @@ impl<'g, 'l> Match<'g, 'l> {
 
     /// Which pattern matched, from zero.
     pub fn pattern(&self) -> usize {
-        self.grok.alternatives.iter().position(|capture| self.capture(*capture).is_some()).unwrap_or(0)
+        self.grok.pattern(&self.slots)
     }
 
     #[inline]
     fn capture(&self, capture: usize) -> Option<(usize, usize)> {
-        let (start, end) = (self.slots[2 * capture], self.slots[2 * capture + 1]);
-        // A group that was entered and left again by another way has a start without an end.
-        (start != matcher::UNSET && end != matcher::UNSET && start <= end).then_some((start as usize, end as usize))
+        capture_of(&self.slots, capture)
     }
+}
+
+/// Where a match's fields lie.
+#[derive(Debug)]
+pub(crate) struct Places<'g> {
+    grok: &'g Grok,
+    slots: SmallVec<[u32; SLOTS_IN_PLACE]>,
+}
+
+impl Places<'_> {
+    /// For each text of a field that took part: the field's index in [`Grok::fields`], its type and where it lies.
+    pub fn pieces(&self) -> impl Iterator<Item = (usize, ValueKind, Range<usize>)> {
+        let fields = self.grok.fields.iter().enumerate();
+        fields.flat_map(|(index, field)| {
+            let pieces = field.captures.iter().filter_map(|capture| capture_of(&self.slots, *capture as usize));
+            pieces.map(move |(start, end)| (index, field.kind, start..end))
+        })
+    }
+
+    /// Which pattern matched, from zero.
+    pub fn pattern(&self) -> usize {
+        self.grok.pattern(&self.slots)
+    }
+}
+
+/// Where a capture lies that took part.
+#[inline]
+fn capture_of(slots: &[u32], capture: usize) -> Option<(usize, usize)> {
+    let (start, end) = (slots[2 * capture], slots[2 * capture + 1]);
+    // A group that was entered and left again by another way has a start without an end.
+    (start != matcher::UNSET && end != matcher::UNSET && start <= end).then_some((start as usize, end as usize))
 }
 
 /// Trees of the patterns, the names of all captures, and for each pattern the capture around it.

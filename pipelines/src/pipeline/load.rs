@@ -10,6 +10,7 @@ use super::source;
 use super::steps::Steps;
 use super::{Neighbours, Pipeline};
 use crate::library;
+use crate::slots::Plan;
 
 /// Largest pipeline file: the biggest public ones have 300 KiB.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -113,14 +114,17 @@ impl Pipeline {
         pipeline.names_ingest = names_ingest;
         neighbours.values_mut().for_each(|called| called.names_ingest = names_ingest);
         pipeline.neighbours = neighbours;
+        pipeline.plan = Plan::new(&pipeline.steps, &pipeline.neighbours);
         Ok(pipeline)
     }
 }
 
 fn compile(source_name: &str, text: &str, settings: &Settings) -> Result<(Pipeline, Vec<Call>), LoadError> {
     let loader = Loader::new(settings);
-    let pipeline = read(source_name, text, &loader).map_err(|refusal| refusal.in_file(source_name))?;
-    Ok((pipeline, loader.into_calls()))
+    let mut pipeline = read(source_name, text, &loader).map_err(|refusal| refusal.in_file(source_name))?;
+    let (calls, databases) = loader.into_parts();
+    pipeline.databases = databases;
+    Ok((pipeline, calls))
 }
 
 fn read(source_name: &str, text: &str, loader: &Loader<'_>) -> Result<Pipeline, Refusal> {
@@ -152,6 +156,8 @@ fn read(source_name: &str, text: &str, loader: &Loader<'_>) -> Result<Pipeline, 
         on_failure,
         names_ingest: text.contains("_ingest"),
         neighbours: Neighbours::new(),
+        databases: Vec::new(),
+        plan: None,
     })
 }
 

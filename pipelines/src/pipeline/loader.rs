@@ -3,17 +3,21 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
+use super::MissingYear;
+
 /// What a pipeline may use of the machine that it runs on.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Folder of the databases (`*.mmdb`) that `geoip` names.
     pub geoip_folder: PathBuf,
+    /// How `date` completes a time without a year; none as the run's context says.
+    pub missing_year: Option<MissingYear>,
 }
 
 impl Default for Settings {
     /// Where MaxMind's own updater puts its databases.
     fn default() -> Settings {
-        Settings { geoip_folder: PathBuf::from("/usr/share/GeoIP") }
+        Settings { geoip_folder: PathBuf::from("/usr/share/GeoIP"), missing_year: None }
     }
 }
 
@@ -31,18 +35,25 @@ pub(crate) struct Call {
 pub(crate) struct Loader<'s> {
     pub settings: &'s Settings,
     calls: RefCell<Vec<Call>>,
+    databases: RefCell<Vec<PathBuf>>,
 }
 
 impl<'s> Loader<'s> {
     pub fn new(settings: &'s Settings) -> Loader<'s> {
-        Loader { settings, calls: RefCell::new(Vec::new()) }
+        Loader { settings, calls: RefCell::default(), databases: RefCell::default() }
     }
 
     pub fn calls(&self, call: Call) {
         self.calls.borrow_mut().push(call);
     }
 
-    pub fn into_calls(self) -> Vec<Call> {
-        self.calls.into_inner()
+    /// Notes a database that is read, or would be if it were there.
+    pub fn reads(&self, database: PathBuf) {
+        self.databases.borrow_mut().push(database);
+    }
+
+    /// What was called, and which databases were read.
+    pub fn into_parts(self) -> (Vec<Call>, Vec<PathBuf>) {
+        (self.calls.into_inner(), self.databases.into_inner())
     }
 }

@@ -12,6 +12,7 @@ mod steps;
 mod trace;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -28,11 +29,11 @@ pub(crate) use loader::Call;
 pub(crate) use options::Options;
 pub(crate) use run::Run;
 pub(crate) use step::Step;
+pub(crate) use steps::Steps;
 
-use steps::Steps;
-
-use crate::document::{Document, Value};
+use crate::document::{Document, Origin, Value};
 use crate::processor::{Flow, Reason};
+use crate::slots::{Came, Fields, Plan};
 
 /// The pipelines that a pipeline and those below it call, by their ids.
 pub(crate) type Neighbours = HashMap<Arc<str>, Pipeline>;
@@ -51,6 +52,10 @@ pub struct Pipeline {
     names_ingest: bool,
     /// Only the pipeline that was asked for has them.
     neighbours: Neighbours,
+    /// What `geoip` reads.
+    databases: Vec<PathBuf>,
+    /// The usual way of a line, where there is one without a tree. Only the pipeline that was asked for has it.
+    plan: Option<Plan>,
 }
 
 /// A pipeline's text, YAML or JSON, as the value that it is.
@@ -134,6 +139,12 @@ impl Pipeline {
         self.neighbours.values()
     }
 
+    /// The files of databases that it and those that it calls read, also those that are not there.
+    pub fn databases(&self) -> impl Iterator<Item = &Path> {
+        let all = [self].into_iter().chain(self.called()).flat_map(|pipeline| &pipeline.databases);
+        all.map(PathBuf::as_path)
+    }
+
     /// How often each processor ran and failed, in the order of the files.
     pub fn counts(&self) -> Vec<ProcessorCount> {
         let mut counts = Vec::new();
@@ -149,6 +160,25 @@ impl Pipeline {
     /// Runs the processors over the document.
     pub fn run(&self, document: &mut Document, context: &Context) -> Outcome {
         self.run_counting(document, context).0
+    }
+
+    /// Runs the processors over a line without making a document of it, where that is possible; then `done` is given its
+    /// fields, and can still refuse them.
+    pub(crate) fn run_line<T>(
+        &self,
+        line: &[u8],
+        origin: &Origin<'_>,
+        context: &Context,
+        done: impl FnOnce(&Fields<'_, '_>) -> Option<T>,
+    ) -> Came<T> {
+        match &self.plan {
+            Some(plan) => plan.run(&self.steps, &self.neighbours, line, origin, context, done),
+            None => Came::Tree,
+        }
+    }
+
+    pub(crate) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// As [`run`](Pipeline::run), and says how many operations the conditions took.

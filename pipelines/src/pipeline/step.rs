@@ -14,6 +14,7 @@ use super::trace::{Place, Status, TracedStep};
 use crate::condition::{Condition, Selector};
 use crate::document::{Document, Map, Value};
 use crate::processor::{self, Flow, Processor, Reason};
+use crate::slots::{self, Fields, PlanRun, Planned, Planner};
 
 /// The processor whose inner one runs any number of times.
 const LOOP: &str = "foreach";
@@ -136,6 +137,55 @@ impl Step {
             },
         };
         self.on_failure.handle(failure, document, run).map_err(|failure| Reason::Within(Box::new(failure)))
+    }
+
+    /// What a plan needs to know of it; none when it needs a tree.
+    pub fn plan(&self, planner: &mut Planner<'_>) -> Option<Planned> {
+        let condition = self.condition.as_ref().map(|(condition, _)| condition);
+        match self.processor.called() {
+            Some(id) => planner.call(id, condition),
+            None => Planner::planned(self.processor.plan(&mut planner.layout)?, condition),
+        }
+    }
+
+    /// As [`run`](Step::run), along a plan.
+    pub fn run_planned<'p>(
+        &'p self,
+        planned: &Planned,
+        fields: &mut Fields<'_, '_>,
+        run: &mut PlanRun<'p, '_>,
+    ) -> slots::Step {
+        if let Some((condition, _)) = &self.condition {
+            match run.holds(condition, planned, fields) {
+                Some(true) => {}
+                Some(false) => return slots::Step::Next,
+                None => return slots::Step::Tree,
+            }
+        }
+        let came = match run.call(planned, fields) {
+            Some(came) => came,
+            None => self.processor.run_planned(&planned.places, fields, run.context),
+        };
+        match came {
+            slots::Step::Tree => return came,
+            // Handlers are for a tree.
+            slots::Step::Failed if !self.ignore_failure => return slots::Step::Tree,
+            _ => run.note(self, came),
+        }
+        match came {
+            slots::Step::Matched(_) | slots::Step::Failed => slots::Step::Next,
+            came => came,
+        }
+    }
+
+    /// Counts that it ran along a plan, and what came of it.
+    pub fn count_planned(&self, came: slots::Step) {
+        self.counters.ran();
+        match came {
+            slots::Step::Failed => self.counters.failed(),
+            slots::Step::Matched(pattern) => self.processor.matched(pattern),
+            _ => {}
+        }
     }
 
     /// Takes down that it begins; none without a trace.

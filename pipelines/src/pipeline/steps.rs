@@ -70,6 +70,15 @@ impl Steps {
         Ok(steps)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter()
+    }
+
+    /// Whether conditions lie in a table.
+    pub fn has_tables(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Row(..)))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

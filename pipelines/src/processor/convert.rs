@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldPath, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Fields, Layout, Place, Slot, Step};
 
 #[derive(Debug)]
 struct Convert {
@@ -49,6 +50,43 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Convert {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        Some(vec![layout.leaf(&self.field)?, layout.leaf(&self.target)?])
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        let [field, target] = places else { return Step::Tree };
+        let slot = fields.slot(*field);
+        let Some(text) = fields.text(slot) else {
+            return match slot {
+                Slot::Absent | Slot::Null if self.ignore_missing => Step::Next,
+                Slot::Absent | Slot::Null => Step::Failed,
+                _ => Step::Tree,
+            };
+        };
+        let number = match self.kind {
+            Kind::Long => integer(text).map(Slot::Long),
+            Kind::Integer => integer(text).filter(|number| i32::try_from(*number).is_ok()).map(Slot::Integer),
+            _ => {
+                return match self.kind.convert(&Value::from(text)) {
+                    // A text stays what it is.
+                    Ok(Value::String(_)) => {
+                        fields.set(*target, slot);
+                        Step::Next
+                    }
+                    Ok(value) => {
+                        fields.set_value(*target, &value);
+                        Step::Next
+                    }
+                    Err(_) => Step::Failed,
+                };
+            }
+        };
+        let Some(number) = number else { return Step::Failed };
+        fields.set(*target, number);
+        Step::Next
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         if self.ignore_missing && !document.has_field(&self.field) {
             return Ok(Flow::Next);

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use super::{Flow, Processor, Reason};
 use crate::date::{Format, OUTPUT_FORMAT, OutputFormat, zone};
 use crate::document::{Document, FieldPath, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, MissingYear, Options, Refusal, Run};
+use crate::slots::{Field, Fields, Layout, Place, Slot, Step};
 use crate::template::{Escape, Template};
 
 #[derive(Debug)]
@@ -18,6 +19,7 @@ struct Date {
     zone: Zone,
     locale: Option<Template>,
     output: OutputFormat,
+    year: Option<MissingYear>,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,8 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
     let output = options.optional_text("output_format")?;
     let output = OutputFormat::parse(output.as_deref().unwrap_or(OUTPUT_FORMAT))
         .map_err(|error| options.refuse("output_format", error))?;
-    Ok(Box::new(Date { field, target, formats, zone, locale, output }))
+    let year = options.loader.settings.missing_year;
+    Ok(Box::new(Date { field, target, formats, zone, locale, output, year }))
 }
 
 /// Whether names of months and days are English in this locale; the root locale is read as English too.
@@ -68,7 +71,40 @@ pub(super) fn is_english(name: &str) -> bool {
     matches!(name.as_str(), "" | "root" | "en" | "english") || name.starts_with("en-") || name.starts_with("en_")
 }
 
+impl Date {
+    /// The context with the settings' way to complete years.
+    fn context(&self, context: &Context) -> Context {
+        Context { year: self.year.unwrap_or(context.year), ..*context }
+    }
+}
+
 impl Processor for Date {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        match (&self.zone, &self.locale) {
+            (Zone::Fixed(_), None) => Some(vec![layout.leaf(&self.field)?, layout.leaf(&self.target)?]),
+            _ => None,
+        }
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, context: &Context) -> Step {
+        let ([field, target], Zone::Fixed(zone)) = (places, &self.zone) else { return Step::Tree };
+        let text = match fields.read(*field) {
+            Field::Text(text) => text,
+            Field::Absent => return Step::Failed,
+            Field::Null | Field::Other => return Step::Tree,
+        };
+        let context = self.context(context);
+        let Some(moment) = self.formats.iter().find_map(|format| format.read(text, zone, &context)) else {
+            return Step::Failed;
+        };
+        if self.output.is_utc(zone) {
+            fields.set(*target, Slot::Time(moment.as_millisecond()));
+        } else {
+            fields.set_text(*target, &self.output.write(moment, zone));
+        }
+        Step::Next
+    }
+
     fn run(&self, document: &mut Document, run: &mut Run<'_>) -> Result<Flow, Reason> {
         let text = match document.field(&self.field)? {
             Value::String(text) => Cow::Borrowed(text.as_str()),
@@ -84,8 +120,8 @@ impl Processor for Date {
             Zone::Fixed(zone) => Cow::Borrowed(zone),
             Zone::Template(template) => Cow::Owned(zone(&template.render(document, Escape::Json)).ok_or_else(unable)?),
         };
-        let moment =
-            self.formats.iter().find_map(|format| format.read(&text, &zone, &run.context)).ok_or_else(unable)?;
+        let context = self.context(&run.context);
+        let moment = self.formats.iter().find_map(|format| format.read(&text, &zone, &context)).ok_or_else(unable)?;
         let written = self.output.write(moment, &zone);
         document.set_field(&self.target, Value::from(written))?;
         Ok(Flow::Next)

@@ -3,16 +3,17 @@
 //! The databases are the user's own, in the folder that the settings name. One that is missing fails nothing: the
 //! document gets a tag, as in Elasticsearch.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use maxminddb::Reader;
 use serde_json::Value as Json;
 
+use super::recent::Recent;
 use super::{Flow, Processor, Reason, address};
-use crate::document::{Document, FieldPath, Map, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::document::{Document, FieldPath, Map, Value, write_value};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Field, Fields, Layout, Member, Place, Step};
 
 const DATABASE: &str = "GeoLite2-City.mmdb";
 
@@ -25,6 +26,27 @@ struct GeoIp {
     properties: Vec<String>,
     first_only: bool,
     ignore_missing: bool,
+    /// By the place of its record in the database: what many addresses have in common. The properties are in their order,
+    /// and those that the address itself gives are not there.
+    recent: Recent<usize, Vec<Option<Kept>>>,
+}
+
+/// A property's value, and its JSON where it is an object.
+#[derive(Debug)]
+struct Kept {
+    value: Value,
+    json: Option<String>,
+}
+
+impl Kept {
+    fn new(value: Value) -> Kept {
+        let json = matches!(value, Value::Map(_)).then(|| {
+            let mut json = Vec::new();
+            write_value(&mut json, &value);
+            String::from_utf8_lossy(&json).into_owned()
+        });
+        Kept { value, json }
+    }
 }
 
 impl std::fmt::Debug for GeoIp {
@@ -134,8 +156,9 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
     let ignore_missing = options.flag("ignore_missing", false)?;
     // Databases are not downloaded here at all.
     options.flag("download_database_on_pipeline_creation", true)?;
-    let database = open(&options.loader.settings.geoip_folder.join(&file))
-        .map_err(|reason| options.refuse("database_file", reason))?;
+    let path = options.loader.settings.geoip_folder.join(&file);
+    let database = open(&path).map_err(|reason| options.refuse("database_file", reason))?;
+    options.loader.reads(path);
     let kind_name =
         database.as_ref().map_or_else(|| file.clone(), |database| database.metadata().database_type.clone());
     let kind_name = kind_name.trim_end_matches(".mmdb");
@@ -154,7 +177,8 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
             wanted.iter().map(|name| name.to_lowercase()).collect()
         }
     };
-    Ok(Box::new(GeoIp { field, target, database, file, properties, first_only, ignore_missing }))
+    let recent = Recent::default();
+    Ok(Box::new(GeoIp { field, target, database, file, properties, first_only, ignore_missing, recent }))
 }
 
 fn open(path: &Path) -> Result<Option<Arc<Reader<Vec<u8>>>>, String> {
@@ -166,6 +190,45 @@ fn open(path: &Path) -> Result<Option<Arc<Reader<Vec<u8>>>>, String> {
 }
 
 impl Processor for GeoIp {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        self.database.as_ref()?;
+        let mut places = vec![layout.leaf(&self.field)?, 0];
+        for property in &self.properties {
+            places.push(layout.leaf_below(&self.target, property)?);
+        }
+        let Some(Member::Group(target)) = layout.find(&self.target) else { return None };
+        places[1] = target;
+        Some(places)
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        let ([field, target, properties @ ..], Some(database)) = (places, &self.database) else { return Step::Tree };
+        let slot = fields.slot(*field);
+        match fields.read(*field) {
+            Field::Text(_) => {}
+            Field::Absent | Field::Null if self.ignore_missing => return Step::Next,
+            Field::Absent | Field::Null => return Step::Failed,
+            Field::Other => return Step::Tree,
+        }
+        let mut is_known = false;
+        let done = fields.with_text(slot, |text, fields| {
+            self.each_property(database, text, |number, value, json| {
+                // The answer takes the place of what was there.
+                if !std::mem::replace(&mut is_known, true) {
+                    fields.renew_group(*target);
+                }
+                match json {
+                    Some(json) => fields.set_json(properties[number], json),
+                    None => fields.set_value(properties[number], value),
+                }
+            })
+        });
+        match done {
+            Ok(()) => Step::Next,
+            Err(_) => Step::Failed,
+        }
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         let name = self.field.as_str();
         if self.ignore_missing && !document.has_field(&self.field) {
@@ -222,28 +285,53 @@ impl Processor for GeoIp {
 impl GeoIp {
     /// What the database knows of an address; an empty map when it is nothing.
     fn look_up(&self, database: &Reader<Vec<u8>>, text: &str) -> Result<Map, Reason> {
+        let mut found = Map::new();
+        self.each_property(database, text, |number, value, _| {
+            drop(found.insert(self.properties[number].as_str(), value.clone()))
+        })?;
+        Ok(found)
+    }
+
+    /// Gives what the database knows of an address to `put`: a property's number, its value, and JSON of an object.
+    fn each_property(
+        &self,
+        database: &Reader<Vec<u8>>,
+        text: &str,
+        mut put: impl FnMut(usize, &Value, Option<&str>),
+    ) -> Result<(), Reason> {
         let ip = address::parse(text)?;
         let fail = |error: maxminddb::MaxMindDbError| Reason::Text(format!("cannot look up [{text}]: {error}"));
         let result = database.lookup(ip).map_err(fail)?;
-        let Some(record) = result.decode::<Json>().map_err(fail)? else { return Ok(Map::new()) };
-        let network = result.network().map(|network| network.to_string()).ok();
-        let mut found = Map::new();
-        for property in &self.properties {
-            if let Some(value) = read(property, &record, ip, network.as_deref()) {
-                found.insert(property.as_str(), value);
+        let Some(place) = result.offset() else { return Ok(()) };
+        let values = self.recent.get_or_find(&place, || match result.decode::<Json>() {
+            Ok(record) => {
+                let kept = |property: &String| read(property, record.as_ref()?).map(Kept::new);
+                Ok(self.properties.iter().map(kept).collect())
+            }
+            Err(error) => Err(fail(error)),
+        })?;
+        for (number, (property, kept)) in self.properties.iter().zip(&*values).enumerate() {
+            match (property.as_str(), kept) {
+                ("ip", _) => put(number, &Value::from(ip.to_string()), None),
+                ("network", _) => {
+                    if let Ok(network) = result.network() {
+                        put(number, &Value::from(network.to_string()), None);
+                    }
+                }
+                (_, Some(kept)) => put(number, &kept.value, kept.json.as_deref()),
+                (_, None) => {}
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 
-fn read(property: &str, record: &Json, ip: IpAddr, network: Option<&str>) -> Option<Value> {
+/// A property that is the same for all addresses with this record.
+fn read(property: &str, record: &Json) -> Option<Value> {
     let at = |pointer: &str| record.pointer(pointer);
     let text = |pointer: &str| at(pointer)?.as_str().map(Value::from);
     let flag = |pointer: &str| Some(Value::Bool(at(pointer).and_then(Json::as_bool).unwrap_or(false)));
     match property {
-        "ip" => Some(Value::from(ip.to_string())),
-        "network" => network.map(Value::from),
         "asn" => at("/autonomous_system_number")?.as_i64().map(Value::Long),
         "organization_name" => text("/autonomous_system_organization"),
         "accuracy_radius" => at("/location/accuracy_radius")?.as_i64().map(Value::Integer),

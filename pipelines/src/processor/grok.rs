@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldError, FieldPath, Text, Value};
 use crate::grok::{Compatibility, Definitions, Grok as Patterns, GrokError, SyntaxError, ValueKind};
-use crate::pipeline::{Options, Refusal, Run, Stop};
+use crate::pipeline::{Context, Options, Refusal, Run, Stop};
+use crate::slots::{Fields, Layout, Place, Slot, Step};
 
 /// Where `trace_match` says which pattern it was.
 const MATCH_INDEX: &str = "_ingest._grok_match_index";
@@ -83,6 +84,57 @@ impl Processor for Grok {
             *lent = text;
         }
         flow
+    }
+
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        if self.trace_match.is_some() {
+            return None;
+        }
+        let targets = self.targets.iter().map(|target| layout.leaf(target.as_ref().ok()?));
+        let targets: Vec<Place> = targets.collect::<Option<_>>()?;
+        Some([layout.leaf(&self.field)?].into_iter().chain(targets).collect())
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        let [field, targets @ ..] = places else { return Step::Tree };
+        let slot = fields.slot(*field);
+        let Some(text) = fields.text(slot) else {
+            return match slot {
+                Slot::Absent | Slot::Null if self.ignore_missing => Step::Next,
+                Slot::Absent | Slot::Null => Step::Failed,
+                _ => Step::Tree,
+            };
+        };
+        let found = match self.patterns.find(text) {
+            Ok(Some(found)) => found.places(),
+            Ok(None) => return Step::Failed,
+            Err(_) => return Step::Tree,
+        };
+        let mut last = None;
+        for (target, kind, piece) in found.pieces() {
+            // Several texts of one field are a list.
+            if last.replace(target) == Some(target) {
+                return Step::Tree;
+            }
+            let Some(piece) = Fields::piece(slot, piece) else { return Step::Tree };
+            let piece = match kind {
+                ValueKind::String => piece,
+                kind => match fields.text(piece).map(|text| kind.read(text)) {
+                    Some(Ok(Value::Long(number))) => Slot::Long(number),
+                    Some(Ok(Value::Integer(number))) => Slot::Integer(number),
+                    Some(Ok(Value::Bool(truth))) => Slot::Bool(truth),
+                    _ => return Step::Tree,
+                },
+            };
+            fields.set(targets[target], piece);
+        }
+        Step::Matched(found.pattern())
+    }
+
+    fn matched(&self, pattern: usize) {
+        if let Some(count) = self.matches.get(pattern) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn matches(&self) -> Vec<u64> {

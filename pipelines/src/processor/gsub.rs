@@ -4,7 +4,8 @@ use super::text::TextField;
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Value};
 use crate::java_regex::{JavaRegex, Replacement};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Fields, Layout, Place, Step};
 
 #[derive(Debug)]
 struct Gsub {
@@ -20,8 +21,22 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
     Ok(Box::new(Gsub { text, pattern, replacement }))
 }
 
+impl Gsub {
+    fn change(&self, text: &str) -> Result<Value, Reason> {
+        Ok(Value::from(self.pattern.replace_all(text, &self.replacement)?))
+    }
+}
+
 impl Processor for Gsub {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        self.text.plan(layout)
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        self.text.change_planned(places, fields, |text| self.change(text))
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
-        self.text.change(document, |text| Ok(Value::from(self.pattern.replace_all(text, &self.replacement)?)))
+        self.text.change(document, |text| self.change(text))
     }
 }

@@ -25,6 +25,7 @@ mod list;
 mod lowercase;
 mod network_direction;
 mod pipeline;
+mod recent;
 mod redact;
 mod registered_domain;
 mod remove;
@@ -44,7 +45,8 @@ mod user_agent;
 use std::fmt;
 
 use crate::document::{Document, FieldError};
-use crate::pipeline::{Failure, Options, Refusal, Run, Stop};
+use crate::pipeline::{Context, Failure, Options, Refusal, Run, Stop};
+use crate::slots::{Fields, Layout, Place, Step};
 
 /// A checked and compiled processor.
 pub(crate) trait Processor: fmt::Debug + Send + Sync {
@@ -55,6 +57,24 @@ pub(crate) trait Processor: fmt::Debug + Send + Sync {
     fn stop(&self, _: &Document) -> Option<Stop> {
         None
     }
+
+    /// Its places in a layout, when all fields that it uses are known; none when it needs a tree.
+    fn plan(&self, _: &mut Layout) -> Option<Vec<Place>> {
+        None
+    }
+
+    /// As [`run`](Processor::run) over slots, for a processor that has a plan, with the places that it gave.
+    fn run_planned(&self, _: &[Place], _: &mut Fields<'_, '_>, _: &Context) -> Step {
+        Step::Tree
+    }
+
+    /// The pipeline that it calls, when it does nothing else.
+    fn called(&self) -> Option<&str> {
+        None
+    }
+
+    /// Counts a document that matched this of its patterns.
+    fn matched(&self, _: usize) {}
 
     /// How many documents matched each of its patterns; empty where there are none.
     fn matches(&self) -> Vec<u64> {

@@ -43,6 +43,13 @@ fn packaged(text: &str) -> Option<&str> {
 }
 
 impl Processor for Pipeline {
+    fn called(&self) -> Option<&str> {
+        match &self.name {
+            Name::Fixed(name) => Some(name),
+            Name::Template(_) => None,
+        }
+    }
+
     fn run(&self, document: &mut Document, run: &mut Run<'_>) -> Result<Flow, Reason> {
         let rendered;
         let name = match &self.name {

@@ -2,8 +2,12 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Map, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{self, Layout, Member, Place, Slot, Step};
 use crate::template::{Escape, FieldTemplate, Template};
+
+/// Of a plan's places those from here on are objects.
+const GROUPS: Place = 1 << 15;
 
 #[derive(Debug)]
 struct Remove {
@@ -42,6 +46,33 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Remove {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        let Fields::These(fields) = &self.fields else { return None };
+        let place = |field: &FieldTemplate| {
+            let path = field.fixed()?;
+            match layout.find(path) {
+                Some(Member::Group(group)) => Some(GROUPS + group),
+                Some(Member::Leaf(place)) => Some(place),
+                None => layout.leaf(path),
+            }
+        };
+        fields.iter().map(place).collect()
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut slots::Fields<'_, '_>, _: &Context) -> Step {
+        for place in places {
+            match place.checked_sub(GROUPS) {
+                Some(group) if fields.has_group(group) => fields.remove_group(group),
+                None if fields.slot(*place) != Slot::Absent => fields.remove(*place),
+                _ if self.ignore_missing => {}
+                // Those before it were taken out.
+                _ if places.len() > 1 => return Step::Tree,
+                _ => return Step::Failed,
+            }
+        }
+        Step::Next
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         match &self.fields {
             Fields::These(fields) => {

@@ -2,7 +2,8 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldPath, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Fields, Layout, Place, Slot, Step};
 use crate::template::FieldTemplate;
 
 #[derive(Debug)]
@@ -22,6 +23,25 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 }
 
 impl Processor for Rename {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        Some(vec![layout.leaf(self.field.fixed()?)?, layout.leaf(self.target.fixed()?)?])
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        let [field, target] = places else { return Step::Tree };
+        let slot = fields.slot(*field);
+        match (slot, fields.slot(*target)) {
+            (Slot::Absent, _) if self.ignore_missing => return Step::Next,
+            (Slot::Absent, _) => return Step::Failed,
+            (_, Slot::Absent) => {}
+            _ if self.override_target => {}
+            _ => return Step::Failed,
+        }
+        fields.remove(*field);
+        fields.set(*target, slot);
+        Step::Next
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         let field = match self.field.path(document) {
             Ok(path) => path,

@@ -2,7 +2,8 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Fields, Layout, Place, Slot, Step};
 use crate::template::{Escape, FieldTemplate, ValueTemplate};
 
 #[derive(Debug)]
@@ -55,6 +56,43 @@ pub(super) fn parse_media_type(options: &mut Options<'_>) -> Result<Escape, Refu
 }
 
 impl Processor for Set {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        let field = layout.leaf(self.field.fixed()?)?;
+        match &self.source {
+            // What is below an object would have no place.
+            Source::Value { value: ValueTemplate::Constant(Value::Map(_) | Value::List(_)), .. } => None,
+            Source::Value { value: ValueTemplate::Constant(_), .. } => Some(vec![field]),
+            Source::Value { .. } => None,
+            Source::CopyFrom(from) => Some(vec![field, layout.leaf(from.fixed()?)?]),
+        }
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        let Some(field) = places.first() else { return Step::Tree };
+        if !self.override_value && !matches!(fields.slot(*field), Slot::Absent | Slot::Null) {
+            return Step::Next;
+        }
+        match (&self.source, places) {
+            (Source::Value { value: ValueTemplate::Constant(value), .. }, _) => {
+                if !(self.ignore_empty_value && value.as_str() == Some("")) {
+                    fields.set_value(*field, value);
+                }
+            }
+            (Source::CopyFrom(_), [_, from]) => {
+                let slot = fields.slot(*from);
+                let is_empty = slot == Slot::Null || fields.text(slot) == Some("");
+                match slot {
+                    Slot::Absent if !self.ignore_empty_value => return Step::Failed,
+                    Slot::Absent => {}
+                    _ if self.ignore_empty_value && is_empty => {}
+                    slot => fields.set(*field, slot),
+                }
+            }
+            _ => return Step::Tree,
+        }
+        Step::Next
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         let path = self.field.path(document)?;
         if !self.override_value && matches!(document.field(&path), Ok(value) if *value != Value::Null) {

@@ -3,6 +3,7 @@
 use super::{Flow, Reason};
 use crate::document::{Document, FieldPath, Value};
 use crate::pipeline::{Options, Refusal};
+use crate::slots::{Field, Fields, Layout, Place, Step};
 
 #[derive(Debug)]
 pub(super) struct TextField {
@@ -17,6 +18,36 @@ impl TextField {
         let (field, target) = options.path_and_target()?;
         let ignore_missing = options.flag("ignore_missing", false)?;
         Ok(TextField { field, target, ignore_missing })
+    }
+
+    /// The places of both fields.
+    pub fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        Some(vec![layout.leaf(&self.field)?, layout.leaf(&self.target)?])
+    }
+
+    /// As [`change`](TextField::change), over slots.
+    pub fn change_planned(
+        &self,
+        places: &[Place],
+        fields: &mut Fields<'_, '_>,
+        change: impl Fn(&str) -> Result<Value, Reason>,
+    ) -> Step {
+        let [field, target] = places else { return Step::Tree };
+        let new = match fields.read(*field) {
+            Field::Text(text) => change(text),
+            Field::Absent | Field::Null if self.ignore_missing => return Step::Next,
+            Field::Absent | Field::Null => return Step::Failed,
+            Field::Other => return Step::Tree,
+        };
+        match new {
+            // What is below an object would have no place.
+            Ok(Value::Map(_)) => Step::Tree,
+            Ok(new) => {
+                fields.set_value(*target, &new);
+                Step::Next
+            }
+            Err(_) => Step::Failed,
+        }
     }
 
     /// Puts what `change` makes of the text, or of each text of a list, into the target.

@@ -3,7 +3,8 @@
 use super::text::TextField;
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Fields, Layout, Place, Step};
 
 #[derive(Debug)]
 struct Uppercase {
@@ -14,8 +15,22 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
     Ok(Box::new(Uppercase { text: TextField::parse(options)? }))
 }
 
+impl Uppercase {
+    fn change(&self, text: &str) -> Result<Value, Reason> {
+        Ok(Value::from(text.to_uppercase()))
+    }
+}
+
 impl Processor for Uppercase {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        self.text.plan(layout)
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        self.text.change_planned(places, fields, |text| self.change(text))
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
-        self.text.change(document, |text| Ok(Value::from(text.to_uppercase())))
+        self.text.change(document, |text| self.change(text))
     }
 }

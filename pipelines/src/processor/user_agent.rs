@@ -2,19 +2,24 @@
 //!
 //! The expressions are those of uap-core (`data/user-agents.yaml`, Apache License 2.0).
 
+use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use ua_parser::{Extractor, Regexes};
 
+use super::recent::Recent;
 use super::text::text_of;
 use super::{Flow, Processor, Reason};
-use crate::document::{Document, FieldPath, Map, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::document::{Document, FieldPath, Map, Value, write_value};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Field, Fields, Layout, Member, Place, Step};
 
 const REGEXES: &str = include_str!("../../data/user-agents.yaml");
 const PROPERTIES: [&str; 5] = ["name", "os", "device", "original", "version"];
+/// Longer texts are not kept: those of real clients are shorter, and others could fill memory with them.
+const KEPT_BYTES_MAX: usize = 1024;
 /// What is not known.
 const OTHER: &str = "Other";
 
@@ -25,6 +30,31 @@ struct UserAgent {
     device_type: bool,
     extractor: Arc<Extractor<'static>>,
     ignore_missing: bool,
+    recent: Recent<String, Client>,
+}
+
+/// What a text tells of a client, as far as it is asked for.
+#[derive(Debug, Default)]
+struct Client {
+    name: String,
+    version: Option<String>,
+    os: Option<Object>,
+    device: Object,
+}
+
+/// A part of an answer, and its JSON.
+#[derive(Debug, Default)]
+struct Object {
+    map: Map,
+    json: String,
+}
+
+impl Object {
+    fn new(map: Map) -> Object {
+        let mut json = Vec::new();
+        write_value(&mut json, &Value::Map(map.clone()));
+        Object { map, json: String::from_utf8_lossy(&json).into_owned() }
+    }
 }
 
 impl std::fmt::Debug for UserAgent {
@@ -55,7 +85,8 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
         Some(file) => Arc::new(own(&file).map_err(|reason| options.refuse("regex_file", reason))?),
     };
     let ignore_missing = options.flag("ignore_missing", false)?;
-    Ok(Box::new(UserAgent { field, target, properties, device_type, extractor, ignore_missing }))
+    let recent = Recent::default();
+    Ok(Box::new(UserAgent { field, target, properties, device_type, extractor, ignore_missing, recent }))
 }
 
 /// Made once for all pipelines: it takes a tenth of a second and some tens of megabytes.
@@ -83,32 +114,52 @@ fn extractor(text: &str) -> Result<Extractor<'static>, String> {
 }
 
 impl Processor for UserAgent {
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        let mut places = vec![layout.leaf(&self.field)?, 0];
+        for property in &self.properties {
+            places.push(layout.leaf_below(&self.target, property)?);
+        }
+        let Some(Member::Group(target)) = layout.find(&self.target) else { return None };
+        places[1] = target;
+        Some(places)
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        let [field, target, properties @ ..] = places else { return Step::Tree };
+        let original = fields.slot(*field);
+        let client = match fields.read(*field) {
+            Field::Text(text) => self.client(text),
+            Field::Absent | Field::Null if self.ignore_missing => return Step::Next,
+            Field::Absent | Field::Null => return Step::Failed,
+            Field::Other => return Step::Tree,
+        };
+        // The answer takes the place of what was there.
+        fields.renew_group(*target);
+        for (property, place) in self.properties.iter().zip(properties) {
+            match property.as_str() {
+                "original" => fields.set(*place, original),
+                "name" => fields.set_text(*place, &client.name),
+                "version" => drop(client.version.as_deref().map(|version| fields.set_text(*place, version))),
+                "os" => drop(client.os.as_ref().map(|os| fields.set_json(*place, &os.json))),
+                _ => fields.set_json(*place, &client.device.json),
+            }
+        }
+        Step::Next
+    }
+
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
         let Some(text) = text_of(document, &self.field, self.ignore_missing, "cannot parse user-agent.")? else {
             return Ok(Flow::Next);
         };
+        let client = self.client(text);
         let mut found = Map::new();
         for property in &self.properties {
             match property.as_str() {
                 "original" => drop(found.insert("original", text)),
-                "name" => {
-                    let agent = self.extractor.ua.extract(text);
-                    found.insert("name", agent.as_ref().map_or(OTHER, |agent| &*agent.family));
-                }
-                "version" => {
-                    if let Some(agent) = self.extractor.ua.extract(text)
-                        && let Some(version) = version([agent.major, agent.minor, agent.patch, agent.patch_minor])
-                    {
-                        found.insert("version", version);
-                    }
-                }
-                "os" => {
-                    if let Some(system) = self.extractor.os.extract(text) {
-                        let parts = [&system.major, &system.minor, &system.patch, &system.patch_minor];
-                        found.insert("os", os(&system.os, version(parts.map(|part| part.as_deref()))));
-                    }
-                }
-                _ => drop(found.insert("device", self.device(text))),
+                "name" => drop(found.insert("name", client.name.as_str())),
+                "version" => drop(client.version.as_deref().map(|version| found.insert("version", version))),
+                "os" => drop(client.os.as_ref().map(|os| found.insert("os", os.map.clone()))),
+                _ => drop(found.insert("device", client.device.map.clone())),
             }
         }
         document.set_field(&self.target, Value::Map(found))?;
@@ -117,6 +168,36 @@ impl Processor for UserAgent {
 }
 
 impl UserAgent {
+    /// What the text tells, which was found out before of most texts.
+    fn client(&self, text: &str) -> Arc<Client> {
+        if text.len() > KEPT_BYTES_MAX {
+            return Arc::new(self.read(text));
+        }
+        let Ok(client) = self.recent.get_or_find(text, || Ok::<_, Infallible>(self.read(text)));
+        client
+    }
+
+    fn read(&self, text: &str) -> Client {
+        let wants = |name: &str| self.properties.iter().any(|property| property == name);
+        let mut client = Client::default();
+        if wants("name") || wants("version") {
+            let agent = self.extractor.ua.extract(text);
+            client.name = agent.as_ref().map_or(OTHER, |agent| &*agent.family).to_owned();
+            client.version =
+                agent.and_then(|agent| version([agent.major, agent.minor, agent.patch, agent.patch_minor]));
+        }
+        if wants("os") {
+            client.os = self.extractor.os.extract(text).map(|system| {
+                let parts = [&system.major, &system.minor, &system.patch, &system.patch_minor];
+                Object::new(os(&system.os, version(parts.map(|part| part.as_deref()))))
+            });
+        }
+        if wants("device") {
+            client.device = Object::new(self.device(text));
+        }
+        client
+    }
+
     fn device(&self, text: &str) -> Map {
         let device = self.extractor.dev.extract(text);
         let mut map = Map::new();

@@ -21,6 +21,14 @@ impl FieldTemplate {
         Ok(FieldTemplate::Template(template))
     }
 
+    /// The path that is the same for all documents.
+    pub fn fixed(&self) -> Option<&FieldPath> {
+        match self {
+            FieldTemplate::Path(path) => Some(path),
+            FieldTemplate::Template(_) => None,
+        }
+    }
+
     /// The path for this document.
     pub fn path(&self, document: &Document) -> Result<Cow<'_, FieldPath>, FieldError> {
         match self {

@@ -161,16 +161,19 @@ impl<'a> Indices<'a> {
     }
 }
 
+/// Of an event's time whether it can be, or is the record's own, which has been there from the start; then it.
+pub(crate) fn sound_time(event_ms: Option<i64>, record_ms: i64) -> Option<i64> {
+    // A record of another producer may have no time itself: then it is no measure.
+    let latest = if record_ms < YEAR_2000_MS { i64::MAX } else { record_ms.saturating_add(DAY_MS) };
+    event_ms.filter(|event_ms| (YEAR_2000_MS..=latest).contains(event_ms) || *event_ms == record_ms)
+}
+
 /// The time of the document's event. One that cannot be (before 2000, more than a day after its record, none at all)
 /// is replaced in the document by the record's timestamp, which is the same whenever the record is read.
 pub(crate) fn settle_time(document: &mut Document, record_ms: i64) -> i64 {
-    // A record of another producer may have no time itself: then it is no measure.
-    let latest = if record_ms < YEAR_2000_MS { i64::MAX } else { record_ms.saturating_add(DAY_MS) };
-    match document.timestamp_ms() {
-        Some(event_ms) if (YEAR_2000_MS..=latest).contains(&event_ms) => event_ms,
-        // The record's own time, which has been there from the start, is no replacement.
-        Some(event_ms) if event_ms == record_ms => event_ms,
-        _ => {
+    match sound_time(document.timestamp_ms(), record_ms) {
+        Some(event_ms) => event_ms,
+        None => {
             let text = Value::from(format_ms(record_ms));
             document.source_mut().insert("@timestamp", text);
             add_tag(document, TIMESTAMP_REPLACED_TAG);

@@ -2,12 +2,13 @@
 
 use super::config::Choice;
 use super::identity::{self, FilePlace};
-use super::index::{IndexPattern, Indices, settle_time};
+use super::index::{IndexPattern, Indices, settle_time, sound_time};
 use super::ledger::Span;
 use crate::document::{Document, Origin};
 use crate::library;
 use crate::pipeline::{Context, Failure, Outcome, Pipeline};
 use crate::sink::{DocumentBatch, DocumentId, Framing, Item, Op, Spares};
+use crate::slots::Came;
 use jiff::Timestamp;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::{BatchHeader, Batches, PlainRecords, Record};
@@ -215,9 +216,31 @@ impl Run<'_> {
             written_at: source.written_at.as_deref(),
             truncated: source.truncated,
         };
+        let pipeline = self.renderer.pipeline(origin.dataset);
+        let context = Context::at(record.timestamp, self.now);
+        if let Some(pipeline) = pipeline {
+            let start = rendered.batch.json.len();
+            let came = catch_unwind(AssertUnwindSafe(|| {
+                pipeline.run_line(line, &origin, &context, |fields| {
+                    let event_ms = sound_time(fields.timestamp_ms(), record.timestamp)?;
+                    let own = Own::default();
+                    self.put(record, source, &origin, event_ms, own, rendered, |json| fields.write_json(json));
+                    Some(())
+                })
+            }));
+            match came {
+                Ok(Came::Done(())) => return,
+                Ok(Came::Dropped) => {
+                    rendered.dropped += 1;
+                    return;
+                }
+                Ok(Came::Tree) => {}
+                // Over a tree it is said what it was, if it happens there too.
+                Err(_) => rendered.batch.json.truncate(start),
+            }
+        }
         let mut document = Document::from_line(line, &origin);
-        if let Some(pipeline) = self.renderer.pipeline(origin.dataset) {
-            let context = Context::at(record.timestamp, self.now);
+        if let Some(pipeline) = pipeline {
             match run_pipeline(pipeline, &mut document, &context) {
                 Outcome::Done => {}
                 Outcome::Dropped => {
@@ -231,7 +254,24 @@ impl Run<'_> {
             }
         }
         let event_ms = settle_time(&mut document, record.timestamp);
-        let id = match document.id() {
+        let own = Own { id: document.id(), index: document.index(), routing: document.routing() };
+        self.put(record, source, &origin, event_ms, own, rendered, |json| document.write_json(json));
+    }
+
+    /// Puts a document with its id and index into the batch.
+    #[allow(clippy::too_many_arguments)]
+    fn put(
+        &mut self,
+        record: &Record<'_>,
+        source: &Source<'_>,
+        origin: &Origin<'_>,
+        event_ms: i64,
+        own: Own<'_>,
+        rendered: &mut Rendered,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let line = record.value.unwrap_or_default();
+        let id = match own.id {
             Some(id) if !id.is_empty() => DocumentId::Text(id.into()),
             _ => match (&source.replayed_id, source.place) {
                 (Some(id), _) => id.clone(),
@@ -239,7 +279,7 @@ impl Run<'_> {
                 (None, None) => identity::of_record(self.partition_hash, record.offset, line),
             },
         };
-        let index = match document.index() {
+        let index = match own.index {
             Some(index) if !index.is_empty() => index.into(),
             _ => self.indices.name(origin.dataset, event_ms),
         };
@@ -249,7 +289,7 @@ impl Run<'_> {
             index,
             event_ms,
             op: Op::Create,
-            routing: document.routing().map(Into::into),
+            routing: own.routing.map(Into::into),
             pipeline: None,
         };
         let json = &mut rendered.batch.json;
@@ -258,7 +298,7 @@ impl Run<'_> {
             framing.write_line(&item, json);
         }
         let start = json.len();
-        document.write_json(json);
+        write(json);
         item.json = start..json.len();
         if framing.is_some() {
             json.push(b'\n');
@@ -266,6 +306,14 @@ impl Run<'_> {
         rendered.offsets.push(record.offset);
         rendered.batch.items.push(item);
     }
+}
+
+/// What a pipeline set of what else is given to a document.
+#[derive(Default)]
+struct Own<'a> {
+    id: Option<&'a str>,
+    index: Option<&'a str>,
+    routing: Option<&'a str>,
 }
 
 /// Runs a pipeline so that one line that meets a bug in a processor costs one document, and not the worker's life each

@@ -48,7 +48,7 @@ fn line(address: &str) -> String {
 #[test]
 fn an_access_line_says_where_it_came_from() {
     let folder = folder();
-    let settings = Settings { geoip_folder: folder.path().to_owned() };
+    let settings = Settings { geoip_folder: folder.path().to_owned(), ..Settings::default() };
     for (name, kind) in [("nginx-access-geoip", "nginx.access"), ("apache-access-geoip", "apache.access")] {
         let pipeline = Pipeline::load_with(name, &settings).unwrap();
         let got = run(&pipeline, &line("192.0.2.7"));
@@ -75,7 +75,7 @@ fn an_access_line_says_where_it_came_from() {
 #[test]
 fn properties_are_those_of_the_kind_of_database() {
     let folder = folder();
-    let settings = Settings { geoip_folder: folder.path().to_owned() };
+    let settings = Settings { geoip_folder: folder.path().to_owned(), ..Settings::default() };
     let pipeline = |options: Value| {
         let text = json!({"processors": [{"geoip": options}]}).to_string();
         let none = pipelines_that_are_not_there();
@@ -98,7 +98,7 @@ fn properties_are_those_of_the_kind_of_database() {
 fn a_damaged_database_is_refused_or_fails_but_never_panics() {
     let folder = folder();
     let whole = std::fs::read(folder.path().join("GeoLite2-City.mmdb")).unwrap();
-    let settings = Settings { geoip_folder: folder.path().to_owned() };
+    let settings = Settings { geoip_folder: folder.path().to_owned(), ..Settings::default() };
     let seed = fastrand::u64(..);
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);

@@ -1,0 +1,273 @@
+//! The fields of one line in their slots: pieces of the line, numbers, and texts that were made on the way.
+
+use std::ops::Range;
+
+use super::layout::{DOCUMENT, GroupPlace, Layout, Member, Place};
+use crate::date;
+use crate::document::{Map, Text, Value, write_escaped, write_value};
+
+/// What is at a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Slot {
+    Absent,
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Long(i64),
+    /// A text: a piece of the line.
+    Line {
+        start: u32,
+        end: u32,
+    },
+    /// A text of [`Memory::texts`].
+    Made {
+        start: u32,
+        end: u32,
+    },
+    /// A time in milliseconds since 1970, a text in the form in which times are written by default.
+    Time(i64),
+    /// JSON of an object or a list, in [`Memory::texts`].
+    Json {
+        start: u32,
+        end: u32,
+    },
+    /// One of [`Memory::values`].
+    Value(u32),
+}
+
+/// What a processor reads at a place.
+#[derive(Debug)]
+pub(crate) enum Field<'f> {
+    Absent,
+    Null,
+    Text(&'f str),
+    /// Whatever else.
+    Other,
+}
+
+/// Memory that is used for one line after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    slots: Vec<Slot>,
+    texts: String,
+    values: Vec<Value>,
+}
+
+/// The fields of a line.
+#[derive(Debug)]
+pub(crate) struct Fields<'l, 'm> {
+    layout: &'m Layout,
+    line: &'l str,
+    memory: &'m mut Memory,
+    /// Which objects are there, a bit each: one that has lost its last field stays.
+    groups: u64,
+}
+
+impl<'l, 'm> Fields<'l, 'm> {
+    /// No fields. The line must be shorter than 4 GiB.
+    pub(super) fn new(layout: &'m Layout, line: &'l str, memory: &'m mut Memory) -> Self {
+        memory.slots.clear();
+        memory.slots.resize(layout.leaves(), Slot::Absent);
+        memory.texts.clear();
+        memory.values.clear();
+        Fields { layout, line, memory, groups: 0 }
+    }
+
+    #[inline]
+    pub fn slot(&self, place: Place) -> Slot {
+        self.memory.slots[usize::from(place)]
+    }
+
+    #[inline]
+    pub fn set(&mut self, place: Place, slot: Slot) {
+        self.groups |= self.layout.around(place);
+        self.memory.slots[usize::from(place)] = slot;
+    }
+
+    pub fn read(&self, place: Place) -> Field<'_> {
+        match self.slot(place) {
+            Slot::Absent => Field::Absent,
+            Slot::Null => Field::Null,
+            slot => self.text(slot).map_or(Field::Other, Field::Text),
+        }
+    }
+
+    /// The text in a slot; none of another type, and of a time, which is not written out yet.
+    #[inline]
+    pub fn text(&self, slot: Slot) -> Option<&str> {
+        match slot {
+            Slot::Line { start, end } => Some(&self.line[start as usize..end as usize]),
+            Slot::Made { start, end } => Some(&self.memory.texts[start as usize..end as usize]),
+            Slot::Value(index) => self.memory.values[index as usize].as_str(),
+            _ => None,
+        }
+    }
+
+    /// Gives a text that is in a slot to `use_it`, beside the fields.
+    pub fn with_text<T>(&mut self, slot: Slot, use_it: impl FnOnce(&str, &mut Self) -> T) -> T {
+        match slot {
+            Slot::Line { start, end } => {
+                let line = self.line;
+                use_it(&line[start as usize..end as usize], self)
+            }
+            _ => {
+                let text = self.text(slot).unwrap_or_default().to_owned();
+                use_it(&text, self)
+            }
+        }
+    }
+
+    /// The slot of a piece of a text that is in a slot itself.
+    #[inline]
+    pub fn piece(of: Slot, piece: Range<usize>) -> Option<Slot> {
+        match of {
+            Slot::Line { start, .. } => {
+                Some(Slot::Line { start: start + piece.start as u32, end: start + piece.end as u32 })
+            }
+            Slot::Made { start, .. } => {
+                Some(Slot::Made { start: start + piece.start as u32, end: start + piece.end as u32 })
+            }
+            _ => None,
+        }
+    }
+
+    /// All of the line.
+    pub(super) fn whole_line(&self) -> Slot {
+        Slot::Line { start: 0, end: self.line.len() as u32 }
+    }
+
+    pub fn set_text(&mut self, place: Place, text: &str) {
+        let Range { start, end } = self.keep(|texts| texts.push_str(text));
+        self.set(place, Slot::Made { start, end });
+    }
+
+    /// Puts the JSON of an object or a list.
+    pub fn set_json(&mut self, place: Place, json: &str) {
+        let Range { start, end } = self.keep(|texts| texts.push_str(json));
+        self.set(place, Slot::Json { start, end });
+    }
+
+    fn keep(&mut self, write: impl FnOnce(&mut String)) -> Range<u32> {
+        let start = self.memory.texts.len() as u32;
+        write(&mut self.memory.texts);
+        start..self.memory.texts.len() as u32
+    }
+
+    pub fn set_value(&mut self, place: Place, value: &Value) {
+        match value {
+            Value::Null => self.set(place, Slot::Null),
+            Value::Bool(truth) => self.set(place, Slot::Bool(*truth)),
+            Value::Integer(number) => self.set(place, Slot::Integer(*number)),
+            Value::Long(number) => self.set(place, Slot::Long(*number)),
+            Value::String(text) => self.set_text(place, text),
+            _ => {
+                let index = self.memory.values.len() as u32;
+                self.memory.values.push(value.clone());
+                self.set(place, Slot::Value(index));
+            }
+        }
+    }
+
+    /// Takes a field out. The objects around it stay.
+    pub fn remove(&mut self, place: Place) {
+        self.memory.slots[usize::from(place)] = Slot::Absent;
+    }
+
+    pub fn has_group(&self, group: GroupPlace) -> bool {
+        self.groups >> group & 1 == 1
+    }
+
+    /// Takes an object out with all that is below it.
+    pub fn remove_group(&mut self, group: GroupPlace) {
+        for named in self.layout.members(group) {
+            match named.member {
+                Member::Leaf(place) => self.remove(place),
+                Member::Group(below) => self.remove_group(below),
+            }
+        }
+        self.groups &= !(1 << group);
+    }
+
+    /// Puts an empty object in place of what is there.
+    pub fn renew_group(&mut self, group: GroupPlace) {
+        self.remove_group(group);
+        self.groups |= self.layout.around_group(group);
+    }
+
+    /// The value at a place as it is in a tree; none where there is nothing, or what only JSON is left of.
+    fn value(&self, place: Place) -> Option<Value> {
+        Some(match self.slot(place) {
+            Slot::Absent | Slot::Json { .. } => return None,
+            Slot::Null => Value::Null,
+            Slot::Bool(truth) => Value::Bool(truth),
+            Slot::Integer(number) => Value::Integer(number),
+            Slot::Long(number) => Value::Long(number),
+            Slot::Time(ms) => Value::String(date::utc(ms)),
+            Slot::Value(index) => self.memory.values[index as usize].clone(),
+            slot @ (Slot::Line { .. } | Slot::Made { .. }) => Value::String(Text::from(self.text(slot)?)),
+        })
+    }
+
+    /// A field at the top with all that is below it; none where it is not there. `None` around it where it cannot be told.
+    pub(super) fn tree(&self, member: Member) -> Option<Option<Value>> {
+        match member {
+            Member::Leaf(place) => match self.slot(place) {
+                Slot::Absent => Some(None),
+                _ => self.value(place).map(Some),
+            },
+            Member::Group(group) if !self.has_group(group) => Some(None),
+            Member::Group(group) => {
+                let mut map = Map::new();
+                for named in self.layout.members(group) {
+                    if let Some(value) = self.tree(named.member)? {
+                        map.insert(&*named.key, value);
+                    }
+                }
+                Some(Some(Value::Map(map)))
+            }
+        }
+    }
+
+    /// Appends a field with its key, if it is there.
+    #[inline]
+    pub(super) fn write_with(&self, opening: &[u8], place: Place, out: &mut Vec<u8>) {
+        let slot = self.slot(place);
+        if slot == Slot::Absent {
+            return;
+        }
+        out.extend_from_slice(opening);
+        match slot {
+            Slot::Absent => {}
+            Slot::Null => out.extend_from_slice(b"null"),
+            Slot::Bool(truth) => write_value(out, &Value::Bool(truth)),
+            Slot::Integer(number) | Slot::Long(number) => write_value(out, &Value::Long(number)),
+            Slot::Time(ms) => {
+                out.push(b'"');
+                date::write_utc(out, ms);
+                out.push(b'"');
+            }
+            Slot::Json { start, end } => {
+                out.extend_from_slice(&self.memory.texts.as_bytes()[start as usize..end as usize]);
+            }
+            Slot::Value(index) => write_value(out, &self.memory.values[index as usize]),
+            Slot::Line { .. } | Slot::Made { .. } => {
+                out.push(b'"');
+                write_escaped(out, self.text(slot).unwrap_or_default());
+                out.push(b'"');
+            }
+        }
+    }
+
+    /// Appends the fields as one JSON object on one line, without a newline.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.layout.write(DOCUMENT, self, out);
+    }
+
+    /// `@timestamp` in milliseconds since 1970, as [`Document::timestamp_ms`](crate::document::Document::timestamp_ms).
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        match self.slot(super::TIMESTAMP) {
+            Slot::Time(ms) | Slot::Integer(ms) | Slot::Long(ms) => Some(ms),
+            slot => date::iso8601_ms(self.text(slot)?),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Which fields a pipeline's documents can have, as far as it is known when the pipeline is loaded, and how their JSON is
+//! laid out.
+
+use super::fields::Fields;
+use crate::document::{FieldPath, Root, write_escaped};
+
+/// Number of a field that has a value.
+pub(crate) type Place = u16;
+/// Number of an object on the way to such fields.
+pub(crate) type GroupPlace = u16;
+
+/// Fields of one layout: a line pays for each of them. ECS pipelines use some dozens.
+const LEAVES_MAX: usize = 128;
+/// Objects of one layout: a bit each.
+const GROUPS_MAX: usize = 64;
+
+/// The object that the document is.
+pub(super) const DOCUMENT: GroupPlace = 0;
+
+/// The tree of all fields. No field has a value in one document and fields below it in another: pipelines for which that
+/// cannot be ruled out have no layout.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    leaves: Vec<Leaf>,
+    groups: Vec<Group>,
+}
+
+#[derive(Debug)]
+struct Leaf {
+    /// The objects around it, a bit each.
+    around: u64,
+}
+
+#[derive(Debug)]
+struct Group {
+    around: u64,
+    members: Vec<Named>,
+}
+
+#[derive(Debug)]
+pub(super) struct Named {
+    pub key: Box<str>,
+    /// `,"key":`, ready-made.
+    opening: Box<[u8]>,
+    pub member: Member,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Member {
+    Leaf(Place),
+    Group(GroupPlace),
+}
+
+impl Layout {
+    pub(super) fn new() -> Layout {
+        Layout { leaves: Vec::new(), groups: vec![Group { around: 0, members: Vec::new() }] }
+    }
+
+    /// The place of a field that has values; none where it cannot have one.
+    pub fn leaf(&mut self, path: &FieldPath) -> Option<Place> {
+        let (leaf, above) = path.segments().split_last()?;
+        if path.root() != Root::Source {
+            return None;
+        }
+        let mut group = DOCUMENT;
+        for key in above {
+            group = match self.member(group, key) {
+                Some(Member::Group(below)) => below,
+                Some(Member::Leaf(_)) => return None,
+                None => self.add_group(group, key)?,
+            };
+        }
+        match self.member(group, leaf) {
+            Some(Member::Leaf(place)) => Some(place),
+            Some(Member::Group(_)) => None,
+            None => {
+                let place = Place::try_from(self.leaves.len()).ok().filter(|place| usize::from(*place) < LEAVES_MAX)?;
+                self.leaves.push(Leaf { around: self.groups[usize::from(group)].around });
+                self.name(group, leaf, Member::Leaf(place));
+                Some(place)
+            }
+        }
+    }
+
+    /// The place of a field below another one, whose value is an object.
+    pub fn leaf_below(&mut self, path: &FieldPath, name: &str) -> Option<Place> {
+        self.leaf(&FieldPath::parse(&format!("{}.{name}", path.as_str())).ok()?)
+    }
+
+    /// What is known under a path so far.
+    pub fn find(&self, path: &FieldPath) -> Option<Member> {
+        let mut found = Member::Group(DOCUMENT);
+        for key in path.segments() {
+            let Member::Group(group) = found else { return None };
+            found = self.member(group, key)?;
+        }
+        (path.root() == Root::Source).then_some(found)
+    }
+
+    fn member(&self, group: GroupPlace, key: &str) -> Option<Member> {
+        self.members(group).iter().find(|named| &*named.key == key).map(|named| named.member)
+    }
+
+    pub(super) fn members(&self, group: GroupPlace) -> &[Named] {
+        &self.groups[usize::from(group)].members
+    }
+
+    fn add_group(&mut self, parent: GroupPlace, key: &str) -> Option<GroupPlace> {
+        let group = self.groups.len();
+        if group >= GROUPS_MAX {
+            return None;
+        }
+        let around = self.groups[usize::from(parent)].around | 1 << group;
+        self.groups.push(Group { around, members: Vec::new() });
+        self.name(parent, key, Member::Group(group as GroupPlace));
+        Some(group as GroupPlace)
+    }
+
+    fn name(&mut self, group: GroupPlace, key: &str, member: Member) {
+        let mut opening = b",\"".to_vec();
+        write_escaped(&mut opening, key);
+        opening.extend_from_slice(b"\":");
+        let named = Named { key: key.into(), opening: opening.into(), member };
+        self.groups[usize::from(group)].members.push(named);
+    }
+
+    pub(super) fn leaves(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// The objects that are there when this field is, a bit each.
+    pub(super) fn around(&self, leaf: Place) -> u64 {
+        self.leaves[usize::from(leaf)].around
+    }
+
+    /// The objects that are there when this one is, itself among them.
+    pub(super) fn around_group(&self, group: GroupPlace) -> u64 {
+        self.groups[usize::from(group)].around
+    }
+
+    /// Appends an object as JSON.
+    pub(super) fn write(&self, group: GroupPlace, fields: &Fields<'_, '_>, out: &mut Vec<u8>) {
+        // The comma before the first key is an opening bracket instead.
+        let start = out.len();
+        for named in self.members(group) {
+            match named.member {
+                Member::Leaf(place) => fields.write_with(&named.opening, place, out),
+                Member::Group(group) => {
+                    if fields.has_group(group) {
+                        out.extend_from_slice(&named.opening);
+                        self.write(group, fields, out);
+                    }
+                }
+            }
+        }
+        match out.get_mut(start) {
+            Some(comma) => *comma = b'{',
+            None => out.push(b'{'),
+        }
+        out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_a_value_or_an_object() {
+        let mut layout = Layout::new();
+        let mut leaf = |path: &str| layout.leaf(&FieldPath::parse(path).unwrap());
+        assert_eq!(leaf("a"), Some(0));
+        assert_eq!(leaf("b.c.d"), Some(1));
+        assert_eq!(leaf("b.c.d"), Some(1));
+        assert_eq!(leaf("b.e"), Some(2));
+        for impossible in ["a.x", "b", "b.c", "b.e.f", "_id", "_ingest.x"] {
+            assert_eq!(leaf(impossible), None, "{impossible}");
+        }
+        assert_eq!(layout.find(&FieldPath::parse("b.c").unwrap()), Some(Member::Group(2)));
+        assert_eq!(layout.find(&FieldPath::parse("b.c.x").unwrap()), None);
+    }
+
+    #[test]
+    fn a_layout_has_its_limits() {
+        let mut layout = Layout::new();
+        let path = |text: String| FieldPath::parse(&text).unwrap();
+        assert!((0..LEAVES_MAX).all(|number| layout.leaf(&path(format!("l{number}"))).is_some()));
+        assert_eq!(layout.leaf(&path("more".to_owned())), None);
+        let mut layout = Layout::new();
+        let groups = (1..GROUPS_MAX).all(|number| layout.leaf(&path(format!("g{number}.x"))).is_some());
+        assert!(groups);
+        assert_eq!(layout.leaf(&path("more.x".to_owned())), None);
+    }
+}

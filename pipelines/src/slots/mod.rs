@@ -1,0 +1,106 @@
+//! Runs pipelines over slots instead of a tree: one slot for each field that a pipeline names.
+//!
+//! Most lines take the usual way through their pipeline: its patterns match, its fields are texts of the line and numbers,
+//! and nothing fails. Pipelines for which all fields are known when they are loaded have a [`Plan`] for such lines, in which
+//! captures are pieces of the line and keys are written from ready-made bytes. Whenever something else happens, the line
+//! begins anew over a tree ([`Document`](crate::document::Document)), which alone knows failures and their handlers. So both
+//! ways have the same outcome, but for the order of keys.
+
+mod fields;
+mod layout;
+mod plan;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use fields::{Field, Fields, Memory, Slot};
+pub(crate) use layout::{Layout, Member, Place};
+pub(crate) use plan::{Came, Plan, PlanRun, Planned, Planner};
+
+use crate::document::{ECS_VERSION, FieldPath, Map, Origin, Value, write_value};
+
+/// What a processor that ran over slots came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Next,
+    /// As [`Step::Next`], and which of its patterns matched.
+    Matched(usize),
+    /// The pipeline ends; one that called it goes on.
+    End,
+    Drop,
+    /// It failed, and has changed nothing.
+    Failed,
+    /// Only a tree can tell.
+    Tree,
+}
+
+/// Fields with which a line can begin, in the order in which documents have them. `tags` is not among the filled ones: a line
+/// that begins with a tag is not UTF-8.
+const FIRST: [&str; 11] = [
+    "@timestamp",
+    "message",
+    "host.name",
+    "log.file.path",
+    "log.offset",
+    "log.source.address",
+    "log.flags",
+    "stream",
+    "labels",
+    "event.dataset",
+    "ecs.version",
+];
+const TIMESTAMP: Place = 0;
+const MESSAGE: Place = 1;
+const HOST_NAME: Place = 2;
+const FILE_PATH: Place = 3;
+const OFFSET: Place = 4;
+const SOURCE_ADDRESS: Place = 5;
+const FLAGS: Place = 6;
+const STREAM: Place = 7;
+const LABELS: Place = 8;
+const DATASET: Place = 9;
+const ECS: Place = 10;
+
+/// A layout that has the fields with which lines begin.
+fn first_layout() -> Option<Layout> {
+    let mut layout = Layout::new();
+    for (place, path) in FIRST.into_iter().enumerate() {
+        let found = layout.leaf(&FieldPath::parse(path).ok()?)?;
+        debug_assert_eq!(usize::from(found), place);
+    }
+    Some(layout)
+}
+
+/// The fields of a line as [`Document::from_line`](crate::document::Document::from_line) has them; none where a slot cannot
+/// hold one.
+fn begin(fields: &mut Fields<'_, '_>, origin: &Origin<'_>) -> Option<()> {
+    fields.set(TIMESTAMP, Slot::Time(origin.begin_ms()));
+    fields.set(MESSAGE, fields.whole_line());
+    let texts = [
+        (HOST_NAME, origin.host_name),
+        (FILE_PATH, origin.file_path),
+        (SOURCE_ADDRESS, origin.source_address),
+        (STREAM, origin.stream),
+        (DATASET, origin.dataset),
+        (ECS, Some(ECS_VERSION)),
+    ];
+    for (place, text) in texts {
+        if let Some(text) = text {
+            fields.set_text(place, text);
+        }
+    }
+    if let Some(position) = origin.position {
+        fields.set(OFFSET, Slot::Integer(i64::try_from(position).ok()?));
+    }
+    if origin.truncated {
+        fields.set_value(FLAGS, &Value::List(vec![Value::from("truncated")]));
+    }
+    if !origin.labels.is_empty() {
+        let labels: Map =
+            origin.labels.iter().map(|(name, value)| (name.as_ref().into(), value.as_ref().into())).collect();
+        let mut json = Vec::new();
+        write_value(&mut json, &Value::Map(labels));
+        fields.set_json(LABELS, std::str::from_utf8(&json).ok()?);
+    }
+    Some(())
+}
