@@ -1,4 +1,4 @@
-//! Changed pipeline files are loaded again without a stop; while one is broken, what was loaded before goes on.
+//! Changed pipeline files, and databases that they read, are loaded again without a stop; while one is broken, what was loaded before goes on.
 
 use super::worker;
 use crate::status::Pipelines;
@@ -58,7 +58,7 @@ impl Reload {
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(LOOK_EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            while !watched.folders.is_empty() {
+            while !watched.is_empty() {
                 ticks.tick().await;
                 let looked = tokio::task::spawn_blocking(move || {
                     let look = watched.look();
@@ -118,8 +118,10 @@ struct Watched {
     sources: Sources,
     /// Those of the pipelines: what these call lies beside them.
     folders: BTreeSet<PathBuf>,
-    /// The texts that are in use.
-    texts: Vec<String>,
+    /// What `geoip` reads.
+    databases: BTreeSet<PathBuf>,
+    /// The texts that are in use, and the state of the databases.
+    texts: (Vec<String>, u64),
     /// State of the files in which nothing is to be done any more.
     done: u64,
     /// State at the last look.
@@ -141,13 +143,22 @@ impl Watched {
             }
         });
         let folders = folders.collect();
-        let state = state(&folders);
+        let databases = databases(current);
+        let of_databases = state_of_files(&databases);
+        let state = state(&folders) ^ of_databases;
+        let texts = (texts(current), of_databases);
         // What was changed between loading and now is seen by the first load.
-        Self { sources, folders, texts: texts(current), done: state.wrapping_add(1), seen: state, is_broken: false }
+        Self { sources, folders, databases, texts, done: state.wrapping_add(1), seen: state, is_broken: false }
+    }
+
+    /// Whether there is nothing to look after.
+    fn is_empty(&self) -> bool {
+        self.folders.is_empty() && self.databases.is_empty()
     }
 
     fn look(&mut self) -> Look {
-        let state = state(&self.folders);
+        let of_databases = state_of_files(&self.databases);
+        let state = state(&self.folders) ^ of_databases;
         let was_seen = std::mem::replace(&mut self.seen, state) == state;
         if state == self.done || !was_seen {
             return Look::Same;
@@ -163,11 +174,13 @@ impl Watched {
             }
             Ok(choices) => {
                 let was_broken = std::mem::take(&mut self.is_broken);
-                let texts = texts(&choices);
+                let texts = (texts(&choices), of_databases);
                 match texts == self.texts {
                     true if was_broken => Look::Mended,
                     true => Look::Same,
                     false => {
+                        // Other ones than before are looked at, and their pipelines loaded, once more.
+                        self.databases = databases(&choices);
                         self.texts = texts;
                         Look::Changed(choices)
                     }
@@ -189,6 +202,27 @@ fn texts(choices: &[(String, Choice)]) -> Vec<String> {
         Choice::ByDataset => String::new(),
     };
     choices.iter().map(|(_, choice)| text(choice)).collect()
+}
+
+/// The databases that pipelines read.
+fn databases(choices: &[(String, Choice)]) -> BTreeSet<PathBuf> {
+    let pipelines = choices.iter().filter_map(|(_, choice)| match choice {
+        Choice::Pipeline(pipeline) => Some(pipeline),
+        Choice::ByDataset => None,
+    });
+    pipelines.flat_map(|pipeline| pipeline.databases()).map(Path::to_owned).collect()
+}
+
+/// A number that changes with files that are too large to be read each second: they are told by length and time.
+fn state_of_files(paths: &BTreeSet<PathBuf>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in paths {
+        path.hash(&mut hasher);
+        if let Ok(metadata) = fs::metadata(path) {
+            (metadata.len(), metadata.modified().ok()).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
 }
 
 /// A number that changes with the files that may be pipelines: their names and contents.
@@ -276,5 +310,28 @@ mod tests {
         assert!(matches!(look(&mut watched), Look::Mended));
         fs::remove_file(folder.path().join("called.yml")).expect("it was there");
         assert!(matches!(look(&mut watched), Look::Broken(_)));
+    }
+
+    #[test]
+    fn a_changed_database_loads_the_pipelines_that_read_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let settings = Settings { geoip_folder: folder.path().to_owned(), ..Settings::default() };
+        let sources = vec![("*".to_owned(), "nginx-access-geoip".to_owned())];
+        let choice = worker::choice("nginx-access-geoip", &settings).expect("a pipeline");
+        let current = vec![("*".to_owned(), choice)];
+        let mut watched = Watched::new(Sources { pipelines: sources, settings }, &current);
+        assert!(watched.folders.is_empty() && !watched.is_empty());
+        assert!(matches!(watched.look(), Look::Same) && matches!(watched.look(), Look::Same));
+
+        let city = folder.path().join("GeoLite2-City.mmdb");
+        fs::write(&city, "no database").expect("a file");
+        match look(&mut watched) {
+            Look::Broken(reason) => assert!(reason.contains("GeoLite2-City.mmdb"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+        fs::remove_file(&city).expect("it was there");
+        assert!(matches!(look(&mut watched), Look::Mended));
+        fs::write(folder.path().join("another.mmdb"), "none of ours").expect("a file");
+        assert!(matches!(look(&mut watched), Look::Same));
     }
 }

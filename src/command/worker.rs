@@ -6,7 +6,9 @@ use super::reload::{Reload, Sources};
 use super::{DRAIN, TICK, brokers, comma_list, comma_lists, elasticsearch, index, setup};
 use crate::cli::{Output, WorkerArgs};
 use crate::config::security;
-use crate::config::{ConfigFile, ElasticsearchSection, FileSection, KafkaSection, OutputSection, WorkerSection};
+use crate::config::{
+    ConfigFile, ElasticsearchSection, FileSection, KafkaSection, MissingYearWord, OutputSection, WorkerSection,
+};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::{self, FileOutput, Rotation, StandardOutput, TopicOutput};
@@ -16,7 +18,7 @@ use crate::shutdown;
 use crate::status::{Pipelines, StatusListener, WorkerState};
 use anyhow::Context;
 use kafka_client::{Client, ClientConfig};
-use pipelines::pipeline::{Pipeline, Settings};
+use pipelines::pipeline::{MissingYear, Pipeline, Settings};
 use pipelines::simulate::Catalogue;
 use pipelines::sink::Sink;
 use pipelines::worker::{Choice, Config, IndexPattern, Lag, MEMORY_BYTES_MIN, Progress, Worker};
@@ -183,6 +185,10 @@ pub fn pipeline_settings(section: &WorkerSection) -> Settings {
     if let Some(folder) = &section.geoip_folder {
         settings.geoip_folder.clone_from(folder);
     }
+    settings.missing_year = section.missing_year.map(|word| match word {
+        MissingYearWord::Nearest => MissingYear::Nearest,
+        MissingYearWord::Current => MissingYear::Current,
+    });
     settings
 }
 

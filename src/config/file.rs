@@ -213,6 +213,8 @@ pub struct WorkerSection {
     pub pipelines: Option<BTreeMap<String, String>>,
     /// Folder of the databases (`*.mmdb`) that `geoip` in pipelines names.
     pub geoip_folder: Option<PathBuf>,
+    /// How `date` in pipelines completes a time without a year.
+    pub missing_year: Option<MissingYearWord>,
     /// Index, in which `<dataset>`, `<yyyy.MM>` and `<yyyy.MM.dd>` are replaced.
     pub index: Option<String>,
     /// Whether the index is a data stream, and has no date in its name.
@@ -229,6 +231,14 @@ pub struct WorkerSection {
     /// Where documents go instead of Elasticsearch.
     pub output: Option<OutputSection>,
     pub elasticsearch: Option<ElasticsearchSection>,
+}
+
+/// Which year a time without one gets.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MissingYearWord {
+    Nearest,
+    Current,
 }
 
 /// The other far ends.

@@ -11,7 +11,7 @@ pub use broker::BrokerTls;
 pub use broker::{BrokerSection, Durability};
 pub use file::{
     AgentSection, BulkCompression, ConfigFile, ElasticsearchSection, FileSection, Headers, Input, KafkaSection,
-    MultilineSection, OutputSection, Start, SyslogProtocol, WorkerSection,
+    MissingYearWord, MultilineSection, OutputSection, Start, SyslogProtocol, WorkerSection,
 };
 pub use load::load;
 pub use secret::{expand, resolve};

@@ -7,6 +7,7 @@ mod gap;
 mod group;
 mod outputs;
 mod peak;
+mod reload;
 
 use crate::Test;
 use crate::harness::scene::Scene;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(dead: letters, dropped),
         tests!(gap: of_retention),
         tests!(outputs: file_and_topic),
+        tests!(reload: of_changed_and_broken),
     ]
     .concat()
 }
