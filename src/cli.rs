@@ -1,10 +1,12 @@
 //! The command line: what can be typed, before it is checked against the config file.
 
+mod demo;
 mod pipeline;
 
 use crate::config::{FileSection, KafkaSection, OutputSection};
 use broker::Listener;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use demo::DemoArgs;
 use kafka_client::Skip;
 pub use pipeline::PipelineCommand;
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ pub enum Command {
     Setup(SetupArgs),
     /// The dead letters: records whose documents were rejected.
     Dead(DeadArgs),
+    /// Write the logs of a made-up shop, with a burst and an error storm, so that there is something to look at.
+    Demo(DemoArgs),
     /// Try ingest pipelines without a broker.
     #[command(subcommand)]
     Pipeline(PipelineCommand),

@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod config;
+mod demo;
 mod failure;
 mod files;
 mod followed;
@@ -55,6 +56,7 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
             Command::Worker(args) => worker::run(args, config, screen).await,
             Command::Setup(args) => setup::run(args, config).await,
             Command::Dead(args) => dead::run(args, config).await,
+            Command::Demo(args) => command::demo::run(args, screen).await,
             Command::Pipeline(_) => unreachable!("handled above"),
         }
     });
@@ -76,7 +78,7 @@ fn raise_open_files_limit() {
 /// Traces go to standard error, above the live line. `SLUICE_LOG` takes a filter such as `info` or `agent=debug`.
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
-        Command::Up(_) | Command::Setup(_) | Command::Pipeline(_) | Command::Dead(_) => "warn",
+        Command::Up(_) | Command::Setup(_) | Command::Pipeline(_) | Command::Dead(_) | Command::Demo(_) => "warn",
         Command::Agent(ref args) if args.dry_run || args.command.is_some() => "warn",
         Command::Broker(_) | Command::Agent(_) | Command::Worker(_) => "info",
     };

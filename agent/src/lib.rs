@@ -33,6 +33,7 @@ pub use agent::{Agent, Observer, StartError, Stopped};
 pub use checkpoint::{OpenError, Positions, WriteGate, Written};
 pub use config::{Config, ConfigError, From, Input, host_name};
 pub use deliver::{Broker, Identity, KafkaBroker, Later, SendError};
+pub use detect::confidence;
 pub use discover::PatternError;
 pub use engine::{Archive, Clock, FileState, Loss, Progress};
 pub use fingerprint::FileId;

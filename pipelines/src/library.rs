@@ -11,6 +11,7 @@ const PIPELINES: &[(&str, &str)] = &[
     ("system-auth", include_str!("../library/system-auth.yml")),
     ("journald", include_str!("../library/journald.yml")),
     ("cri", include_str!("../library/cri.yml")),
+    ("docker", include_str!("../library/docker.yml")),
     ("dpkg", include_str!("../library/dpkg.yml")),
     ("json", include_str!("../library/json.yml")),
     ("json-ecs", include_str!("../library/json-ecs.yml")),
@@ -28,6 +29,7 @@ const PIPELINES: &[(&str, &str)] = &[
     ("redis", include_str!("../library/redis.yml")),
     ("kafka", include_str!("../library/kafka.yml")),
     ("elasticsearch", include_str!("../library/elasticsearch.yml")),
+    ("csv", include_str!("../library/csv.yml")),
     ("generic", include_str!("../library/generic.yml")),
 ];
 

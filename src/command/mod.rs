@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod broker;
 pub mod dead;
+pub mod demo;
 pub mod elasticsearch;
 mod format;
 mod index;

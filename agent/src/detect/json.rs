@@ -16,6 +16,8 @@ pub(super) fn kind(line: &[u8]) -> Option<&'static str> {
         "mongodb"
     } else if (has("@t") && (has("@mt") || has("@m"))) || (is_text("Timestamp") && is_text("MessageTemplate")) {
         "json.serilog"
+    } else if is_text("log") && is_text("stream") && is_text("time") {
+        "docker"
     } else if is_elasticsearch(&object) {
         "elasticsearch"
     } else if has("@timestamp")

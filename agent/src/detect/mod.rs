@@ -1,14 +1,17 @@
 //! Guesses from a file's first lines, and its name, what kind of lines it has: the `event.dataset` of its records.
 
 mod application;
+mod confidence;
 mod json;
 mod server;
 mod shape;
 mod system;
+mod table;
 #[cfg(test)]
 mod tests;
 mod web;
 
+pub use confidence::confidence;
 use std::path::Path;
 
 /// Lines that are looked at: enough that a banner or a stray line does not decide.
@@ -43,18 +46,11 @@ const KINDS: &[Kind] = &[
 /// The dataset of a file that begins with `head`. A kind must fit more than half of the first lines, without those that go
 /// on with a line before them, such as a stack trace.
 pub fn dataset(path: &Path, head: &[u8]) -> &'static str {
-    let lines: Vec<&[u8]> = head
-        .split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .filter(|line| !line.is_empty())
-        .take(LINES_MAX)
-        .collect();
-    if let Some(kind) = json_of(&lines) {
+    let whole: Vec<&[u8]> = lines_of(head).take(LINES_MAX).collect();
+    if let Some(kind) = json_of(&whole) {
         return kind;
     }
-    let starts = |line: &&[u8]| !application::continues(line);
-    let cut = |line: &[u8]| -> usize { line.len().min(LINE_BYTES_MAX) };
-    let lines: Vec<&[u8]> = lines.into_iter().filter(starts).map(|line| &line[..cut(line)]).collect();
+    let lines: Vec<&[u8]> = whole.iter().copied().filter(|line| !application::continues(line)).map(cut).collect();
     let most = |fits: fn(&[u8]) -> bool| lines.iter().filter(|line| fits(line)).count() * 2 > lines.len();
     if most(web::is_access) {
         return access_of(path);
@@ -66,8 +62,19 @@ pub fn dataset(path: &Path, head: &[u8]) -> &'static str {
     match KINDS.iter().find(|(_, fits)| most(*fits)) {
         Some(("syslog", _)) => syslog_of(path, most(system::is_auth)),
         Some((kind, _)) => kind,
+        None if table::is_csv(&whole) => "csv",
         None => GENERIC,
     }
+}
+
+/// The lines of `head` that have something in them.
+fn lines_of(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|line| !line.is_empty())
+}
+
+fn cut(line: &[u8]) -> &[u8] {
+    &line[..line.len().min(LINE_BYTES_MAX)]
 }
 
 /// Most lines are objects: the kind that most of them have, or `json` when they differ.

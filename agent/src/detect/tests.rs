@@ -115,3 +115,56 @@ fn a_stack_trace_does_not_hide_the_line_above_it() {
     head.push_str(&"\tat a.b.C.d(C.java:1)\n".repeat(30));
     check("/srv/app.log", &head, "java");
 }
+
+#[test]
+fn a_table_with_names_of_columns() {
+    let rows = "2026-02-28T23:59:59Z,GET,\"/a,b\",200\n2026-02-28T23:59:59Z,GET,\"say \"\"x\"\"\",404\n";
+    check("/srv/a.csv", &format!("time,method,path,status\n{rows}"), "csv");
+    check("/srv/a.csv", &format!("\"time\",\"method\",path,status\r\n{rows}"), "csv");
+    // Without names, with one row, with other numbers of values, with names that are none.
+    check("/srv/a.csv", rows, GENERIC);
+    check("/srv/a.csv", "time,method,status\n1,2,3\n", GENERIC);
+    check("/srv/a.csv", "time,method,status\n1,2\n3,4\n5,6,7\n", GENERIC);
+    check("/srv/a.csv", "Well, then, is it?\nyes, or, no\nno, or, yes\n", GENERIC);
+    check("/srv/a.csv", "a,a,a\n1,2,3\n4,5,6\n", GENERIC);
+    check("/srv/a.csv", "a,b,c\n\"1,2,3\n\"4\"5,6\n", GENERIC);
+}
+
+#[test]
+fn json_of_docker() {
+    let line = r#"{"log":"GET / 200\n","stream":"stdout","time":"2026-02-28T23:59:59.123456789Z"}"#;
+    check("/var/lib/docker/containers/x/x-json.log", &format!("{line}\n{line}\n"), "docker");
+    check("/srv/app.log", "{\"log\":{\"level\":\"info\"},\"time\":\"x\"}\n", "json");
+}
+
+#[test]
+fn more_lines_make_surer() {
+    let check = |head: &str, dataset: &str, expect: Option<u8>| {
+        assert_eq!(confidence::by_lines(head.as_bytes(), dataset), expect, "{head:?}");
+    };
+    check(COMBINED, "nginx.access", Some(66));
+    check(&COMBINED.repeat(20), "nginx.access", Some(95));
+    check(&COMBINED.repeat(100), "nginx.access", Some(99));
+    check(&format!("{}{}", COMBINED.repeat(49), "a stray line\n"), "apache.access", Some(96));
+    check(&"hello\n".repeat(50), GENERIC, None);
+    // Given by the user, of lines in a runtime's wrapping, or of a file that has changed.
+    check(&COMBINED.repeat(50), "shop", None);
+    check(&COMBINED.repeat(50), "java", None);
+    check("", "json", None);
+    let mut java = "2026-02-28 23:59:59,123 [main] ERROR a.b.C - failed\njava.lang.Error: x\n".to_owned();
+    java.push_str(&"\tat a.b.C.d(C.java:1)\n".repeat(30));
+    check(&java, "java", Some(66));
+}
+
+#[test]
+fn whatever_is_recognised_has_a_confidence() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/tests/library");
+    for folder in std::fs::read_dir(samples).unwrap().flatten() {
+        let name = folder.file_name().into_string().unwrap();
+        let path = folder.path().join(format!("{name}.log"));
+        let kind = dataset(&path, &std::fs::read(&path).unwrap());
+        // Between the heads of slow queries stand statements of any form.
+        let is_known = kind != GENERIC && kind != "mysql.slow";
+        assert_eq!(confidence(&path, kind).unwrap().is_some(), is_known, "{name}: {kind}");
+    }
+}

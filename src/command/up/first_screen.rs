@@ -8,6 +8,9 @@ use std::net::SocketAddr;
 /// Files that are named one by one; a host with thousands of them gets a count.
 const FILES_SHOWN_MAX: usize = 12;
 
+/// Columns of a kind of lines: most have room with their percentage, such as `nginx.access 98 %`.
+const KIND_WIDTH: usize = 18;
+
 pub struct FirstScreen {
     pub data: String,
     pub broker: SocketAddr,
@@ -18,7 +21,19 @@ pub struct FirstScreen {
     /// Paths and globs as they were given.
     pub named: String,
     pub files: Vec<FileState>,
+    /// How sure the kinds of lines of the first of `files` are.
+    pub confidences: Vec<Option<u8>>,
     pub problems: Vec<String>,
+}
+
+/// For the files that are named, how sure it is what was detected, in percent. Nobody doubts what was given.
+pub fn confidences(files: &[FileState]) -> Vec<Option<u8>> {
+    let of = |file: &FileState| {
+        let dataset = file.dataset.as_deref().filter(|_| file.detected)?;
+        // It may be gone by now: then it is not said.
+        agent::confidence(&file.path, dataset).ok().flatten()
+    };
+    files.iter().take(FILES_SHOWN_MAX).map(of).collect()
 }
 
 impl fmt::Display for FirstScreen {
@@ -65,10 +80,13 @@ impl FirstScreen {
         }
         let shown = &self.files[..self.files.len().min(FILES_SHOWN_MAX)];
         let width = shown.iter().map(|file| file.path.display().to_string().chars().count()).max().unwrap_or(0);
-        for file in shown {
+        for (index, file) in shown.iter().enumerate() {
             let path = file.path.display().to_string();
-            let dataset = file.dataset.as_deref().unwrap_or("no lines yet");
-            write!(f, "  {path:width$}  {dataset:14}  {:>10}", size(file.size))?;
+            let mut kind = file.dataset.clone().unwrap_or_else(|| "no lines yet".to_owned());
+            if let Some(percent) = self.confidences.get(index).copied().flatten() {
+                kind.push_str(&format!(" {percent} %"));
+            }
+            write!(f, "  {path:width$}  {kind:KIND_WIDTH$}  {:>10}", size(file.size))?;
             match &file.problem {
                 Some(problem) => writeln!(f, "  {problem}")?,
                 None => writeln!(f)?,

@@ -5,6 +5,7 @@
 
 mod first_screen;
 mod progress;
+mod traces;
 
 use super::agent::AgentFlags;
 use super::instance::InstanceName;
@@ -82,6 +83,7 @@ impl Parts {
             true => files::readable_logs()?,
             false => args.paths.clone(),
         };
+        let only_named = !paths.is_empty();
         let mut registry = Registry::default();
         let status = StatusListener::bind(args.status.status_listen, STATUS_PORT).await?;
 
@@ -114,11 +116,14 @@ impl Parts {
             ..AgentFlags::default()
         };
         let drain = agent::drain(&config.agent);
-        let agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
+        let mut agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
         let topics = topics_of(&agent_config)?;
         let has_streams = agent::has_streams(&agent_config);
         let named: Vec<String> = agent_config.inputs.iter().flat_map(|input| &input.paths).cloned().collect();
         let named = named.join(", ");
+        if only_named {
+            traces::keep_together(&mut agent_config);
+        }
         let agent = agent::start(agent_config, &mut registry).await?;
 
         let mut section = config.worker;
@@ -131,6 +136,9 @@ impl Parts {
         let started = worker::start(worker_checked.config, worker_checked.sources, sink.clone(), &mut registry);
         let worker::Started { worker, reload, pipelines } = started;
 
+        let files = first_look(&agent).await;
+        let looked_at = files.clone();
+        let confidences = tokio::task::spawn_blocking(move || first_screen::confidences(&looked_at)).await;
         let first_screen = FirstScreen {
             data: data.display().to_string(),
             broker: address,
@@ -139,7 +147,8 @@ impl Parts {
             sink: sink_description,
             once: args.once,
             named: named.clone(),
-            files: first_look(&agent).await,
+            files,
+            confidences: confidences.unwrap_or_default(),
             problems: agent.problems(),
         };
         screen.print(&first_screen.to_string());

@@ -7,6 +7,7 @@ mod broker_kill;
 mod client_programs;
 mod clients;
 mod crash;
+mod demo;
 mod kafka_tools;
 mod kill;
 mod matrix;
@@ -48,6 +49,7 @@ pub fn all() -> Vec<(String, Test)> {
             rubbish_on_the_brokers_port,
             invalid_utf8,
         ),
+        tests!(demo: every_line_is_recognised, ends_at_ctrl_c),
         tests!(refusals: elasticsearch, opensearch),
         worker::all(),
         tests!(setup: elasticsearch, opensearch),
