@@ -1,6 +1,8 @@
 //! CPU seconds for each GiB of log lines: our pipelines on one core, and beside them crates that people would take.
 //!
-//!     cargo run --release -p pipelines --example figures -- [--mib 64] [--rounds 5] [NAME..]
+//!     cargo run --release -p pipelines --example figures -- [--mib 64] [--rounds 5] [--alone] [NAME..]
+//!
+//! `--alone` leaves out the crates, so that a profile shows ours.
 //!
 //! Prints a JSON object a line for each program and kind of line; `bench/run --only pipelines` makes a table of them.
 
@@ -60,13 +62,14 @@ const KINDS: &[Kind] = &[
 ];
 
 fn main() {
-    let (mut mib, mut rounds, mut names) = (32, 5, Vec::new());
+    let (mut mib, mut rounds, mut alone, mut names) = (32, 5, false, Vec::new());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|text| text.parse().ok()).expect("a number follows");
         match arg.as_str() {
             "--mib" => mib = number(),
             "--rounds" => rounds = number(),
+            "--alone" => alone = true,
             _ => names.push(arg),
         }
     }
@@ -83,7 +86,7 @@ fn main() {
             Ok(pipeline) => measure(kind.name, "sluice", &lines, rounds, |lines| ours(&pipeline, lines)),
             Err(error) => eprintln!("{}: {error}", kind.name),
         }
-        if kind.name == "access" {
+        if kind.name == "access" && !alone {
             beside(&lines, rounds.min(3));
         }
     }

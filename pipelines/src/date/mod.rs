@@ -2,6 +2,7 @@
 
 mod civil;
 mod fields;
+mod fixed;
 mod names;
 mod pattern;
 mod read;
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub(crate) use fields::zone;
+use fixed::Fixed;
 use pattern::Part;
 pub(crate) use pattern::PatternError;
 
@@ -31,6 +33,8 @@ pub(crate) enum Format {
     /// Bernstein's TAI64N: hexadecimal seconds and nanoseconds, with or without the at sign.
     Tai64n,
     Pattern(Vec<Part>),
+    /// A pattern of which each part has its place.
+    Fixed(Fixed),
 }
 
 impl Format {
@@ -49,7 +53,8 @@ impl Format {
                 }
                 // Elasticsearch's mark for patterns of Java, from the days when there were others.
                 let pattern = text.strip_prefix('8').unwrap_or(text);
-                vec![Format::Pattern(pattern::compile(pattern)?)]
+                let parts = pattern::compile(pattern)?;
+                vec![Fixed::of(&parts).map_or(Format::Pattern(parts), Format::Fixed)]
             }
         })
     }
@@ -63,6 +68,7 @@ impl Format {
             Format::UnixMs => Timestamp::from_millisecond(text.parse().ok()?).ok(),
             Format::Tai64n => read_tai64n(text),
             Format::Pattern(parts) => read::read(text, parts)?.resolve(zone, context),
+            Format::Fixed(fixed) => fixed.read(text)?.resolve(zone, context),
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn digits(text: &str, min: usize, max: usize) -> Option<(i64, &str)> 
     Some((number, &text[count..]))
 }
 
-fn number_field(field: NumberField, number: i64, fields: &mut Fields) -> Option<()> {
+pub(super) fn number_field(field: NumberField, number: i64, fields: &mut Fields) -> Option<()> {
     let (slot, range) = match field {
         NumberField::Year => (&mut fields.year, 0..=9999),
         NumberField::Month => (&mut fields.month, 1..=12),

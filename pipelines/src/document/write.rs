@@ -73,10 +73,40 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     if is_plain(bytes) {
-        out.extend_from_slice(bytes);
+        push_bytes(out, bytes);
     } else {
-        let written = write_short_escapes(out, bytes);
-        write_any_escapes(out, &bytes[written..]);
+        write_escapes(out, bytes);
+    }
+}
+
+/// Appends bytes, short ones in pieces of a fixed length that overlap: that is no call.
+#[inline]
+fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let end = out.len() + bytes.len();
+    if bytes.len() <= 32
+        && let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>())
+    {
+        out.extend_from_slice(first);
+        out.truncate(end - 16);
+        out.extend_from_slice(last);
+    } else if bytes.len() <= 16
+        && let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+    {
+        out.extend_from_slice(first);
+        out.truncate(end - 8);
+        out.extend_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
+        && bytes.len() <= 8
+    {
+        out.extend_from_slice(first);
+        out.truncate(end - 4);
+        out.extend_from_slice(last);
+    } else if bytes.len() < 4 {
+        for byte in bytes {
+            out.push(*byte);
+        }
+    } else {
+        out.extend_from_slice(bytes);
     }
 }
 
@@ -100,52 +130,38 @@ fn is_plain_chunk(chunk: &[u8; 16]) -> bool {
     chunk.iter().fold(0, |any, byte| any | escape(byte)) == 0
 }
 
-/// Writes eight bytes at a time as long as the escapes are of two bytes; gives how many bytes of the text are written.
-fn write_short_escapes(out: &mut Vec<u8>, bytes: &[u8]) -> usize {
-    let start = out.len();
-    // The last word may be written whole where less of it counts.
-    out.resize(start + 2 * bytes.len() + 8, 0);
-    let (mut from, mut to) = (0, start);
-    while let Some(word) = bytes.get(from..).and_then(|rest| rest.first_chunk::<8>())
-        && let Some(place) = out.get_mut(to..).and_then(|rest| rest.first_chunk_mut::<8>())
-    {
-        *place = *word;
-        let marks = needs_escape(u64::from_le_bytes(*word));
-        if marks == 0 {
-            from += 8;
-            to += 8;
-            continue;
-        }
-        let plain = marks.trailing_zeros() as usize / 8;
-        let escape = ESCAPES[usize::from(word[plain])];
-        from += plain;
-        to += plain;
-        if escape == b'u' {
-            break;
-        }
-        out[to] = b'\\';
-        out[to + 1] = escape;
-        from += 1;
-        to += 2;
-    }
-    out.truncate(to);
-    from
-}
-
-fn write_any_escapes(out: &mut Vec<u8>, bytes: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
+/// Writes sixteen bytes at a time, up to the next escape of each.
+fn write_escapes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len() + bytes.len() / 8 + 16);
     let mut rest = bytes;
+    while let Some(chunk) = rest.first_chunk::<16>() {
+        let plain = if is_plain_chunk(chunk) { 16 } else { plain_bytes(chunk) };
+        let end = out.len() + plain;
+        // All of it, in one piece of a fixed length.
+        out.extend_from_slice(chunk);
+        out.truncate(end);
+        if let Some(byte) = chunk.get(plain) {
+            push_escape(out, *byte);
+        }
+        rest = &rest[(plain + 1).min(16)..];
+    }
     loop {
         let plain = plain_bytes(rest);
         out.extend_from_slice(&rest[..plain]);
         let Some(byte) = rest.get(plain) else { return };
-        let escape = ESCAPES[usize::from(*byte)];
-        out.extend_from_slice(&[b'\\', escape]);
-        if escape == b'u' {
-            let low = HEX[usize::from(byte & 15)];
-            out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], low]);
-        }
+        push_escape(out, *byte);
         rest = &rest[plain + 1..];
+    }
+}
+
+#[inline]
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let escape = ESCAPES[usize::from(byte)];
+    out.extend_from_slice(&[b'\\', escape]);
+    if escape == b'u' {
+        let low = HEX[usize::from(byte & 15)];
+        out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], low]);
     }
 }
 
@@ -202,9 +218,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn bytes_of_every_length_are_appended() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for length in 0..bytes.len() {
+            let mut out = vec![1, 2, 3];
+            push_bytes(&mut out, &bytes[..length]);
+            assert_eq!(out[..3], [1, 2, 3]);
+            assert_eq!(out[3..], bytes[..length]);
+        }
+    }
+
+    #[test]
     fn every_byte_is_escaped_at_every_place_of_a_word() {
         for code in 0..=0x80u8 {
-            for before in 0..9 {
+            for before in 0..17 {
                 let c = char::from(code);
                 let text = format!("{}{c}ü\"{c}", "x".repeat(before));
                 let mut out = Vec::new();

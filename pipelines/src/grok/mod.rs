@@ -129,6 +129,17 @@ impl Grok {
         found.map_err(|_| Interrupted)
     }
 
+    /// Searches a line, and gives what is found to `then`.
+    pub(crate) fn find_pieces<'g, T>(
+        &'g self,
+        line: &str,
+        then: impl FnOnce(Option<Pieces<'g, '_>>) -> T,
+    ) -> Result<T, Interrupted> {
+        let found =
+            matcher::search(&self.program, line, 0, |range, slots| then(range.map(|_| Pieces { grok: self, slots })));
+        found.map_err(|_| Interrupted)
+    }
+
     fn pattern(&self, slots: &[u32]) -> usize {
         self.alternatives.iter().position(|capture| capture_of(slots, *capture).is_some()).unwrap_or(0)
     }
@@ -180,11 +191,6 @@ impl<'g, 'l> Match<'g, 'l> {
         Ok(())
     }
 
-    /// Where the fields lie, without the line.
-    pub(crate) fn places(self) -> Places<'g> {
-        Places { grok: self.grok, slots: self.slots }
-    }
-
     /// The fields that took part and the text of each; of a field with several the first.
     pub fn texts(&self) -> impl Iterator<Item = (&'g str, &'l str)> {
         self.grok.fields.iter().filter_map(|field| {
@@ -222,25 +228,34 @@ impl<'g, 'l> Match<'g, 'l> {
 }
 
 /// Where a match's fields lie.
-#[derive(Debug)]
-pub(crate) struct Places<'g> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pieces<'g, 's> {
     grok: &'g Grok,
-    slots: SmallVec<[u32; SLOTS_IN_PLACE]>,
+    slots: &'s [u32],
 }
 
-impl Places<'_> {
-    /// For each text of a field that took part: the field's index in [`Grok::fields`], its type and where it lies.
-    pub fn pieces(&self) -> impl Iterator<Item = (usize, ValueKind, Range<usize>)> {
-        let fields = self.grok.fields.iter().enumerate();
-        fields.flat_map(|(index, field)| {
-            let pieces = field.captures.iter().filter_map(|capture| capture_of(&self.slots, *capture as usize));
-            pieces.map(move |(start, end)| (index, field.kind, start..end))
-        })
+impl Pieces<'_, '_> {
+    /// Gives each text of a field that took part to `put`: the field's index in [`Grok::fields`], its type and where it lies.
+    /// None when `put` gives none, and when several texts are of one field.
+    #[inline]
+    pub fn give(&self, mut put: impl FnMut(usize, ValueKind, Range<usize>) -> Option<()>) -> Option<()> {
+        for (index, field) in self.grok.fields.iter().enumerate() {
+            let mut is_found = false;
+            for capture in &field.captures {
+                if let Some((start, end)) = capture_of(self.slots, *capture as usize) {
+                    if std::mem::replace(&mut is_found, true) {
+                        return None;
+                    }
+                    put(index, field.kind, start..end)?;
+                }
+            }
+        }
+        Some(())
     }
 
     /// Which pattern matched, from zero.
     pub fn pattern(&self) -> usize {
-        self.grok.pattern(&self.slots)
+        self.grok.pattern(self.slots)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `grok`: takes fields out of a text by patterns.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Flow, Processor, Reason};
@@ -98,37 +99,34 @@ impl Processor for Grok {
     fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
         let [field, targets @ ..] = places else { return Step::Tree };
         let slot = fields.slot(*field);
-        let Some(text) = fields.text(slot) else {
+        if fields.text(slot).is_none() {
             return match slot {
                 Slot::Absent | Slot::Null if self.ignore_missing => Step::Next,
                 Slot::Absent | Slot::Null => Step::Failed,
                 _ => Step::Tree,
             };
-        };
-        let found = match self.patterns.find(text) {
-            Ok(Some(found)) => found.places(),
-            Ok(None) => return Step::Failed,
-            Err(_) => return Step::Tree,
-        };
-        let mut last = None;
-        for (target, kind, piece) in found.pieces() {
-            // Several texts of one field are a list.
-            if last.replace(target) == Some(target) {
-                return Step::Tree;
-            }
-            let Some(piece) = Fields::piece(slot, piece) else { return Step::Tree };
-            let piece = match kind {
-                ValueKind::String => piece,
-                kind => match fields.text(piece).map(|text| kind.read(text)) {
-                    Some(Ok(Value::Long(number))) => Slot::Long(number),
-                    Some(Ok(Value::Integer(number))) => Slot::Integer(number),
-                    Some(Ok(Value::Bool(truth))) => Slot::Bool(truth),
-                    _ => return Step::Tree,
-                },
-            };
-            fields.set(targets[target], piece);
         }
-        Step::Matched(found.pattern())
+        let found = fields.with_text(slot, |text, fields| {
+            self.patterns.find_pieces(text, |found| {
+                let Some(found) = found else { return Step::Failed };
+                let put = |field: usize, kind: ValueKind, piece: Range<usize>| {
+                    let value = match kind {
+                        ValueKind::String => Fields::piece(slot, piece)?,
+                        kind => match kind.read(&text[piece]).ok()? {
+                            Value::Long(number) => Slot::Long(number),
+                            Value::Integer(number) => Slot::Integer(number),
+                            Value::Bool(truth) => Slot::Bool(truth),
+                            _ => return None,
+                        },
+                    };
+                    fields.set(targets[field], value);
+                    Some(())
+                };
+                // Several texts of one field are a list.
+                found.give(put).map_or(Step::Tree, |()| Step::Matched(found.pattern()))
+            })
+        });
+        found.unwrap_or(Step::Tree)
     }
 
     fn matched(&self, pattern: usize) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::layout::{DOCUMENT, GroupPlace, Layout, Member, Place};
+use super::layout::{DOCUMENT, GroupPlace, Layout, Member, Opening, Place};
 use crate::date;
 use crate::document::{Map, Text, Value, write_escaped, write_value};
 
@@ -230,12 +230,12 @@ impl<'l, 'm> Fields<'l, 'm> {
 
     /// Appends a field with its key, if it is there.
     #[inline]
-    pub(super) fn write_with(&self, opening: &[u8], place: Place, out: &mut Vec<u8>) {
+    pub(super) fn write_with(&self, opening: &Opening, place: Place, out: &mut Vec<u8>) {
         let slot = self.slot(place);
         if slot == Slot::Absent {
             return;
         }
-        out.extend_from_slice(opening);
+        opening.write(out);
         match slot {
             Slot::Absent => {}
             Slot::Null => out.extend_from_slice(b"null"),

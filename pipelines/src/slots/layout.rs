@@ -40,9 +40,47 @@ struct Group {
 #[derive(Debug)]
 pub(super) struct Named {
     pub key: Box<str>,
-    /// `,"key":`, ready-made.
-    opening: Box<[u8]>,
+    opening: Opening,
     pub member: Member,
+}
+
+/// `,"key":`, ready-made.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// Its length, and its bytes with others behind them: to copy a fixed length is no call.
+    Short(usize, [u8; OPENING_BYTES]),
+    Long(Box<[u8]>),
+}
+
+/// Most keys are shorter by the four bytes around them.
+const OPENING_BYTES: usize = 32;
+
+impl Opening {
+    fn new(key: &str) -> Opening {
+        let mut bytes = b",\"".to_vec();
+        write_escaped(&mut bytes, key);
+        bytes.extend_from_slice(b"\":");
+        let mut short = [0; OPENING_BYTES];
+        match short.get_mut(..bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(&bytes);
+                Opening::Short(bytes.len(), short)
+            }
+            None => Opening::Long(bytes.into()),
+        }
+    }
+
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Opening::Short(length, bytes) => {
+                let end = out.len() + length;
+                out.extend_from_slice(bytes);
+                out.truncate(end);
+            }
+            Opening::Long(bytes) => out.extend_from_slice(bytes),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,10 +155,7 @@ impl Layout {
     }
 
     fn name(&mut self, group: GroupPlace, key: &str, member: Member) {
-        let mut opening = b",\"".to_vec();
-        write_escaped(&mut opening, key);
-        opening.extend_from_slice(b"\":");
-        let named = Named { key: key.into(), opening: opening.into(), member };
+        let named = Named { key: key.into(), opening: Opening::new(key), member };
         self.groups[usize::from(group)].members.push(named);
     }
 
@@ -147,7 +182,7 @@ impl Layout {
                 Member::Leaf(place) => fields.write_with(&named.opening, place, out),
                 Member::Group(group) => {
                     if fields.has_group(group) {
-                        out.extend_from_slice(&named.opening);
+                        named.opening.write(out);
                         self.write(group, fields, out);
                     }
                 }

@@ -174,32 +174,41 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
             let next = match program.instructions[pc as usize] {
                 Instruction::Accept => return Ok(Some(position)),
                 Instruction::Fail => None,
-                Instruction::Byte { byte, next } => (bytes.get(position) == Some(&byte)).then(|| (next, position + 1)),
+                Instruction::Byte { byte, next } => match bytes.get(position) == Some(&byte) {
+                    true => Some((self.behind_save(next, position + 1), position + 1)),
+                    false => None,
+                },
                 Instruction::Literal { start, length, next } => {
                     let literal = &program.literals[start as usize..][..length as usize];
-                    let matches = bytes[position..].starts_with(literal);
+                    // Literals are short: a call costs more than their bytes.
+                    let rest = &bytes[position..];
+                    let matches =
+                        literal.len() <= rest.len() && literal.iter().zip(rest).all(|(one, other)| one == other);
                     if FURTHEST && !matches {
                         let same = literal.iter().zip(&bytes[position..]).take_while(|(a, b)| a == b).count();
                         self.reached(position + same, pc);
                     }
-                    matches.then(|| (next, position + length as usize))
+                    matches.then_some((next, position + length as usize))
                 }
                 Instruction::Set { set, next } => match program.sets[set as usize].length_at(self.line, position) {
                     0 => None,
                     length => Some((next, position + length)),
                 },
                 Instruction::Span { span, next } => {
-                    self.span(&program.spans[span as usize], pc, position)?.map(|end| (next, end))
+                    let end = self.span(&program.spans[span as usize], pc, position)?;
+                    end.map(|end| (self.behind_save(next, end), end))
                 }
                 Instruction::Choice { choice } => self.choice(choice, position)?.map(|next| (next, position)),
                 Instruction::Save { slot, next } => {
                     self.save(slot, position);
-                    Some((next, position))
+                    Some((self.behind_save(next, position), position))
                 }
                 Instruction::Assert { place, next } => self.is_at(place, position).then_some((next, position)),
                 Instruction::Look { set, look, next } => self.looks(set, look, position).then_some((next, position)),
                 Instruction::Sub { sub, next } => self.sub(sub, position)?.map(|end| (next, end)),
-                Instruction::Native { native, next } => native::end(native, bytes, position).map(|end| (next, end)),
+                Instruction::Native { native, next } => {
+                    native::end(native, bytes, position).map(|end| (self.behind_save(next, end), end))
+                }
                 Instruction::Quick { native, target, next } => {
                     let usual = if FURTHEST { None } else { native::end(native, bytes, position) };
                     Some(match usual {
@@ -233,6 +242,19 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
                     }
                 }
             };
+        }
+    }
+
+    /// Where it goes on behind an instruction that only saves, which is carried out here: half of all instructions do, and a
+    /// look costs less than finding the way to each.
+    #[inline]
+    fn behind_save(&mut self, next: Pc, position: usize) -> Pc {
+        match self.program.instructions[next as usize] {
+            Instruction::Save { slot, next } => {
+                self.save(slot, position);
+                next
+            }
+            _ => next,
         }
     }
 
