@@ -49,6 +49,13 @@ pub fn take_varint(bytes: &mut &[u8]) -> Result<i32, MalformedVarint> {
 
 #[inline]
 fn take_unsigned(bytes: &mut &[u8], bytes_max: usize) -> Result<u64, MalformedVarint> {
+    // Most numbers are small.
+    if let Some((&byte, rest)) = bytes.split_first()
+        && byte < 0x80
+    {
+        *bytes = rest;
+        return Ok(u64::from(byte));
+    }
     let mut value = 0u64;
     for (index, &byte) in bytes.iter().take(bytes_max).enumerate() {
         // The tenth byte holds the 64th bit and nothing else.

@@ -71,7 +71,7 @@ impl<'a> PlainRecords<'a> {
 
     /// The records in order. After the last one, or the first error, the iteration ends.
     pub fn iter(&self) -> Records<'_> {
-        Records { header: self.header, bytes: &self.bytes, index: 0 }
+        Records { header: self.header, bytes: &self.bytes, index: 0, common: None }
     }
 }
 
@@ -101,6 +101,9 @@ pub struct Records<'a> {
     header: BatchHeader,
     bytes: &'a [u8],
     index: i32,
+    /// Headers of the record before but for its last one, encoded, and how many headers it has. In an agent's records only
+    /// the last one differs, so those before it need not be walked again.
+    common: Option<(&'a [u8], i32)>,
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -112,7 +115,7 @@ impl<'a> Iterator for Records<'a> {
             self.bytes = &[];
             return (trailing > 0).then_some(Err(RecordError::Trailing(trailing)));
         }
-        match take_record(&self.header, &mut self.bytes) {
+        match take_record(&self.header, &mut self.bytes, &mut self.common) {
             Ok(record) => {
                 self.index += 1;
                 Some(Ok(record))
@@ -127,7 +130,11 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-fn take_record<'a>(header: &BatchHeader, bytes: &mut &'a [u8]) -> Result<Record<'a>, MalformedVarint> {
+fn take_record<'a>(
+    header: &BatchHeader,
+    bytes: &mut &'a [u8],
+    common: &mut Option<(&'a [u8], i32)>,
+) -> Result<Record<'a>, MalformedVarint> {
     let length = usize::try_from(take_varint(bytes)?).map_err(|_| MalformedVarint)?;
     let mut body = take(bytes, length)?;
     take(&mut body, 1)?; // record attributes: none are defined
@@ -139,13 +146,22 @@ fn take_record<'a>(header: &BatchHeader, bytes: &mut &'a [u8]) -> Result<Record<
     let mut headers = Headers { bytes: body, left: header_count, last: None };
     // Walked here once, so that iterating over them later cannot fail.
     let mut walk = headers.clone();
-    for _ in 0..header_count {
+    let mut unread = header_count;
+    // The same bytes are the same headers, as many as the record before had but for one.
+    if let Some((before, count)) = *common
+        && count == header_count
+        && let Some(rest) = body.strip_prefix(before)
+    {
+        (walk.bytes, unread) = (rest, 1);
+    }
+    for _ in 0..unread {
         let before = &body[..body.len() - walk.bytes.len()];
         headers.last = Some((before, walk.take_header()?));
     }
     if header_count < 0 || !walk.bytes.is_empty() {
         return Err(MalformedVarint);
     }
+    *common = headers.last.map(|(before, _)| (before, header_count));
     let timestamp = match header.is_log_append_time() {
         true => header.max_timestamp,
         false => header.base_timestamp.wrapping_add(timestamp_delta),
