@@ -1,7 +1,8 @@
 //! The whole system under test: the real binary in a temporary folder, real clients, real servers, kill -9.
 //!
 //! One binary with its own `main`, so that a test which could not run says so: `SKIPPED name: reason`. With
-//! `SLUICE_REAL=require` such a test fails. `SLUICE_SEED=N` repeats what a random test printed.
+//! `SLUICE_REAL=require` such a test fails. `SLUICE_SEED=N` repeats what a random test printed. `SLUICE_BINARY=PATH` tests
+//! that program instead of the one of this build: a release build in the long forms (`SLUICE_SOAK=full`).
 
 mod harness;
 mod real;

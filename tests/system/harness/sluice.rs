@@ -12,7 +12,8 @@ pub const START: Duration = Duration::from_secs(30);
 
 /// `sluice` with arguments, not started yet.
 pub fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    let built = env!("CARGO_BIN_EXE_sluice");
+    let mut command = Command::new(std::env::var_os("SLUICE_BINARY").unwrap_or_else(|| built.into()));
     // What the person who runs the tests has set is not part of them.
     command.args(arguments).env_remove("RUST_LOG").env("RUST_BACKTRACE", "1").env("NO_COLOR", "1");
     command

@@ -89,7 +89,8 @@ fn killed_in_mid_bulk(
 ) -> anyhow::Result<()> {
     let url = node.url();
     // Small requests, so that there is something left to do after each death.
-    let section = format!("worker:\n  elasticsearch: {{urls: [\"{url}\"], bulk_documents_max: 2000}}\n");
+    let section =
+        format!("worker:\n  elasticsearch: {{urls: [\"{url}\"], bulk_documents_max: 2000, compression: gzip}}\n");
     scene.file("sluice.yaml", section);
     let folder = scene.directory("logs");
     let writing = writing::start(&folder, PLAN, Random::new(random.next()))?;

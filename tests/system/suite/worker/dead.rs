@@ -1,6 +1,6 @@
 //! Dead letters: listed, shown, sent back under the identity that they had, dropped.
 
-use super::{produce, start};
+use super::{Place, produce};
 use crate::harness::destination::Destination;
 use crate::harness::scene::Scene;
 use crate::harness::{ports, sluice, topic, wait};
@@ -13,17 +13,17 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `sluice dead` to its end; gives its standard output.
-fn dead(broker: &str, arguments: &[&str]) -> anyhow::Result<String> {
+fn dead(place: &Place, arguments: &[&str]) -> anyhow::Result<String> {
     let mut command = sluice::command(["dead"]);
-    command.args(arguments).args(["--broker", broker]);
+    command.args(arguments).args(["--broker", &place.broker, "--topic", &place.topic]);
     let output = command.output().context("run sluice dead")?;
     let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr).into_owned());
     ensure!(output.status.success(), "sluice dead {arguments:?} ended with {}: {err}", output.status);
     Ok(out)
 }
 
-fn list(broker: &str, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
-    let text = dead(broker, &[&["list", "--json"], arguments].concat())?;
+fn list(place: &Place, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
+    let text = dead(place, &[&["list", "--json"], arguments].concat())?;
     text.lines().map(|line| serde_json::from_str(line).context("a letter")).collect()
 }
 
@@ -43,55 +43,61 @@ fn lines(kind: &str, count: usize) -> Vec<String> {
 }
 
 pub fn letters(scene: &Scene) -> anyhow::Result<()> {
+    list_show_and_replay(scene, &Place::ours(scene)?)
+}
+
+pub fn apache_kafka_letters(scene: &Scene) -> anyhow::Result<()> {
+    list_show_and_replay(scene, &Place::apache_kafka(scene)?)
+}
+
+fn list_show_and_replay(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     let Destination::StandIn(server) = Destination::stand_in() else { unreachable!("it is the stand-in") };
     refuse(&server);
-    let broker = sluice::broker(scene)?;
-    let broker = broker.address.as_str();
-    ensure!(list(broker, &[])?.is_empty(), "letters before there is a topic");
+    ensure!(list(place, &[])?.is_empty(), "letters before there is a topic");
     // Lines of a file, whose identity is in headers, and records of somebody else, whose identity is their place.
     let (foreign, own) = (lines("foreign", 30), lines("own", 30));
-    produce(broker, "logs", foreign.clone())?;
+    produce(&place.broker, &place.topic, foreign.clone())?;
     scene.file("app.log", own.join("\n") + "\n");
-    let mut agent = sluice::command(["agent", "--once", "--broker", broker, "--checkpoints", "checkpoints"]);
-    agent.args(["--status-listen", &ports::free_address()]).arg(scene.path("app.log"));
+    let mut agent = sluice::command(["agent", "--once", "--broker", &place.broker, "--topic", &place.topic]);
+    agent.args(["--checkpoints", "checkpoints", "--status-listen", &ports::free_address()]).arg(scene.path("app.log"));
     ensure!(scene.start("agent", agent).wait(PATIENCE)?.success(), "the agent does not end well");
     let url = server.url();
-    let (_worker, _) = start(scene, "worker", broker, &["--elasticsearch", &url]);
+    let (_worker, _) = place.start(scene, "worker", &["--elasticsearch", &url]);
     server.wait_for_documents(20, PATIENCE);
-    wait::until_equal("letters", PATIENCE, 40, || Ok(list(broker, &[])?.len()))?;
+    wait::until_equal("letters", PATIENCE, 40, || Ok(list(place, &[])?.len()))?;
 
-    let strict = list(broker, &["--type", "strict_dynamic_mapping_exception"])?;
+    let strict = list(place, &["--type", "strict_dynamic_mapping_exception"])?;
     ensure!(strict.len() == 20, "{} strict letters", strict.len());
-    ensure!(list(broker, &["--reason", "own 1", "--limit", "2"])?.len() == 2, "the limit");
-    ensure!(list(broker, &["--since", "1h"])?.len() == 40 && list(broker, &["--until", "1h"])?.is_empty(), "times");
+    ensure!(list(place, &["--reason", "own 1", "--limit", "2"])?.len() == 2, "the limit");
+    ensure!(list(place, &["--since", "1h"])?.len() == 40 && list(place, &["--until", "1h"])?.is_empty(), "times");
     let letter = &strict[0];
     ensure!(letter["status"] == 400 && letter["attempts"].as_u64() >= Some(1), "{letter}");
     ensure!(
-        letter["source"]["topic"] == "logs" && letter["index"].as_str().is_some_and(|it| it.starts_with("sluice-")),
+        letter["source"]["topic"] == place.topic.as_str()
+            && letter["index"].as_str().is_some_and(|it| it.starts_with("sluice-")),
         "{letter}"
     );
-    let place = letter["place"].as_str().context("a place")?;
-    let shown = dead(broker, &["show", place])?;
-    ensure!(shown.contains("cannot take bad strict") && shown.contains("logs:"), "{shown}");
+    let shown = dead(place, &["show", letter["place"].as_str().context("a place")?])?;
+    ensure!(shown.contains("cannot take bad strict") && shown.contains(&format!("{}:", place.topic)), "{shown}");
 
     // One kind goes back while the server still refuses it: the same letters come again, and no others.
-    let said = dead(broker, &["replay", "--type", "strict_dynamic_mapping_exception"])?;
+    let said = dead(place, &["replay", "--type", "strict_dynamic_mapping_exception"])?;
     ensure!(said.contains("20 dead letters"), "{said}");
-    let again = || Ok(list(broker, &["--type", "strict_dynamic_mapping_exception"])?.len());
+    let again = || Ok(list(place, &["--type", "strict_dynamic_mapping_exception"])?.len());
     wait::until_equal("letters that were rejected again", PATIENCE, 20, again)?;
-    ensure!(list(broker, &[])?.len() == 40, "letters that count: {}", list(broker, &[])?.len());
+    ensure!(list(place, &[])?.len() == 40, "letters that count: {}", list(place, &[])?.len());
     let ids = |letters: &[Value]| -> BTreeSet<String> { letters.iter().map(|it| it["id"].to_string()).collect() };
-    let now = list(broker, &["--type", "strict_dynamic_mapping_exception"])?;
+    let now = list(place, &["--type", "strict_dynamic_mapping_exception"])?;
     ensure!(ids(&now) == ids(&strict) && ids(&now).len() == 20, "they have other ids: {:?}", now.first());
 
     // The server takes everything from now on.
-    let expected = ids(&list(broker, &[])?);
+    let expected = ids(&list(place, &[])?);
     server.refuse(Box::new(|_| None));
-    ensure!(dead(broker, &["replay"])?.contains("40 dead letters"), "not all were sent back");
+    ensure!(dead(place, &["replay"])?.contains("40 dead letters"), "not all were sent back");
     server.wait_for_documents(60, PATIENCE);
-    ensure!(list(broker, &[])?.is_empty(), "letters are left");
+    ensure!(list(place, &[])?.is_empty(), "letters are left");
     // Again: nothing.
-    ensure!(dead(broker, &["replay"])?.contains("0 dead letters"), "something was sent back twice");
+    ensure!(dead(place, &["replay"])?.contains("0 dead letters"), "something was sent back twice");
     let documents = server.documents();
     let messages: BTreeSet<&str> = documents.values().filter_map(|it| it["message"].as_str()).collect();
     ensure!(messages == foreign.iter().chain(&own).map(String::as_str).collect(), "{} messages", messages.len());
@@ -104,26 +110,32 @@ pub fn letters(scene: &Scene) -> anyhow::Result<()> {
 }
 
 pub fn dropped(scene: &Scene) -> anyhow::Result<()> {
+    drop_some_and_all(scene, &Place::ours(scene)?)
+}
+
+pub fn apache_kafka_dropped(scene: &Scene) -> anyhow::Result<()> {
+    drop_some_and_all(scene, &Place::apache_kafka(scene)?)
+}
+
+fn drop_some_and_all(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     let Destination::StandIn(server) = Destination::stand_in() else { unreachable!("it is the stand-in") };
     refuse(&server);
-    let broker = sluice::broker(scene)?;
-    let broker = broker.address.as_str();
-    produce(broker, "logs", lines("foreign", 30))?;
+    produce(&place.broker, &place.topic, lines("foreign", 30))?;
     let url = server.url();
-    let (_worker, _) = start(scene, "worker", broker, &["--elasticsearch", &url]);
-    wait::until_equal("letters", PATIENCE, 20, || Ok(list(broker, &[])?.len()))?;
-    let refused = sluice::command(["dead", "drop", "--broker", broker]).output()?;
+    let (_worker, _) = place.start(scene, "worker", &["--elasticsearch", &url]);
+    wait::until_equal("letters", PATIENCE, 20, || Ok(list(place, &[])?.len()))?;
+    let refused = sluice::command(["dead", "drop", "--broker", &place.broker, "--topic", &place.topic]).output()?;
     ensure!(!refused.status.success(), "all were dropped without being asked for");
     ensure!(
-        dead(broker, &["drop", "--reason", "strict", "--dry-run"])?.contains("10 dead letters would be"),
+        dead(place, &["drop", "--reason", "strict", "--dry-run"])?.contains("10 dead letters would be"),
         "a dry run"
     );
-    ensure!(dead(broker, &["drop", "--reason", "strict"])?.contains("10 dead letters were"), "a part");
-    ensure!(list(broker, &[])?.len() == 10 && list(broker, &["--reason", "strict"])?.is_empty(), "what is left");
-    ensure!(dead(broker, &["drop", "--all"])?.contains("10 dead letters were"), "the rest");
-    ensure!(list(broker, &[])?.is_empty(), "letters are left");
+    ensure!(dead(place, &["drop", "--reason", "strict"])?.contains("10 dead letters were"), "a part");
+    ensure!(list(place, &[])?.len() == 10 && list(place, &["--reason", "strict"])?.is_empty(), "what is left");
+    ensure!(dead(place, &["drop", "--all"])?.contains("10 dead letters were"), "the rest");
+    ensure!(list(place, &[])?.is_empty(), "letters are left");
     // Where the broker can delete records, the space is free.
-    let offsets = topic::offsets(broker, "logs.dead")?;
+    let offsets = topic::offsets(&place.broker, &format!("{}.dead", place.topic))?;
     eprintln!("worker::dead: offsets of logs.dead after everything was dropped: {offsets:?}");
     Ok(())
 }

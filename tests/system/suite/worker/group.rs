@@ -1,11 +1,11 @@
 //! A group whose workers come, go and die: each line is there once.
 
-use super::{produce, soak, start};
+use super::{Place, produce, soak, start};
 use crate::harness::destination::Destination;
 use crate::harness::random::Random;
 use crate::harness::scene::Scene;
 use crate::harness::writing::{self, Plan, Rotation};
-use crate::harness::{http, ports, sluice, topic, wait};
+use crate::harness::{http, sluice, topic, wait};
 use anyhow::ensure;
 use elasticsearch_stand_in::Fault;
 use std::sync::Arc;
@@ -17,13 +17,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// As short as brokers allow by default, so that what a worker leaves behind is not waited for long.
 const SESSION: &str = "worker: {session_timeout_s: 6}\n";
 
-/// Two workers, then four, then one, while lines flow.
 pub fn two_four_one(scene: &Scene) -> anyhow::Result<()> {
+    grow_and_shrink(scene, &Place::ours(scene)?)
+}
+
+pub fn apache_kafka_two_four_one(scene: &Scene) -> anyhow::Result<()> {
+    let place = Place::apache_kafka(scene)?;
+    topic::create(&place.broker, &place.topic, 4, &[])?;
+    grow_and_shrink(scene, &place)
+}
+
+/// Two workers, then four, then one, while lines flow.
+fn grow_and_shrink(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     let mut random = scene.random("worker::group");
     let lines = soak(40_000, 500_000);
     let streams = 8;
     let destination = Destination::stand_in();
-    let broker = sluice::broker(scene)?;
     scene.file("sluice.yaml", SESSION);
     let plan = Plan {
         rotation: Rotation::Rename,
@@ -33,11 +42,9 @@ pub fn two_four_one(scene: &Scene) -> anyhow::Result<()> {
         lines_per_second: soak(8_000, 15_000),
     };
     let writing = writing::start(&scene.directory("logs"), plan, Random::new(random.next()))?;
-    let mut command = sluice::command(["agent", "--broker", &broker.address, "--checkpoints", "checkpoints"]);
-    command.args(["--status-listen", &ports::free_address()]).arg(scene.path("logs/app-*"));
-    let _agent = scene.start("agent", command);
+    let _agent = place.agent(scene, "logs/app-*");
     let url = destination.url();
-    let worker = |name: &str| start(scene, name, &broker.address, &["--elasticsearch", &url]).0;
+    let worker = |name: &str| place.start(scene, name, &["--elasticsearch", &url]).0;
     let mut workers = vec![worker("worker-1"), worker("worker-2")];
     destination.wait(lines / 5, PATIENCE)?;
     workers.extend([worker("worker-3"), worker("worker-4")]);
@@ -50,24 +57,29 @@ pub fn two_four_one(scene: &Scene) -> anyhow::Result<()> {
     }
     destination.wait(lines, PATIENCE)?;
     destination.check(&writing.finish()?)?;
-    ensure!(last.stderr().contains("of topic \"logs\" from offset"), "the last worker got no partition");
-    wait::until_equal("what is committed", PATIENCE, true, || is_all_committed(&broker.address))?;
+    ensure!(
+        last.stderr().contains(&format!("of topic {:?} from offset", place.topic)),
+        "the last worker got no partition"
+    );
+    wait::until_equal("what is committed", PATIENCE, true, || place.is_all_committed())?;
     Ok(())
 }
 
-fn is_all_committed(broker: &str) -> anyhow::Result<bool> {
-    let committed = topic::committed(broker, "g", "logs")?;
-    let ends = topic::offsets(broker, "logs")?;
-    Ok(ends.iter().all(|(partition, (start, end))| start == end || committed.get(partition) == Some(end)))
+pub fn killed_in_mid_bulk(scene: &Scene) -> anyhow::Result<()> {
+    kill_in_mid_bulk(scene, &Place::ours(scene)?)
+}
+
+pub fn apache_kafka_killed_in_mid_bulk(scene: &Scene) -> anyhow::Result<()> {
+    kill_in_mid_bulk(scene, &Place::apache_kafka(scene)?)
 }
 
 /// kill -9 while bulk requests are carried out whose answers never come.
-pub fn killed_in_mid_bulk(scene: &Scene) -> anyhow::Result<()> {
+fn kill_in_mid_bulk(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     let lines = soak(20_000, 200_000);
     let Destination::StandIn(server) = Destination::stand_in() else { unreachable!("it is the stand-in") };
-    let broker = sluice::broker(scene)?;
-    topic::create(&broker.address, "logs", 3, &[])?;
-    produce(&broker.address, "logs", (0..lines).map(|n| format!("line {n}")))?;
+    scene.file("sluice.yaml", SESSION);
+    topic::create(&place.broker, &place.topic, 3, &[])?;
+    produce(&place.broker, &place.topic, (0..lines).map(|n| format!("line {n}")))?;
     let is_dead = Arc::new(AtomicBool::new(false));
     let seen = is_dead.clone();
     // From some request on everything is done, and nothing is answered.
@@ -76,13 +88,13 @@ pub fn killed_in_mid_bulk(scene: &Scene) -> anyhow::Result<()> {
         false => Fault::None,
     }));
     let url = server.url();
-    let (worker, _) = start(scene, "worker", &broker.address, &["--elasticsearch", &url]);
+    let (worker, _) = place.start(scene, "worker", &["--elasticsearch", &url]);
     wait::until("requests without an answer", PATIENCE, || (server.requests().len() >= 3).then_some(()))?;
     worker.kill()?;
     is_dead.store(true, Ordering::Relaxed);
-    let (worker, status) = start(scene, "worker", &broker.address, &["--elasticsearch", &url]);
+    let (worker, status) = place.start(scene, "worker", &["--elasticsearch", &url]);
     wait::until_count("documents", PATIENCE, lines, || Ok(server.documents().len() as u64))?;
-    wait::until_equal("what is committed", PATIENCE, true, || is_all_committed(&broker.address))?;
+    wait::until_equal("what is committed", PATIENCE, true, || place.is_all_committed())?;
     let documents = server.documents();
     let mut messages: Vec<&str> = documents.values().filter_map(|it| it["message"].as_str()).collect();
     messages.sort_unstable();
