@@ -3,8 +3,10 @@
 //! A sink takes documents in batches and answers once for every one of them. It retries inside, for ever, whatever can
 //! succeed later; so an answer is final, and the worker may commit the offset of the record behind it.
 
+mod charge;
 mod spares;
 
+pub use charge::Charge;
 pub use spares::Spares;
 
 use async_trait::async_trait;
@@ -60,8 +62,10 @@ pub struct DocumentBatch {
     pub is_framed: bool,
     /// Where `json` goes when nobody needs it any more, to be filled again.
     pub spares: Option<Arc<Spares>>,
-    /// One item per document.
-    pub items: Vec<Item>,
+    /// Counts the capacity of `json` as long as it is there, and what of it is kept in other places.
+    pub charge: Option<Arc<Charge>>,
+    /// One item per document. Who gives documents to a sink may keep it.
+    pub items: Arc<Vec<Item>>,
     /// Partition of the records behind them: documents of one partition are given to a sink in the order of its offsets.
     pub partition: i32,
 }
@@ -130,7 +134,7 @@ pub enum Outcome {
     /// It was there before: a repetition after a crash or a rebalance, and as good as done.
     AlreadyThere,
     /// The far end will never take it: a dead letter.
-    Rejected(Rejection),
+    Rejected(Box<Rejection>),
 }
 
 /// Why a document was rejected, in the far end's own words.

@@ -101,8 +101,9 @@ impl Framing for ActionLine {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    // What an `_id` of ours has, and nearly every name.
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    // What an `_id` of ours has, and nearly every name. All of it is looked at, so that many bytes can be at once.
+    let needs_escape = |any, byte| any | (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    if !text.bytes().fold(false, needs_escape) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
@@ -117,6 +118,7 @@ mod tests {
     use crate::delivery::Delivery;
     use pipelines::sink::{DocumentBatch, DocumentId};
     use std::io::Read;
+    use std::sync::Arc;
 
     #[test]
     fn action_and_document_lines() {
@@ -130,9 +132,13 @@ mod tests {
             pipeline: None,
         };
         let mut batch = DocumentBatch { json: br#"{"a":1}{"b":"\n"}"#.to_vec(), ..DocumentBatch::default() };
-        batch.items.push(item(0..7, Some(DocumentId::Record(*b"AAAAAAAAAAAAAAAAAAAAAAAA")), Op::Create));
-        batch.items.push(item(7..17, Some(DocumentId::Text("x\ny".into())), Op::Index));
-        batch.items.push(Item {
+        Arc::make_mut(&mut batch.items).push(item(
+            0..7,
+            Some(DocumentId::Record(*b"AAAAAAAAAAAAAAAAAAAAAAAA")),
+            Op::Create,
+        ));
+        Arc::make_mut(&mut batch.items).push(item(7..17, Some(DocumentId::Text("x\ny".into())), Op::Index));
+        Arc::make_mut(&mut batch.items).push(Item {
             routing: Some("r".into()),
             pipeline: Some("p".into()),
             ..item(0..7, None, Op::Create)

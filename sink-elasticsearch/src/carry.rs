@@ -3,6 +3,7 @@
 use crate::alarm::{Alarms, Condition};
 use crate::backoff::Backoff;
 use crate::bulk::Body;
+use crate::delivery::Run;
 use crate::exchange::{Exchanged, Setback, SetbackKind, exchange};
 use crate::hold::Holds;
 use crate::metrics::Metrics;
@@ -47,8 +48,11 @@ pub(crate) struct Sent {
     pub answered: Answered,
 }
 
-/// Starts to carry `part`. One without a slot waits for one when it is due.
-pub(crate) fn spawn(carrier: Arc<Carrier>, part: Part, slot: Option<Slot>) {
+/// Starts to carry `part`. One without a slot waits for one when it is due, and keeps nothing but what is in it meanwhile.
+pub(crate) fn spawn(carrier: Arc<Carrier>, mut part: Part, slot: Option<Slot>) {
+    if slot.is_none() {
+        part.runs.iter_mut().for_each(Run::keep);
+    }
     tokio::spawn(async move {
         let closed = carrier.closed.clone();
         // Documents that go without an outcome tell their callers that the sink is closed.
@@ -302,7 +306,7 @@ impl Carrier {
         for run in &part.runs {
             let outcomes = (0..run.len()).map(|place| {
                 self.metrics.request_rejected(&rejection);
-                (place, Outcome::Rejected(rejection.clone()))
+                (place, Outcome::Rejected(rejection.clone().into()))
             });
             run.resolve(outcomes.collect());
         }

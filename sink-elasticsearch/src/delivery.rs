@@ -3,7 +3,7 @@
 use crate::bulk::{ActionLine, NEWLINE_BYTES};
 use crate::rescue::Rescued;
 use bytes::Bytes;
-use pipelines::sink::{DocumentBatch, Framing, Item, Outcome, Spares};
+use pipelines::sink::{Charge, DocumentBatch, Framing, Item, Outcome, Spares};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,15 +12,15 @@ use tokio::sync::oneshot;
 /// A batch whose caller waits. When the last [`Run`] of it goes without an outcome, the caller is told that the sink
 /// is closed, since the sender goes too.
 pub(crate) struct Delivery {
-    /// All documents as they stand in a bulk request, one after the other, each behind its action line.
-    lines: Bytes,
-    items: Vec<Item>,
+    items: Arc<Vec<Item>>,
+    charge: Option<Arc<Charge>>,
     answers: Mutex<Answers>,
     given_up: Arc<AtomicBool>,
 }
 
 struct Answers {
-    outcomes: Vec<Option<Outcome>>,
+    /// Those of documents that are open are [`Outcome::Done`] ahead of time; nobody sees them before none is open.
+    outcomes: Vec<Outcome>,
     open: usize,
     caller: Option<oneshot::Sender<Vec<Outcome>>>,
 }
@@ -32,30 +32,51 @@ impl Delivery {
         let (caller, answer) = oneshot::channel();
         let given_up = Arc::new(AtomicBool::new(false));
         let open = batch.items.len();
-        let answers = Answers { outcomes: vec![None; open], open, caller: Some(caller) };
-        let DocumentBatch { json, items, spares, .. } = if batch.is_framed { batch } else { frame(batch) };
-        let lines = Bytes::from_owner(Lines { bytes: json, spares });
-        let delivery = Arc::new(Self { lines, items, answers: Mutex::new(answers), given_up: given_up.clone() });
-        (Run { delivery, places: 0..open, rescued: None }, Caller { answer, given_up })
+        let answers = Answers { outcomes: vec![Outcome::Done; open], open, caller: Some(caller) };
+        let counted = batch.json.capacity();
+        let DocumentBatch { json, items, spares, charge, .. } = if batch.is_framed { batch } else { frame(batch) };
+        let charged = json.capacity();
+        if let Some(charge) = charge.as_ref().filter(|_| charged != counted) {
+            charge.add(charged);
+            charge.remove(counted);
+        }
+        let lines =
+            Lines { bytes: Bytes::from_owner(Buffer { json, spares, charge: charge.clone(), charged }), start: 0 };
+        let delivery = Arc::new(Self { items, charge, answers: Mutex::new(answers), given_up: given_up.clone() });
+        (Run { delivery, lines, places: 0..open, rescued: None }, Caller { answer, given_up })
     }
 }
 
-/// The bytes of a batch, which go back when nothing points into them any more.
+/// Documents as they stand in a bulk request, one after the other, each behind its action line: all of a delivery, or those
+/// that are kept.
+#[derive(Clone)]
 struct Lines {
-    bytes: Vec<u8>,
-    spares: Option<Arc<Spares>>,
+    bytes: Bytes,
+    /// Where they begin in all of the delivery.
+    start: usize,
 }
 
-impl AsRef<[u8]> for Lines {
+/// Documents in memory, which count until nothing points into them any more; a batch's buffer goes back then.
+struct Buffer {
+    json: Vec<u8>,
+    spares: Option<Arc<Spares>>,
+    charge: Option<Arc<Charge>>,
+    charged: usize,
+}
+
+impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        &self.json
     }
 }
 
-impl Drop for Lines {
+impl Drop for Buffer {
     fn drop(&mut self) {
+        if let Some(charge) = &self.charge {
+            charge.remove(self.charged);
+        }
         if let Some(spares) = &self.spares {
-            spares.give_back(std::mem::take(&mut self.bytes));
+            spares.give_back(std::mem::take(&mut self.json));
         }
     }
 }
@@ -64,7 +85,7 @@ impl Drop for Lines {
 fn frame(batch: DocumentBatch) -> DocumentBatch {
     let mut framed = DocumentBatch { is_framed: true, ..batch };
     let documents = std::mem::take(&mut framed.json);
-    for item in &mut framed.items {
+    for item in Arc::make_mut(&mut framed.items) {
         ActionLine.write_line(item, &mut framed.json);
         let start = framed.json.len();
         framed.json.extend_from_slice(&documents[item.json.clone()]);
@@ -91,6 +112,7 @@ impl Drop for Caller {
 /// nearly all of them have the same fate as their neighbours: nothing is counted or locked for each of them.
 pub(crate) struct Run {
     delivery: Arc<Delivery>,
+    lines: Lines,
     places: Range<usize>,
     /// What is sent in place of the document; only in a run of one.
     rescued: Option<Arc<Rescued>>,
@@ -115,7 +137,10 @@ impl Run {
                 lines.push(b'\n');
                 lines.into()
             }
-            None => self.delivery.lines.slice(self.line_start(self.places.start)..self.line_start(self.places.end)),
+            None => {
+                let [start, end] = [self.places.start, self.places.end].map(|place| self.line_start(place));
+                self.lines.bytes.slice(start - self.lines.start..end - self.lines.start)
+            }
         }
     }
 
@@ -149,7 +174,10 @@ impl Run {
     pub fn json(&self, place: usize) -> &[u8] {
         match &self.rescued {
             Some(rescued) => &rescued.json,
-            None => &self.delivery.lines[self.items()[place].json.clone()],
+            None => {
+                let Range { start, end } = self.items()[place].json;
+                &self.lines.bytes[start - self.lines.start..end - self.lines.start]
+            }
         }
     }
 
@@ -163,6 +191,24 @@ impl Run {
         Self { rescued: Some(Arc::new(rescued)), ..self }
     }
 
+    /// Lets go of the documents beside these, which may be done long before these are.
+    pub fn keep(&mut self) {
+        let start = self.line_start(self.places.start);
+        let bytes = self.line_start(self.places.end) - start;
+        if bytes > self.lines.bytes.len() / KEPT_PART {
+            return;
+        }
+        let json = match self.rescued {
+            // Only the other form is ever sent.
+            Some(_) => Vec::new(),
+            None => self.lines().to_vec(),
+        };
+        let charge = self.delivery.charge.clone();
+        let charged = json.capacity();
+        charge.iter().for_each(|charge| charge.add(charged));
+        self.lines = Lines { bytes: Bytes::from_owner(Buffer { json, spares: None, charge, charged }), start };
+    }
+
     pub fn is_given_up(&self) -> bool {
         self.delivery.given_up.load(Ordering::Relaxed)
     }
@@ -170,7 +216,8 @@ impl Run {
     /// Takes the first `count` documents away.
     pub fn split_front(&mut self, count: usize) -> Self {
         let middle = (self.places.start + count).min(self.places.end);
-        let front = Self { delivery: self.delivery.clone(), places: self.places.start..middle, rescued: None };
+        let places = self.places.start..middle;
+        let front = Self { delivery: self.delivery.clone(), lines: self.lines.clone(), places, rescued: None };
         self.places.start = middle;
         match self.places.is_empty() {
             true => Self { rescued: self.rescued.clone(), ..front },
@@ -181,13 +228,15 @@ impl Run {
     /// The documents at these places of the run, in a run of their own.
     pub fn pick(&self, places: Range<usize>) -> Self {
         let places = self.places.start + places.start..self.places.start + places.end;
-        Self { delivery: self.delivery.clone(), places, rescued: self.rescued.clone() }
+        let (delivery, lines) = (self.delivery.clone(), self.lines.clone());
+        Self { delivery, lines, places, rescued: self.rescued.clone() }
     }
 
     /// Takes the documents of `next` in, if they stand behind these.
     pub fn join(&mut self, next: &Self) -> bool {
         let follows = Arc::ptr_eq(&self.delivery, &next.delivery) && self.places.end == next.places.start;
-        let joins = follows && self.rescued.is_none() && next.rescued.is_none();
+        let is_beside = self.lines.bytes.as_ptr() == next.lines.bytes.as_ptr();
+        let joins = follows && is_beside && self.rescued.is_none() && next.rescued.is_none();
         if joins {
             self.places.end = next.places.end;
         }
@@ -197,9 +246,6 @@ impl Run {
     /// All documents are done.
     pub fn done(self) {
         let mut answers = self.delivery.answers.lock().expect(LOCK);
-        for outcome in &mut answers.outcomes[self.places.clone()] {
-            *outcome = Some(Outcome::Done);
-        }
         answers.close(self.places.len());
     }
 
@@ -211,12 +257,14 @@ impl Run {
         let mut answers = self.delivery.answers.lock().expect(LOCK);
         let count = outcomes.len();
         for (place, outcome) in outcomes {
-            answers.outcomes[self.places.start + place] = Some(outcome);
+            answers.outcomes[self.places.start + place] = outcome;
         }
         answers.close(count);
     }
 }
 
+/// Documents are copied out of the bytes that they stand in when they are at most this part of them.
+const KEPT_PART: usize = 2;
 const LOCK: &str = "nothing panics while it holds the answers";
 
 impl Answers {
@@ -224,7 +272,7 @@ impl Answers {
     fn close(&mut self, count: usize) {
         self.open -= count;
         if self.open == 0 {
-            let outcomes = std::mem::take(&mut self.outcomes).into_iter().flatten().collect();
+            let outcomes = std::mem::take(&mut self.outcomes);
             if let Some(caller) = self.caller.take() {
                 // A caller that is gone has given up.
                 let _ = caller.send(outcomes);

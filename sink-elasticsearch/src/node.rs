@@ -4,6 +4,7 @@ use crate::config::{Auth, ConfigError, without_credentials};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+use std::net::IpAddr;
 
 /// Parts of a bulk answer that we read: about 25 bytes an item instead of 215.
 const FILTER_PATH: &str = "errors,items.*.status,items.*.error,items.*.failure_store";
@@ -52,6 +53,13 @@ impl Node {
     pub fn is_https(&self) -> bool {
         self.bulk.scheme() == "https"
     }
+
+    /// Whether the URL names this host: by an address of loopback, or as localhost.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.bulk.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    }
 }
 
 const WANT: &str = "want http://HOST:PORT or https://HOST:PORT";
@@ -93,6 +101,20 @@ mod tests {
         check(Auth::Bearer("t.o-k_en".into()), "Bearer t.o-k_en");
         let broken = Node::parse("http://h", Some(&Auth::Bearer("sec\nret".into()))).expect_err("no header");
         assert!(!broken.to_string().contains("sec"), "{broken}");
+    }
+
+    #[test]
+    fn what_is_on_this_host() {
+        let check = |text: &str, want: bool| {
+            assert_eq!(Node::parse(text, None).expect("a valid URL").is_loopback(), want, "{text}");
+        };
+        check("http://127.0.0.1:9200", true);
+        check("https://user:password@LOCALHOST/prefix", true);
+        check("http://127.8.9.1", true);
+        check("http://[::1]:9200", true);
+        check("http://[2001:db8::1]:9200", false);
+        check("http://10.0.0.1:9200", false);
+        check("http://localhost.example:9200", false);
     }
 
     #[test]

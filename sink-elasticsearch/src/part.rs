@@ -108,6 +108,7 @@ mod tests {
     use super::*;
     use crate::delivery::Delivery;
     use pipelines::sink::{DocumentBatch, Item, Op};
+    use std::sync::Arc;
 
     #[test]
     fn halves_have_all_documents() {
@@ -123,7 +124,8 @@ mod tests {
                     routing: None,
                     pipeline: None,
                 };
-                let batch = DocumentBatch { items: (0..*size).map(item).collect(), ..DocumentBatch::default() };
+                let items = Arc::new((0..*size).map(item).collect());
+                let batch = DocumentBatch { items, ..DocumentBatch::default() };
                 let (run, caller) = Delivery::begin(batch);
                 callers.push(caller);
                 run

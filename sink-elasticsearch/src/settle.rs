@@ -185,7 +185,7 @@ impl Carrier {
             rejection.reason += &format!("; before field {field:?} was moved to _malformed: {reason}");
         }
         self.metrics.rejected();
-        Some(Outcome::Rejected(rejection))
+        Some(Outcome::Rejected(rejection.into()))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::gather::{Command, Limits, gather};
 use crate::hold::Holds;
 use crate::limits;
 use crate::metrics::Metrics;
+use crate::node::Node;
 use crate::nodes::Nodes;
 use crate::pace::{Pace, PaceLimits};
 use async_trait::async_trait;
@@ -51,6 +52,11 @@ impl ElasticsearchSink {
         config.check()?;
         let connection = Connection::new(&config.connection)?;
         let description = connection.describe();
+        let gzip = match config.compression {
+            Compression::Auto => !connection.nodes.iter().all(Node::is_loopback),
+            Compression::None => false,
+            Compression::Gzip => true,
+        };
         let alarms = Arc::new(Alarms::default());
         let closed = CancellationToken::new();
         let backoff = Backoff { min: config.backoff_min, max: config.backoff_max };
@@ -64,7 +70,7 @@ impl ElasticsearchSink {
             metrics: Metrics::register(registry, &pace),
             pace,
             holds: Holds::new(alarms.clone(), config.index_hold, forget_after),
-            gzip: config.compression == Compression::Gzip,
+            gzip,
             backoff,
             index_hold: config.index_hold,
             alarms: alarms.clone(),

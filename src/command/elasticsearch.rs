@@ -12,6 +12,7 @@ pub fn checked(section: &ElasticsearchSection) -> Result<Config, Failure> {
     config.connection = connection;
     config.compression = match section.compression {
         None => config.compression,
+        Some(BulkCompression::Auto) => Compression::Auto,
         Some(BulkCompression::None) => Compression::None,
         Some(BulkCompression::Gzip) => Compression::Gzip,
     };

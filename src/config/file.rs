@@ -321,6 +321,7 @@ pub struct TlsSection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BulkCompression {
+    Auto,
     None,
     Gzip,
 }

@@ -214,7 +214,7 @@ mod tests {
         for document in documents {
             let start = batch.json.len();
             batch.json.extend_from_slice(document.as_bytes());
-            batch.items.push(Item {
+            Arc::make_mut(&mut batch.items).push(Item {
                 json: start..batch.json.len(),
                 id: None,
                 index: "i".into(),

@@ -13,7 +13,7 @@ use pipelines::sink::DocumentBatch;
 
 /// The documents of `batch`, each on a line of its own, behind `out`.
 fn append_ndjson(batch: &DocumentBatch, out: &mut Vec<u8>) {
-    for item in &batch.items {
+    for item in batch.items.iter() {
         out.extend_from_slice(batch.document(item));
         out.push(b'\n');
     }

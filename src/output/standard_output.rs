@@ -48,7 +48,7 @@ impl StandardOutput {
             append_ndjson(batch, &mut out);
             return out;
         }
-        for item in &batch.items {
+        for item in batch.items.iter() {
             readable::render(batch.document(item), &mut out);
             out.push(b'\n');
         }

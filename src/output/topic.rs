@@ -131,7 +131,8 @@ impl Lane {
         };
         let reject = |item: usize, bytes: usize| {
             let reason = format!("a document of {bytes} bytes is larger than topic {:?} takes", to.topic);
-            outcomes[item] = Outcome::Rejected(Rejection { status: 413, kind: TOO_LARGE.into(), reason, attempts: 1 });
+            let rejection = Rejection { status: 413, kind: TOO_LARGE.into(), reason, attempts: 1 };
+            outcomes[item] = Outcome::Rejected(Box::new(rejection));
             None
         };
         self.producer.send(to, all, fill, reject).await;

@@ -10,9 +10,11 @@ use super::ledger::{Ledger, Span};
 use super::memory::Memory;
 use super::render::{DOCUMENT_BYTES_MAX, Rendered};
 use super::source::{Assignment, Source};
+use crate::sink::Charge;
 use bytes::Bytes;
 use kafka_client::TopicPartition;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 /// Documents of a byte that was fetched, before anything is known about a partition: lines compress about fivefold, and
@@ -59,7 +61,10 @@ pub(crate) enum Step {
 /// Documents that the sink has.
 struct Delivering {
     fetched_bytes: usize,
+    /// What is counted for it: `frame_bytes`, and the documents that were there when it was looked at.
     document_bytes: usize,
+    frame_bytes: usize,
+    charge: Arc<Charge>,
     task: AbortHandle,
 }
 
@@ -181,11 +186,30 @@ impl Assigned {
         }
     }
 
-    pub fn delivering(&mut self, span: Span, batches: &Bytes, document_bytes: usize, task: AbortHandle) {
+    /// The sink has the documents of `span`, which `charge` counts, and there are `frame_bytes` beside them.
+    pub fn delivering(
+        &mut self,
+        span: Span,
+        batches: &Bytes,
+        frame_bytes: usize,
+        charge: (usize, Arc<Charge>),
+        task: AbortHandle,
+    ) {
+        let (document_bytes, charge) = (frame_bytes + charge.0, charge.1);
         // The rest of a divided stage has the same batches.
         let is_divided = self.stages.front().is_some_and(|stage| stage.batches.as_ptr() == batches.as_ptr());
         let fetched_bytes = if is_divided { 0 } else { batches.len() };
-        self.delivering.insert(span, Delivering { fetched_bytes, document_bytes, task });
+        self.delivering.insert(span, Delivering { fetched_bytes, document_bytes, frame_bytes, charge, task });
+    }
+
+    /// The sink may have let go of documents, or kept some of them in another place.
+    pub fn recount(&mut self, memory: &mut Memory) {
+        for delivering in self.delivering.values_mut() {
+            let now = delivering.frame_bytes + delivering.charge.bytes();
+            let before = std::mem::replace(&mut delivering.document_bytes, now);
+            self.document_bytes = self.document_bytes + now - before;
+            memory.documents = memory.documents + now - before;
+        }
     }
 
     /// Everything in `span` is done. Returns how many offsets more are done without a gap.
@@ -304,6 +328,32 @@ impl Partitions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::ready;
+
+    #[tokio::test]
+    async fn what_a_sink_lets_go_of_is_free_for_others() {
+        let (mut memory, let_go) = (Memory::new(1 << 20, 1 << 20), Arc::default());
+        let partition = TopicPartition { topic: "logs".into(), partition: 0 };
+        let mut assigned = Assigned::new(&Assignment { partition, position: 0, topic_id: None }, 1);
+        assigned.push(10, Bytes::from_static(b"batch"), &mut memory);
+        let (_, bytes) = assigned.next_stage().expect("a stage");
+        let (span, batches) = assigned.begin_making(bytes, &mut memory).expect("a stage");
+        let mut rendered = Rendered { next: span.next, ..Rendered::default() };
+        rendered.batch.json = Vec::with_capacity(100_000);
+        assigned.made(span, rendered, &mut memory);
+        let (.., rendered) = assigned.take_made().expect("documents");
+        let charge = Arc::new(Charge::new(rendered.batch.json.capacity(), let_go));
+        let task = tokio::spawn(ready(())).abort_handle();
+        assigned.delivering(span, &batches, rendered.frame_bytes(), (100_000, charge.clone()), task);
+        assert_eq!((memory.documents, assigned.document_bytes), (100_000, 100_000));
+        // One is kept, the others are done.
+        charge.add(500);
+        charge.remove(100_000);
+        assigned.recount(&mut memory);
+        assert_eq!((memory.documents, assigned.document_bytes), (500, 500));
+        assigned.finished(span, &mut memory);
+        assert_eq!((memory.documents, assigned.document_bytes), (0, 0));
+    }
 
     #[test]
     fn no_more_is_expected_of_a_stage_than_is_made_at_once() {

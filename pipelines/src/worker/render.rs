@@ -15,17 +15,20 @@ use kafka_wire::batch::{BatchHeader, Batches, PlainRecords, Record};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Bytes of one batch's records in plain form. Kafka's default for a batch is 1 MiB compressed, and logs that repeat
 /// themselves are compressed up to a hundredfold; beyond that it is a bomb.
 pub(crate) const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of documents that are made in one go: what would be more is left for the next one.
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A buffer for records in plain form that is larger than this is not kept.
+const PLAIN_BYTES_KEPT_MAX: usize = 4 * 1024 * 1024;
+/// Items for which room is made at once; a span can be much longer where a topic is compacted.
+const ITEMS_RESERVED_MAX: usize = 16 * 1024;
+const LOCK: &str = "nothing panics while it holds the buffers";
 /// More than is expected is reserved by a part of it: a buffer that grows is copied.
 const RESERVE_PART: usize = 8;
-/// What may be reserved and not used by however few documents.
-const UNUSED_BYTES_MAX: usize = 64 * 1024;
 
 /// Turns records into documents.
 pub(crate) struct Renderer {
@@ -37,12 +40,16 @@ pub(crate) struct Renderer {
     index: IndexPattern,
     framing: Option<Arc<dyn Framing>>,
     spares: Arc<Spares>,
+    /// Buffers for records in plain form, one for each thread that has ever worked at the same time.
+    plain: Mutex<Vec<Vec<u8>>>,
 }
 
 /// The documents of a run of record batches.
 #[derive(Debug, Default)]
 pub(crate) struct Rendered {
+    /// Has the items when all are made.
     pub batch: DocumentBatch,
+    pub items: Vec<Item>,
     /// The record's offset for each item of the batch.
     pub offsets: Vec<i64>,
     /// The offset behind the last record that was looked at: where to go on, if it is not the span's end.
@@ -58,15 +65,16 @@ pub(crate) struct Rendered {
 impl Rendered {
     /// What it takes in memory, about.
     pub fn bytes(&self) -> usize {
-        self.batch.json.capacity() + self.offsets.capacity() * (size_of::<i64>() + size_of::<Item>())
+        self.batch.json.capacity() + self.frame_bytes()
     }
 
-    /// Gives back what was reserved and is not used: it counts as long as any document here is held.
-    fn trimmed(mut self) -> Self {
-        let json = &mut self.batch.json;
-        if json.capacity() - json.len() > json.len().clamp(UNUSED_BYTES_MAX, DOCUMENT_BYTES_MAX) {
-            json.shrink_to_fit();
-        }
+    /// What it takes beside the documents.
+    pub fn frame_bytes(&self) -> usize {
+        self.offsets.capacity() * (size_of::<i64>() + size_of::<Item>())
+    }
+
+    fn complete(mut self) -> Self {
+        self.batch.items = Arc::new(std::mem::take(&mut self.items));
         self
     }
 }
@@ -88,7 +96,15 @@ impl Renderer {
         };
         let (rest, exact): (Vec<_>, Vec<_>) = pipelines.into_iter().partition(|(dataset, _)| dataset == "*");
         let rest = rest.into_iter().next().map(|(_, choice)| choice);
-        Self { exact: exact.into_iter().collect(), rest, ready_made, index, framing, spares: Arc::default() }
+        Self {
+            exact: exact.into_iter().collect(),
+            rest,
+            ready_made,
+            index,
+            framing,
+            spares: Arc::default(),
+            plain: Mutex::default(),
+        }
     }
 
     /// Renders the records of `batches`, whole record batches, that are in `span`, or as many of them as fit into
@@ -110,12 +126,16 @@ impl Renderer {
             partition: partition.partition,
             ..DocumentBatch::default()
         };
+        let expected =
+            usize::try_from(span.next.saturating_sub(span.first)).unwrap_or_default().min(ITEMS_RESERVED_MAX);
+        rendered.items.reserve(expected);
+        rendered.offsets.reserve(expected);
         let mut run = Run {
             renderer: self,
             indices: Indices::new(&self.index),
             partition_hash: identity::partition_hash(&partition.topic, topic_id, partition.partition),
             now: Timestamp::now(),
-            plain: Vec::new(),
+            plain: self.plain.lock().expect(LOCK).pop().unwrap_or_default(),
         };
         // The worker has walked over the same batches before, so no header is malformed here.
         for (header, batch) in Batches::new(batches).flatten() {
@@ -124,12 +144,23 @@ impl Renderer {
             }
             match run.render_batch(&header, batch, span, &mut rendered) {
                 Ok(true) => {}
-                Ok(false) => return rendered.trimmed(),
+                Ok(false) => {
+                    self.keep(run.plain);
+                    return rendered.complete();
+                }
                 Err(unreadable) => rendered.unreadable.push(unreadable),
             }
         }
+        self.keep(run.plain);
         rendered.next = span.next;
-        rendered.trimmed()
+        rendered.complete()
+    }
+
+    /// Keeps a buffer for records, unless it is one that held many of them or a large one.
+    fn keep(&self, buffer: Vec<u8>) {
+        if buffer.capacity() <= PLAIN_BYTES_KEPT_MAX {
+            self.plain.lock().expect(LOCK).push(buffer);
+        }
     }
 
     /// Every pipeline that a record can pass, each once.
@@ -193,6 +224,7 @@ impl Run<'_> {
                 self.render_record(&record, &source, rendered);
                 if rendered.batch.json.len() >= DOCUMENT_BYTES_MAX && next < span.next {
                     rendered.next = next;
+                    self.plain = buffer;
                     return Ok(false);
                 }
             }
@@ -304,7 +336,7 @@ impl Run<'_> {
             json.push(b'\n');
         }
         rendered.offsets.push(record.offset);
-        rendered.batch.items.push(item);
+        rendered.items.push(item);
     }
 }
 

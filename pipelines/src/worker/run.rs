@@ -13,7 +13,7 @@ use super::memory::Memory;
 use super::render::{Rendered, Renderer};
 use super::source::{Assignment, Event, Source};
 use super::unit::{Shop, Unit};
-use crate::sink::Closed;
+use crate::sink::{Charge, Closed};
 use bytes::Bytes;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::Batches;
@@ -23,7 +23,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -70,6 +70,8 @@ pub(crate) struct Run<S> {
     limits: Limits,
     partitions: Partitions,
     memory: Memory,
+    /// The sink has let go of documents.
+    let_go: Arc<Notify>,
     lives: u64,
     /// The partition that was served last.
     turn: Option<TopicPartition>,
@@ -123,6 +125,7 @@ impl<S: Source> Run<S> {
             memory: limits.memory,
             limits,
             partitions: Partitions::default(),
+            let_go: Arc::default(),
             lives: 0,
             turn: None,
             makings: JoinSet::new(),
@@ -150,6 +153,10 @@ impl<S: Source> Run<S> {
                 drain = &mut stop => break drain.unwrap_or_default(),
                 Some(made) = self.makings.join_next() => self.made(made).await,
                 Some(finished) = self.deliveries.join_next() => self.settle(finished),
+                () = self.let_go.notified() => {
+                    let partitions = self.partitions.by_name.values_mut();
+                    partitions.for_each(|assigned| assigned.recount(&mut self.memory));
+                }
                 Some(commit) = self.commits.tasks.join_next() => self.committed(commit),
                 event = self.source.next() => self.take(event).await,
                 Some(exchange) = orders.recv(), if self.exchange.is_none() => self.exchange = Some(exchange),
@@ -346,8 +353,10 @@ impl<S: Source> Run<S> {
         self.shop.metrics.records_read.inc_by(rendered.records);
         self.shop.metrics.failed.inc_by(rendered.failed);
         assigned.made(span, rendered, &mut self.memory);
-        while let Some((span, batches, rendered)) = assigned.take_made() {
-            let bytes = rendered.bytes();
+        while let Some((span, batches, mut rendered)) = assigned.take_made() {
+            let (json_bytes, frame_bytes) = (rendered.batch.json.capacity(), rendered.frame_bytes());
+            let charge = Arc::new(Charge::new(json_bytes, Arc::clone(&self.let_go)));
+            rendered.batch.charge = Some(Arc::clone(&charge));
             let unit = Unit { partition: partition.clone(), span, batches: batches.clone() };
             let (shop, partition) = (Arc::clone(&self.shop), partition.clone());
             let mut delivery = Box::pin(async move {
@@ -359,7 +368,7 @@ impl<S: Source> Run<S> {
                 Poll::Ready(finished) => self.deliveries.spawn(async move { finished }),
                 Poll::Pending => self.deliveries.spawn(delivery),
             };
-            assigned.delivering(span, &batches, bytes, task);
+            assigned.delivering(span, &batches, frame_bytes, (json_bytes, charge), task);
         }
     }
 

@@ -5,7 +5,7 @@ use super::ledger::Span;
 use super::metrics::{Counts, Metrics};
 use super::render::{Rendered, Unreadable};
 use super::source::DeadLetterQueue;
-use crate::sink::{Closed, DocumentBatch, DocumentId, Outcome, Sink};
+use crate::sink::{Closed, DocumentBatch, Outcome, Sink};
 use bytes::Bytes;
 use kafka_client::TopicPartition;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl Unit {
         counts: &mut Counts,
     ) -> Result<BTreeMap<i64, Rejected>, Closed> {
         // Nearly no document is rejected, but where it should have gone goes with it.
-        let targets = Targets::of(&batch);
+        let items = Arc::clone(&batch.items);
         let (outcomes, ()) = tokio::join!(shop.sink.deliver(batch), async {
             // The delivery is polled first, so the sink has the documents when it is flushed.
             if shop.draining.load(Ordering::Relaxed) {
@@ -69,14 +69,14 @@ impl Unit {
             }
         });
         let mut rejected = BTreeMap::new();
-        for (place, (outcome, offset)) in outcomes?.into_iter().zip(offsets).enumerate() {
+        for ((outcome, offset), item) in outcomes?.into_iter().zip(offsets).zip(&*items) {
             match outcome {
                 Outcome::Done => counts.delivered += 1,
                 Outcome::AlreadyThere => counts.already_there += 1,
                 Outcome::Rejected(rejection) => {
                     counts.rejected += 1;
-                    let (index, id) = targets.at(place);
-                    rejected.insert(offset, Rejected { index, id, rejection });
+                    let (index, id) = (Arc::clone(&item.index), item.id.clone());
+                    rejected.insert(offset, Rejected { index, id, rejection: *rejection });
                 }
             }
         }
@@ -95,29 +95,5 @@ impl Unit {
             unreadable.reason
         );
         dead_letter::of_batch(&self.partition, unreadable, &self.batches)
-    }
-}
-
-/// Where the documents of a batch go, kept while the sink has it.
-struct Targets {
-    /// Neighbours mostly go to the same index: the place of the first one, and its index.
-    indices: Vec<(usize, Arc<str>)>,
-    ids: Vec<Option<DocumentId>>,
-}
-
-impl Targets {
-    fn of(batch: &DocumentBatch) -> Self {
-        let mut indices: Vec<(usize, Arc<str>)> = Vec::new();
-        for (place, item) in batch.items.iter().enumerate() {
-            if indices.last().is_none_or(|(_, index)| !Arc::ptr_eq(index, &item.index)) {
-                indices.push((place, Arc::clone(&item.index)));
-            }
-        }
-        Self { indices, ids: batch.items.iter().map(|item| item.id.clone()).collect() }
-    }
-
-    fn at(&self, place: usize) -> (Arc<str>, Option<DocumentId>) {
-        let run = self.indices.partition_point(|(first, _)| *first <= place) - 1;
-        (Arc::clone(&self.indices[run].1), self.ids[place].clone())
     }
 }

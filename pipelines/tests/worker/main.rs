@@ -92,7 +92,12 @@ impl Sink for GatedSink {
         let outcomes = documents
             .iter()
             .map(|document| match document["message"].as_str().is_some_and(|text| text.contains("bad")) {
-                true => Outcome::Rejected(Rejection { status: 400, kind: "k".into(), reason: "r".into(), attempts: 1 }),
+                true => Outcome::Rejected(Box::new(Rejection {
+                    status: 400,
+                    kind: "k".into(),
+                    reason: "r".into(),
+                    attempts: 1,
+                })),
                 false => Outcome::Done,
             })
             .collect();

@@ -24,7 +24,7 @@ async fn a_document_that_spoils_its_request_is_found() {
     let server = StandIn::start().await;
     let mut documents = batch("a", 0..30);
     push(&mut documents, "a", &"i".repeat(600), "{}");
-    documents.items.swap(7, 30);
+    Arc::make_mut(&mut documents.items).swap(7, 30);
     let outcomes = deliver(&sink(config(server.url())), documents).await;
     assert_eq!(rejected(&outcomes[7]), Some((400, "action_request_validation_exception")));
     assert_eq!(server.documents().len(), 30);

@@ -49,6 +49,30 @@ async fn an_index_that_stays_closed_gives_dead_letters() {
 }
 
 #[tokio::test]
+async fn only_what_is_held_stays_in_memory() {
+    let server = StandIn::start().await;
+    let closed = refuse(&server, "old", closed());
+    let sink = sink(config(server.url()));
+    let mut documents = batch("new", 0..1000);
+    push(&mut documents, "old", "late", r#"{"message":"one that waits"}"#);
+    let charge = Arc::new(Charge::new(documents.json.capacity(), Arc::default()));
+    documents.charge = Some(charge.clone());
+    let whole = charge.bytes();
+    let waiting = tokio::spawn({
+        let sink = sink.clone();
+        async move { deliver(&sink, documents).await }
+    });
+    until("the others are done", || server.documents().len() == 1000).await;
+    // Its action line is with it.
+    until("one is left", || charge.bytes() < 200).await;
+    assert!(charge.bytes() > 0 && whole > 10_000, "{} of {whole}", charge.bytes());
+    closed.store(false, Relaxed);
+    assert!(waiting.await.expect("no panic").iter().all(|outcome| *outcome == Outcome::Done));
+    assert_eq!(server.documents()[&("old".to_owned(), "late".to_owned())]["message"], "one that waits");
+    assert_eq!(charge.bytes(), 0);
+}
+
+#[tokio::test]
 async fn what_may_not_be_written_anywhere_is_held_and_what_may_not_be_written_to_one_index_is_not() {
     let server = StandIn::start().await;
     let forbidden = ItemFault::error(403, "security_exception", "action [indices:data/write/bulk] is unauthorized");

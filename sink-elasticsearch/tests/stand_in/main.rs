@@ -8,7 +8,7 @@ mod requests;
 mod tls;
 
 use elasticsearch_stand_in::StandIn;
-use pipelines::sink::{DocumentBatch, DocumentId, Item, Op, Outcome, Sink};
+use pipelines::sink::{Charge, DocumentBatch, DocumentId, Item, Op, Outcome, Sink};
 use prometheus_client::registry::Registry;
 use sink_elasticsearch::{Compression, Config, ElasticsearchSink};
 use std::sync::Arc;
@@ -23,6 +23,7 @@ fn config(url: String) -> Config {
         linger: Duration::from_millis(1),
         backoff_min: Duration::from_millis(1),
         backoff_max: Duration::from_millis(10),
+        compression: Compression::Gzip,
         ..Config::new([url])
     }
 }
@@ -43,7 +44,7 @@ fn batch(index: &str, numbers: std::ops::Range<usize>) -> DocumentBatch {
 fn push(batch: &mut DocumentBatch, index: &str, id: &str, json: &str) {
     let start = batch.json.len();
     batch.json.extend_from_slice(json.as_bytes());
-    batch.items.push(Item {
+    Arc::make_mut(&mut batch.items).push(Item {
         json: start..batch.json.len(),
         id: Some(DocumentId::Text(id.into())),
         index: index.into(),
