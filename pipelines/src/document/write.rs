@@ -79,6 +79,48 @@ pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// Appends the places of bytes that do not stand for themselves in a JSON string.
+pub(crate) fn find_escapes(bytes: &[u8], places: &mut Vec<u32>) {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    for (number, chunk) in chunks.iter().enumerate() {
+        if !is_plain_chunk(chunk) {
+            let marks = chunk.map(needs_mark);
+            let (words, _) = marks.as_chunks::<8>();
+            // The lowest bit of each byte, in one byte of their own: each is moved there by another power of two.
+            let bits = |word: &[u8; 8]| (u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
+            let mut marks = words.iter().rev().fold(0, |all, word| all << 8 | bits(word));
+            while marks != 0 {
+                places.push(16 * number as u32 + marks.trailing_zeros());
+                marks &= marks - 1;
+            }
+        }
+    }
+    let start = bytes.len() - rest.len();
+    let marked = rest.iter().enumerate().filter(|(_, byte)| needs_mark(**byte) != 0);
+    places.extend(marked.map(|(place, _)| (start + place) as u32));
+}
+
+#[inline]
+fn needs_mark(byte: u8) -> u8 {
+    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
+}
+
+/// Writes what stands between the quotes of a string: bytes of a text from `start` on, of which `places` are those of the text
+/// that do not stand for themselves.
+#[inline]
+pub(crate) fn write_marked(out: &mut Vec<u8>, bytes: &[u8], start: u32, places: &[u32]) {
+    let end = start + bytes.len() as u32;
+    let first = places.partition_point(|place| *place < start);
+    let mut from = 0;
+    for place in places[first..].iter().take_while(|place| **place < end) {
+        let place = (place - start) as usize;
+        push_bytes(out, &bytes[from..place]);
+        push_escape(out, bytes[place]);
+        from = place + 1;
+    }
+    push_bytes(out, &bytes[from..]);
+}
+
 /// Appends bytes, short ones in pieces of a fixed length that overlap: that is no call.
 #[inline]
 fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -126,8 +168,7 @@ fn is_plain(bytes: &[u8]) -> bool {
 /// In a form for which compilers take instructions on all bytes at once.
 #[inline]
 fn is_plain_chunk(chunk: &[u8; 16]) -> bool {
-    let escape = |byte: &u8| (*byte < 0x20) as u8 | (*byte == b'"') as u8 | (*byte == b'\\') as u8;
-    chunk.iter().fold(0, |any, byte| any | escape(byte)) == 0
+    chunk.iter().fold(0, |any, byte| any | needs_mark(*byte)) == 0
 }
 
 /// Writes sixteen bytes at a time, up to the next escape of each.
@@ -216,6 +257,22 @@ fn write_integer(out: &mut Vec<u8>, number: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_piece_of_a_marked_text_is_escaped() {
+        let text = "plain \"quoted\" and \\ and \t\u{1}, ü\"\" and a row of plain ones behind it\n";
+        let mut places = Vec::new();
+        find_escapes(text.as_bytes(), &mut places);
+        for start in 0..text.len() {
+            for end in start..=text.len() {
+                let Some(piece) = text.get(start..end) else { continue };
+                let (mut marked, mut plain) = (Vec::new(), Vec::new());
+                write_marked(&mut marked, piece.as_bytes(), start as u32, &places);
+                write_escaped(&mut plain, piece);
+                assert_eq!(marked, plain, "{piece:?}");
+            }
+        }
+    }
 
     #[test]
     fn bytes_of_every_length_are_appended() {

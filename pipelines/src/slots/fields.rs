@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use super::layout::{DOCUMENT, GroupPlace, Layout, Member, Opening, Place};
 use crate::date;
-use crate::document::{Map, Text, Value, write_escaped, write_value};
+use crate::document::{Map, Text, Value, find_escapes, write_escaped, write_marked, write_value};
+
+/// Bytes of texts, and places of escapes, for which memory is kept from line to line.
+const KEPT_MAX: usize = 1 << 18;
 
 /// What is at a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +54,8 @@ pub(crate) struct Memory {
     slots: Vec<Slot>,
     texts: String,
     values: Vec<Value>,
+    /// Where the line has bytes that JSON escapes.
+    escapes: Vec<u32>,
 }
 
 /// The fields of a line.
@@ -70,6 +75,11 @@ impl<'l, 'm> Fields<'l, 'm> {
         memory.slots.resize(layout.leaves(), Slot::Absent);
         memory.texts.clear();
         memory.values.clear();
+        memory.escapes.clear();
+        // What one long line took is not kept for ever.
+        memory.escapes.shrink_to(KEPT_MAX);
+        memory.texts.shrink_to(KEPT_MAX);
+        find_escapes(line.as_bytes(), &mut memory.escapes);
         Fields { layout, line, memory, groups: 0 }
     }
 
@@ -250,9 +260,14 @@ impl<'l, 'm> Fields<'l, 'm> {
                 out.extend_from_slice(&self.memory.texts.as_bytes()[start as usize..end as usize]);
             }
             Slot::Value(index) => write_value(out, &self.memory.values[index as usize]),
-            Slot::Line { .. } | Slot::Made { .. } => {
+            Slot::Line { start, end } => {
                 out.push(b'"');
-                write_escaped(out, self.text(slot).unwrap_or_default());
+                write_marked(out, &self.line.as_bytes()[start as usize..end as usize], start, &self.memory.escapes);
+                out.push(b'"');
+            }
+            Slot::Made { start, end } => {
+                out.push(b'"');
+                write_escaped(out, &self.memory.texts[start as usize..end as usize]);
                 out.push(b'"');
             }
         }
