@@ -42,6 +42,9 @@ pub enum Command {
     Dead(DeadArgs),
     /// Write the logs of a made-up shop, with a burst and an error storm, so that there is something to look at.
     Demo(DemoArgs),
+    /// A page to search logs, over any Elasticsearch or OpenSearch; it only reads.
+    #[cfg(feature = "search")]
+    Discover(DiscoverArgs),
     /// Try ingest pipelines without a broker.
     #[command(subcommand)]
     Pipeline(PipelineCommand),
@@ -247,6 +250,27 @@ pub struct SetupArgs {
     /// Write a data view, a saved search and a dashboard to this file, for Kibana or OpenSearch Dashboards to import.
     #[arg(long, value_name = "FILE")]
     pub kibana: Option<PathBuf>,
+}
+
+#[cfg(feature = "search")]
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// Elasticsearch or OpenSearch to search; credentials and TLS are those of worker.elasticsearch in the config file.
+    #[arg(long, value_name = "URL")]
+    pub elasticsearch: Vec<String>,
+
+    /// Address of the page [default: 127.0.0.1:9280].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<SocketAddr>,
+
+    /// Indices that the page begins with: names and patterns, separated by commas.
+    #[arg(long, value_name = "PATTERNS", default_value = "sluice-*")]
+    pub index: String,
+
+    /// Status port that the page Pipeline asks, such as http://10.0.0.7:9603; may be repeated [default: ports 9600 to 9603 of
+    /// this host].
+    #[arg(long, value_name = "URL")]
+    pub status: Vec<String>,
 }
 
 #[derive(Debug, Args)]

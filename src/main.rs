@@ -57,6 +57,8 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
             Command::Setup(args) => setup::run(args, config).await,
             Command::Dead(args) => dead::run(args, config).await,
             Command::Demo(args) => command::demo::run(args, screen).await,
+            #[cfg(feature = "search")]
+            Command::Discover(args) => command::discover::run(args, config).await,
             Command::Pipeline(_) => unreachable!("handled above"),
         }
     });
@@ -79,6 +81,8 @@ fn raise_open_files_limit() {
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
         Command::Up(_) | Command::Setup(_) | Command::Pipeline(_) | Command::Dead(_) | Command::Demo(_) => "warn",
+        #[cfg(feature = "search")]
+        Command::Discover(_) => "warn",
         Command::Agent(ref args) if args.dry_run || args.command.is_some() => "warn",
         Command::Broker(_) | Command::Agent(_) | Command::Worker(_) => "info",
     };

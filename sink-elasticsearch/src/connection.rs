@@ -2,11 +2,13 @@
 
 use crate::config::{ConfigError, ConnectionConfig, Tls};
 use crate::node::Node;
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, StatusCode};
 use std::path::Path;
 use std::time::Duration;
 
+const JSON: &str = "application/json";
 /// Bytes of an answer that are read: far more than what 10,000 items with long reasons have, and a bound for what a
 /// stranger on that port can make us keep.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -57,9 +59,22 @@ impl Connection {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<(StatusCode, Vec<u8>), AskError> {
+        self.pass(method, path, body.map(|body| (JSON, body.to_string().into()))).await
+    }
+
+    /// [`Connection::ask`] with a body that is sent as it came, under its media type.
+    ///
+    /// # Errors
+    /// No node answers.
+    pub async fn pass(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<(StatusCode, Vec<u8>), AskError> {
         let mut failed = None;
         for place in 0..self.nodes.len() {
-            match self.ask_node(place, method.clone(), path, body, None).await {
+            match self.ask_node(place, method.clone(), path, body.clone(), None).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => failed = Some(error),
             }
@@ -72,16 +87,16 @@ impl Connection {
         place: usize,
         method: Method,
         path: &str,
-        body: Option<&serde_json::Value>,
+        body: Option<(&'static str, Bytes)>,
         timeout: Option<Duration>,
     ) -> Result<(StatusCode, Vec<u8>), AskError> {
         let node = &self.nodes[place];
-        let mut request = self.request(node, method, path).header(ACCEPT, "application/json");
+        let mut request = self.request(node, method, path).header(ACCEPT, JSON);
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);
         }
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        if let Some((media_type, body)) = body {
+            request = request.header(CONTENT_TYPE, media_type).body(body);
         }
         let no_answer = |error| AskError::NoAnswer { node: node.name.clone(), why: innermost(error) };
         let mut response = request.send().await.map_err(no_answer)?;

@@ -4,6 +4,8 @@ pub mod agent;
 pub mod broker;
 pub mod dead;
 pub mod demo;
+#[cfg(feature = "search")]
+pub mod discover;
 pub mod elasticsearch;
 mod format;
 mod index;

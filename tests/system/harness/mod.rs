@@ -1,6 +1,7 @@
 //! What the suites are made of: scenes, processes, lines and files, and the oracle that compares them with what arrived.
 
 pub mod agent;
+pub mod browser;
 pub mod compress;
 pub mod destination;
 pub mod documents;

@@ -11,6 +11,7 @@ mod demo;
 mod kafka_tools;
 mod kill;
 mod matrix;
+mod page;
 mod pipelines;
 mod refusals;
 mod secured;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(demo: every_line_is_recognised, ends_at_ctrl_c),
         tests!(refusals: elasticsearch, opensearch),
         worker::all(),
+        page::all(),
         tests!(setup: elasticsearch, opensearch),
         versions::all(),
         tests!(pipelines: answers_are_as_recorded, simulations_are_as_recorded),
