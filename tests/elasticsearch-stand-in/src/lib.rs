@@ -127,6 +127,11 @@ impl StandIn {
         self.state().documents.clone()
     }
 
+    /// How many they are: to be asked again and again, since nothing is copied and no request waits for that.
+    pub fn document_count(&self) -> usize {
+        self.state().documents.len()
+    }
+
     /// The bulk requests so far, refused ones too.
     pub fn requests(&self) -> Vec<BulkRequest> {
         self.state().requests.clone()

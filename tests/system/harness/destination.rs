@@ -51,7 +51,7 @@ impl Destination {
     pub fn count(&self) -> anyhow::Result<u64> {
         match self {
             Self::Real { url, pattern } => documents::count(url, pattern),
-            Self::StandIn(stand_in) => Ok(stand_in.documents().len() as u64),
+            Self::StandIn(stand_in) => Ok(stand_in.document_count() as u64),
         }
     }
 

@@ -93,7 +93,7 @@ fn kill_in_mid_bulk(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     worker.kill()?;
     is_dead.store(true, Ordering::Relaxed);
     let (worker, status) = place.start(scene, "worker", &["--elasticsearch", &url]);
-    wait::until_count("documents", PATIENCE, lines, || Ok(server.documents().len() as u64))?;
+    wait::until_count("documents", PATIENCE, lines, || Ok(server.document_count() as u64))?;
     wait::until_equal("what is committed", PATIENCE, true, || place.is_all_committed())?;
     let documents = server.documents();
     let mut messages: Vec<&str> = documents.values().filter_map(|it| it["message"].as_str()).collect();
