@@ -45,8 +45,10 @@ pub fn of_changed_and_broken(scene: &Scene) -> anyhow::Result<()> {
 
     scene.file("own.yml", "processors: [{sett: {field: state, value: third}}]\n");
     metric("sluice_pipeline_reload_failures")?;
-    let (_, health) = http::get(&format!("http://{status}/health"))?;
-    ensure!(health.contains("own.yml:1: unknown processor"), "{health}");
+    // Problems are gathered at the next tick.
+    wait::until_equal("health tells of the broken file", PATIENCE, true, || {
+        Ok(http::get(&format!("http://{status}/health"))?.1.contains("own.yml:1: unknown processor"))
+    })?;
     send("meanwhile")?;
     arrived(3 * LINES)?;
     worker.interrupt()?;
