@@ -64,9 +64,19 @@ pub struct UpArgs {
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,
 
-    /// Elasticsearch or OpenSearch to deliver to; without it documents go to standard output.
+    /// Elasticsearch or OpenSearch to deliver to. Without it documents go to the embedded store when standard output is a
+    /// terminal, and to standard output when it is piped or with --once.
     #[arg(long, value_name = "URL")]
     pub elasticsearch: Vec<String>,
+
+    /// Where else documents go: - or stdout, file:PATH, kafka:TOPIC.
+    #[arg(long, value_name = "OUTPUT", conflicts_with = "elasticsearch")]
+    pub output: Option<Output>,
+
+    /// Start the embedded store at this address, and deliver there [default: 127.0.0.1:9200 when documents go there].
+    #[cfg(feature = "search")]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["elasticsearch", "output"])]
+    pub search_listen: Option<SocketAddr>,
 
     /// End when everything that was there at the start has been delivered.
     #[arg(long)]
@@ -403,7 +413,7 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            None if text == "stdout" => Ok(Self::Stdout),
+            None if matches!(text, "stdout" | "-") => Ok(Self::Stdout),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.into())),
             _ => Err(format!("got {text:?}; want stdout, file:PATH or kafka:TOPIC")),

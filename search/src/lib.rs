@@ -10,5 +10,9 @@ pub mod exec;
 pub mod http;
 pub mod page;
 pub mod query;
+mod server;
 pub mod store;
 pub mod text;
+
+pub use server::{Server, StartError};
+pub use store::Retention;

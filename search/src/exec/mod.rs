@@ -1,1 +1,11 @@
 //! Runs queries on the partitions of the store.
+
+pub mod build;
+pub mod hits;
+pub mod sort;
+pub mod source;
+mod terms;
+mod values;
+
+pub use build::{Context, build};
+pub use hits::{Hit, Hits, HitsRequest, SearchError, Target};

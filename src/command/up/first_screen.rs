@@ -17,6 +17,8 @@ pub struct FirstScreen {
     pub status: SocketAddr,
     pub topics: Vec<String>,
     pub sink: String,
+    /// Of the embedded store, where documents go to it.
+    pub search: Option<SocketAddr>,
     pub once: bool,
     /// Paths and globs as they were given.
     pub named: String,
@@ -41,6 +43,9 @@ impl fmt::Display for FirstScreen {
         writeln!(f, "sluice {}", env!("CARGO_PKG_VERSION"))?;
         writeln!(f, "  broker     {} (Kafka's protocol), topic {}", self.broker, self.topics.join(", "))?;
         writeln!(f, "  documents  to {}", self.sink)?;
+        if let Some(address) = self.search {
+            writeln!(f, "  search     http://{address}/ (embedded; Elasticsearch's API)")?;
+        }
         writeln!(f, "  status     http://{0}/health and http://{0}/metrics", self.status)?;
         writeln!(f, "  data       {}", self.data)?;
         writeln!(f)?;

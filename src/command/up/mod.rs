@@ -5,6 +5,8 @@
 
 mod first_screen;
 mod progress;
+#[cfg(feature = "search")]
+mod search;
 mod traces;
 
 use super::agent::AgentFlags;
@@ -60,6 +62,8 @@ struct Parts {
     /// Held until the worker has ended.
     instance: Option<InstanceName>,
     sink: Arc<dyn Sink>,
+    #[cfg(feature = "search")]
+    search: Option<::search::Server>,
     topics: Vec<String>,
     /// How long the agent's acknowledgements are waited for at the end.
     drain: Duration,
@@ -131,7 +135,11 @@ impl Parts {
         let own_address = bootstrap[0].clone();
         let worker_checked = worker::checked(&section, config.host_name, bootstrap)?;
         let worker_drain = worker::drain(&section);
-        let far = worker::FarEnd { elasticsearch: args.elasticsearch, output: None, brokers: vec![own_address] };
+        #[cfg(feature = "search")]
+        let search = search::start(&args, &section, &data).await?;
+        #[cfg(feature = "search")]
+        let args = search::deliver_there(args, search.as_ref());
+        let far = worker::FarEnd { elasticsearch: args.elasticsearch, output: args.output, brokers: vec![own_address] };
         let (sink, sink_description) = worker::sink(section, far, screen, stop, &mut registry)?;
         let started = worker::start(worker_checked.config, worker_checked.sources, sink.clone(), &mut registry);
         let worker::Started { worker, reload, pipelines } = started;
@@ -145,6 +153,10 @@ impl Parts {
             status: status.address(),
             topics: topics.clone(),
             sink: sink_description,
+            #[cfg(feature = "search")]
+            search: search.as_ref().map(::search::Server::address),
+            #[cfg(not(feature = "search"))]
+            search: None,
             once: args.once,
             named: named.clone(),
             files,
@@ -159,7 +171,21 @@ impl Parts {
         let (states, looked_at) = watch::channel(WorkerState::of(&worker));
         status.with_files(agent.observer()).with_worker(looked_at).with_pipelines(pipelines).serve(registry, observed);
         let instance = worker_checked.instance;
-        Ok(Self { agent, broker, worker, reload, instance, sink, topics, drain, worker_drain, problems, states })
+        Ok(Self {
+            agent,
+            broker,
+            worker,
+            reload,
+            instance,
+            sink,
+            #[cfg(feature = "search")]
+            search,
+            topics,
+            drain,
+            worker_drain,
+            problems,
+            states,
+        })
     }
 
     /// Until a signal, or in `once` until everything that was there at the start has been delivered: then `true`.
@@ -197,12 +223,16 @@ impl Parts {
     }
 
     fn problems_now(&self) -> Vec<String> {
-        let reload = self.reload.problems();
-        [self.broker.problems(), self.agent.problems(), self.worker.problems(), self.sink.problems(), reload].concat()
+        let mut problems = self.reload.problems();
+        #[cfg(feature = "search")]
+        problems.extend(self.search.iter().flat_map(::search::Server::problems));
+        [self.broker.problems(), self.agent.problems(), self.worker.problems(), self.sink.problems(), problems].concat()
     }
 
     /// Ends the parts in the order in which a line meets them, so that each can hand on what it has.
     async fn stop(self) -> String {
+        #[cfg(feature = "search")]
+        let search = self.search;
         let Self { agent, broker, worker, reload, instance, sink, topics, drain, worker_drain, .. } = self;
         drop(reload);
         let agent = agent.stop(drain).await;
@@ -217,6 +247,10 @@ impl Parts {
         let worker = worker.stop(worker_drain).await;
         drop(instance);
         broker.stop().await;
+        #[cfg(feature = "search")]
+        if let Some(search) = search {
+            search.stop().await;
+        }
         let mut summary = progress::line(&agent.progress, &worker);
         if agent.undelivered_records > 0 {
             let lines = agent.undelivered_records;

@@ -8,6 +8,7 @@ mod client_programs;
 mod clients;
 mod crash;
 mod demo;
+mod embedded;
 mod kafka_tools;
 mod kill;
 mod matrix;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<(String, Test)> {
         ),
         tests!(demo: every_line_is_recognised, ends_at_ctrl_c),
         tests!(refusals: elasticsearch, opensearch),
+        tests!(embedded: up_makes_lines_searchable, killed_during_bulks),
         worker::all(),
         page::all(),
         tests!(setup: elasticsearch, opensearch),

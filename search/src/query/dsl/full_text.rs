@@ -2,7 +2,7 @@
 
 use super::Dsl;
 use super::reader::Reader;
-use crate::query::ast::{MinimumShouldMatch, Operator, Query, Scalar};
+use crate::query::ast::{MinimumShouldMatch, Operator, Query};
 use crate::query::error::Refusal;
 use crate::query::limits::SLOP_MAX;
 use crate::query::lucene::{Fields, Target, boosted};
@@ -131,6 +131,7 @@ pub(super) fn or_all(targets: Vec<Target>) -> Vec<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::ast::Scalar;
     use serde_json::json;
 
     #[test]

@@ -1,0 +1,423 @@
+//! The order of hits: what a request asks for, and the best documents of a segment.
+
+use crate::query::Refusal;
+use crate::query::ast::Scalar;
+use crate::store::schema::column;
+use serde_json::{Value, json};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ops::Bound;
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::columnar::{Column, ColumnType, MonotonicallyMappableToU64, StrColumn};
+use tantivy::{DateTime, DocAddress, DocId, Score, SegmentOrdinal, SegmentReader};
+
+/// Sort keys of a request: each is read for every document.
+const KEYS_MAX: usize = 16;
+/// Numbers and times, in the order in which a column of one type is looked for.
+const NUMBERS: [ColumnType; 4] = [ColumnType::DateTime, ColumnType::I64, ColumnType::U64, ColumnType::F64];
+
+/// By what hits are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    Score,
+    /// The order in which documents were written.
+    Written,
+    Field(String),
+}
+
+/// One key of the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SortKey {
+    pub by: By,
+    pub descending: bool,
+    pub missing_first: bool,
+}
+
+/// A value that a hit is compared by, as it stands in the answer's `sort`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SortValue {
+    Missing,
+    Long(i64),
+    Double(f64),
+    Text(String),
+}
+
+impl SortKey {
+    /// `sort` of a request.
+    pub fn parse_all(value: &Value) -> Result<Vec<Self>, Refusal> {
+        let keys = match value {
+            Value::Array(keys) => keys.iter().map(Self::parse).collect::<Result<Vec<_>, _>>()?,
+            one => vec![Self::parse(one)?],
+        };
+        match keys.len() > KEYS_MAX {
+            true => Err(Refusal::argument(format!("[sort] has more than {KEYS_MAX} keys"))),
+            false => Ok(keys),
+        }
+    }
+
+    fn parse(value: &Value) -> Result<Self, Refusal> {
+        match value {
+            Value::String(text) => match text.split_once(':') {
+                Some((field, order)) => Self::new(field, Some(order)),
+                None => Self::new(text, None),
+            },
+            Value::Object(object) if object.len() == 1 => {
+                let (field, options) = object.iter().next().expect("there is one");
+                match options {
+                    Value::String(order) => Self::new(field, Some(order)),
+                    Value::Object(options) => {
+                        let mut key = Self::new(field, options.get("order").and_then(Value::as_str))?;
+                        for (name, value) in options {
+                            match (name.as_str(), value.as_str()) {
+                                ("missing", Some("_first")) => key.missing_first = true,
+                                ("missing", Some("_last")) | ("order" | "unmapped_type", Some(_)) => {}
+                                _ => {
+                                    let reason = format!("[sort] option [{name}: {value}] is not supported");
+                                    return Err(Refusal::argument(reason));
+                                }
+                            }
+                        }
+                        Ok(key)
+                    }
+                    _ => Err(Refusal::parsing(format!("[sort] of [{field}] is malformed"))),
+                }
+            }
+            _ => Err(Refusal::parsing("[sort] has to be names of fields or objects with one field")),
+        }
+    }
+
+    fn new(field: &str, order: Option<&str>) -> Result<Self, Refusal> {
+        let by = match field {
+            "_score" => By::Score,
+            "_doc" | "_shard_doc" | "_seq_no" => By::Written,
+            field => By::Field(field.to_owned()),
+        };
+        let descending = match order {
+            None => by == By::Score,
+            Some("asc") => false,
+            Some("desc") => true,
+            Some(other) => return Err(Refusal::argument(format!("Unknown SortOrder [{other}]"))),
+        };
+        Ok(Self { by, descending, missing_first: false })
+    }
+}
+
+impl SortValue {
+    /// A value of `search_after`.
+    pub fn of(value: &Value) -> Result<Self, Refusal> {
+        Ok(match value {
+            Value::Null => Self::Missing,
+            value => match Scalar::of(value) {
+                Some(Scalar::Long(value)) => Self::Long(value),
+                Some(Scalar::Unsigned(value)) => Self::Double(value as f64),
+                Some(Scalar::Double(value)) => Self::Double(value),
+                Some(Scalar::Text(text)) => Self::Text(text),
+                _ => return Err(Refusal::argument(format!("[search_after] value {value} is not supported"))),
+            },
+        })
+    }
+
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Missing => Value::Null,
+            Self::Long(value) => json!(value),
+            Self::Double(value) => json!(value),
+            Self::Text(text) => json!(text),
+        }
+    }
+
+    /// Ascending; a missing one is handled by [`SortKey::compare`].
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Text(_), _) => Ordering::Greater,
+            (_, Self::Text(_)) => Ordering::Less,
+            (Self::Long(a), Self::Long(b)) => a.cmp(b),
+            (a, b) => a.number().total_cmp(&b.number()),
+        }
+    }
+
+    fn number(&self) -> f64 {
+        match self {
+            Self::Long(value) => *value as f64,
+            Self::Double(value) => *value,
+            Self::Missing | Self::Text(_) => f64::NAN,
+        }
+    }
+}
+
+impl SortKey {
+    fn compare(&self, a: &SortValue, b: &SortValue) -> Ordering {
+        let missing_first = if self.missing_first { Ordering::Less } else { Ordering::Greater };
+        match (a, b) {
+            (SortValue::Missing, SortValue::Missing) => Ordering::Equal,
+            (SortValue::Missing, _) => missing_first,
+            (_, SortValue::Missing) => missing_first.reverse(),
+            (a, b) if self.descending => b.compare(a),
+            (a, b) => a.compare(b),
+        }
+    }
+}
+
+/// A hit before its document is read.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub address: DocAddress,
+    pub score: Score,
+    pub values: Vec<SortValue>,
+    pub sequence: u64,
+}
+
+/// The order of two hits: by the keys, then as they were written.
+pub fn compare(keys: &[SortKey], a: &Found, b: &Found) -> Ordering {
+    let by_keys = keys.iter().zip(a.values.iter().zip(&b.values)).map(|(key, (a, b))| key.compare(a, b));
+    by_keys.fold(Ordering::Equal, Ordering::then).then(a.sequence.cmp(&b.sequence))
+}
+
+/// The `limit` best hits behind `after`, and how many there are in all.
+pub struct Best<'a> {
+    pub keys: &'a [SortKey],
+    /// As [`crate::store::Mapping::resolve`] has them, in the order of `keys`; `None` for what is no field.
+    pub paths: Vec<Option<String>>,
+    pub limit: usize,
+    pub after: Option<&'a [SortValue]>,
+    pub needs_score: bool,
+}
+
+/// Found hits, best first, and the number of all that match.
+pub type BestFound = (Vec<Found>, u64);
+
+impl Collector for Best<'_> {
+    type Fruit = BestFound;
+    type Child = SegmentBest;
+
+    fn for_segment(&self, ordinal: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<SegmentBest> {
+        let mut columns = Vec::new();
+        for (key, path) in self.keys.iter().zip(&self.paths) {
+            let after = self.after.and_then(|after| after.get(columns.len()));
+            let (values, after) = Values::open(reader, key, path.as_deref(), after)?;
+            columns.push(KeyColumn { values, descending: key.descending, missing_first: key.missing_first, after });
+        }
+        Ok(SegmentBest {
+            ordinal,
+            columns,
+            sequence: reader.fast_fields().u64("_seq")?,
+            has_after: self.after.is_some(),
+            limit: self.limit,
+            best: BinaryHeap::new(),
+            total: 0,
+        })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        self.needs_score
+    }
+
+    fn merge_fruits(&self, segments: Vec<BestFound>) -> tantivy::Result<BestFound> {
+        let total = segments.iter().map(|(_, total)| total).sum();
+        let mut found: Vec<Found> = segments.into_iter().flat_map(|(found, _)| found).collect();
+        found.sort_by(|a, b| compare(self.keys, a, b));
+        found.truncate(self.limit);
+        Ok((found, total))
+    }
+}
+
+/// Where a key's values are in a segment.
+enum Values {
+    None,
+    Score,
+    Number(Column<u64>, ColumnType),
+    Text(StrColumn),
+}
+
+struct KeyColumn {
+    values: Values,
+    descending: bool,
+    missing_first: bool,
+    /// The place of `search_after` among the ranks of this segment.
+    after: u128,
+}
+
+/// The best hits of a segment.
+pub struct SegmentBest {
+    ordinal: SegmentOrdinal,
+    columns: Vec<KeyColumn>,
+    sequence: Column<u64>,
+    has_after: bool,
+    limit: usize,
+    /// The worst one is on top.
+    best: BinaryHeap<(Vec<u128>, u64, DocId, u32)>,
+    total: u64,
+}
+
+/// Ranks of values: twice the value plus one, so that places between values have numbers, too.
+const MISSING: u128 = u128::MAX >> 1;
+/// Above all places of values, which are below 2^65 + 3.
+const ABOVE: u128 = 1 << 66;
+/// Of a date, since tantivy keeps nanoseconds in 64 bits.
+const MILLIS_MAX: i64 = i64::MAX / 1_000_000;
+
+impl Values {
+    fn open(
+        reader: &SegmentReader,
+        key: &SortKey,
+        path: Option<&str>,
+        after: Option<&SortValue>,
+    ) -> tantivy::Result<(Self, u128)> {
+        let fast = reader.fast_fields();
+        let values = match (&key.by, path) {
+            (By::Score, _) => Self::Score,
+            (By::Written, _) => Self::Number(fast.u64("_seq")?, ColumnType::U64),
+            (By::Field(_), None) => Self::None,
+            (By::Field(_), Some(path)) => {
+                let name = column(path);
+                match fast.u64_lenient_for_type(Some(&NUMBERS), &name)? {
+                    Some((column, kind)) => Self::Number(column, kind),
+                    None => fast.str(&name)?.map_or(Self::None, Self::Text),
+                }
+            }
+        };
+        let place = match (&values, after) {
+            (_, None) => 0,
+            (_, Some(SortValue::Missing)) => key.missing(),
+            (Self::Text(column), Some(SortValue::Text(text))) => {
+                let dictionary = column.dictionary();
+                match dictionary.term_ord(text)? {
+                    Some(ord) => key.rank(2 * u128::from(ord) + 1),
+                    None => {
+                        let unbounded: Bound<&String> = Bound::Unbounded;
+                        let next = match dictionary.term_bounds_to_ord(Bound::Included(text), unbounded)?.0 {
+                            Bound::Included(ord) | Bound::Excluded(ord) => ord,
+                            Bound::Unbounded => 0,
+                        };
+                        key.rank(2 * u128::from(next))
+                    }
+                }
+            }
+            (Self::Number(_, kind), Some(value)) if !matches!(value, SortValue::Text(_)) => {
+                key.rank(2 * u128::from(as_u64(*kind, value)) + 1)
+            }
+            (Self::Score, Some(value)) => key.rank(2 * u128::from((value.number() as f32 as f64).to_u64()) + 1),
+            // Texts are behind numbers.
+            (Self::Number(..) | Self::None, Some(_)) => key.rank(2 * u128::from(u64::MAX) + 2),
+            (Self::Text(_), Some(_)) => key.rank(0),
+        };
+        Ok((values, place))
+    }
+}
+
+impl SortKey {
+    /// Less is better.
+    fn rank(&self, place: u128) -> u128 {
+        if self.descending { ABOVE - place } else { place + 1 }
+    }
+
+    fn missing(&self) -> u128 {
+        if self.missing_first { 0 } else { MISSING }
+    }
+}
+
+impl KeyColumn {
+    fn rank(&self, document: DocId, score: Score) -> u128 {
+        let value = match &self.values {
+            Values::None => None,
+            Values::Score => Some(f64::from(score).to_u64()),
+            Values::Number(column, _) => self.of_many(column, document),
+            Values::Text(column) => self.of_many(column.ords(), document),
+        };
+        match value {
+            None if self.missing_first => 0,
+            None => MISSING,
+            Some(value) if self.descending => ABOVE - (2 * u128::from(value) + 1),
+            Some(value) => 2 * u128::from(value) + 2,
+        }
+    }
+
+    /// Of several values the least counts ascending, the greatest descending.
+    fn of_many(&self, column: &Column<u64>, document: DocId) -> Option<u64> {
+        let values = column.values_for_doc(document);
+        if self.descending { values.max() } else { values.min() }
+    }
+
+    fn value(&self, rank: u128) -> SortValue {
+        if rank == MISSING || (rank == 0 && self.missing_first) {
+            return SortValue::Missing;
+        }
+        let place = if self.descending { ABOVE - rank } else { rank - 1 };
+        let value = u64::try_from(place / 2).unwrap_or(u64::MAX);
+        match &self.values {
+            Values::None => SortValue::Missing,
+            Values::Score => SortValue::Double(f64::from_u64(value)),
+            Values::Number(_, ColumnType::DateTime) => {
+                SortValue::Long(DateTime::from_u64(value).into_timestamp_millis())
+            }
+            Values::Number(_, ColumnType::I64) => SortValue::Long(i64::from_u64(value)),
+            Values::Number(_, ColumnType::F64) => SortValue::Double(f64::from_u64(value)),
+            Values::Number(..) => i64::try_from(value).map_or(SortValue::Double(value as f64), SortValue::Long),
+            Values::Text(column) => {
+                let mut text = String::new();
+                match column.ord_to_str(value, &mut text) {
+                    Ok(true) => SortValue::Text(text),
+                    _ => SortValue::Missing,
+                }
+            }
+        }
+    }
+}
+
+impl SegmentCollector for SegmentBest {
+    type Fruit = BestFound;
+
+    fn collect(&mut self, document: DocId, score: Score) {
+        self.total += 1;
+        if self.limit == 0 {
+            return;
+        }
+        let mut ranks = [0; KEYS_MAX];
+        let ranks = &mut ranks[..self.columns.len()];
+        let worst = if self.best.len() == self.limit { self.best.peek() } else { None };
+        for (place, column) in self.columns.iter().enumerate() {
+            ranks[place] = column.rank(document, score);
+            // Most documents are worse than the worst by their first key already.
+            if place == 0 && worst.is_some_and(|(worst, ..)| ranks[0] > worst[0]) {
+                return;
+            }
+        }
+        if self.has_after && !ranks.iter().copied().gt(self.columns.iter().map(|column| column.after)) {
+            return;
+        }
+        let sequence = self.sequence.first(document).unwrap_or(0);
+        if worst.is_some_and(|(worst, last, ..)| (&*ranks, sequence) >= (&worst[..], *last)) {
+            return;
+        }
+        if worst.is_some() {
+            self.best.pop();
+        }
+        self.best.push((ranks.to_vec(), sequence, document, score.to_bits()));
+    }
+
+    fn harvest(self) -> BestFound {
+        let Self { ordinal, columns, best, total, .. } = self;
+        let found = best.into_iter().map(|(ranks, sequence, document, score)| Found {
+            address: DocAddress::new(ordinal, document),
+            score: Score::from_bits(score),
+            values: columns.iter().zip(&ranks).map(|(column, rank)| column.value(*rank)).collect(),
+            sequence,
+        });
+        (found.collect(), total)
+    }
+}
+
+/// A value of `search_after` as a column of this type holds it.
+fn as_u64(kind: ColumnType, value: &SortValue) -> u64 {
+    let long = match value {
+        SortValue::Long(value) => *value,
+        value => value.number() as i64,
+    };
+    match kind {
+        ColumnType::DateTime => DateTime::from_timestamp_millis(long.clamp(-MILLIS_MAX, MILLIS_MAX)).to_u64(),
+        ColumnType::I64 => long.to_u64(),
+        ColumnType::F64 => value.number().to_u64(),
+        _ => u64::try_from(long).unwrap_or(0),
+    }
+}

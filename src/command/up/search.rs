@@ -1,0 +1,43 @@
+//! The embedded store of `up`: when it is started, and that the worker delivers to it.
+
+use super::reachable;
+use crate::cli::UpArgs;
+use crate::config::WorkerSection;
+use crate::failure::Failure;
+use search::{Retention, Server};
+use std::io::IsTerminal;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+/// Port of Elasticsearch, which the store stands in for.
+const PORT: u16 = 9200;
+
+/// Starts the store when documents go there: when asked for, or when nothing else is said and a person looks on. What is
+/// piped goes on as NDJSON, and `--once` would end with the store.
+pub async fn start(args: &UpArgs, section: &WorkerSection, data: &Path) -> anyhow::Result<Option<Server>> {
+    let elsewhere = args.output.is_some()
+        || !args.elasticsearch.is_empty()
+        || section.output.is_some()
+        || section.elasticsearch.as_ref().is_some_and(|servers| !servers.urls.is_empty());
+    let is_watched = !args.once && std::io::stdout().is_terminal();
+    if args.search_listen.is_none() && (elsewhere || !is_watched) {
+        return Ok(None);
+    }
+    let listen = args.search_listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    match Server::start(data.join("search"), listen, Retention::default()).await {
+        Ok(server) => Ok(Some(server)),
+        Err(error @ search::StartError::Listen { .. }) => {
+            let hint = "name another address with --search-listen, or another place for documents: --elasticsearch URL, --output -";
+            Err(anyhow::Error::new(error).context(Failure::new("the embedded store cannot start", hint)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `args`, with the store as the Elasticsearch that is delivered to.
+pub fn deliver_there(mut args: UpArgs, store: Option<&Server>) -> UpArgs {
+    if let Some(store) = store {
+        args.elasticsearch = vec![format!("http://{}", reachable(store.address()))];
+    }
+    args
+}

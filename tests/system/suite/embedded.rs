@@ -1,0 +1,96 @@
+//! `sluice up` with its embedded store: lines are found, and nothing that was answered is lost by kill -9.
+
+use crate::harness::lines::Stream;
+use crate::harness::log_file::LogFile;
+use crate::harness::scene::Scene;
+use crate::harness::{http, ports, sluice, wait};
+use anyhow::ensure;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Duration;
+
+/// For a debug binary on a loaded machine to deliver some thousand lines.
+const DELIVERY: Duration = Duration::from_secs(90);
+
+fn up(search: &str, arguments: &[&str]) -> Command {
+    let (listen, status) = (ports::free_address(), ports::free_address());
+    let mut command = sluice::command(["up", "--data", "data", "--listen", &listen, "--status-listen", &status]);
+    command.args(["--search-listen", search]).args(arguments);
+    command
+}
+
+/// How many documents a search finds; `None`: it has no answer yet.
+fn count(client: &reqwest::blocking::Client, search: &str, query: &Value) -> Option<u64> {
+    let url = format!("http://{search}/_count");
+    let answer = client.post(url).body(json!({ "query": query }).to_string()).send().ok()?;
+    serde_json::from_str::<Value>(&answer.text().ok()?).ok()?["count"].as_u64()
+}
+
+/// Lines of a file are found while `up` runs, and still after it was killed and started again; each once.
+pub fn up_makes_lines_searchable(scene: &Scene) -> anyhow::Result<()> {
+    let search = ports::free_address();
+    let client = http::client();
+    let mut file = LogFile::create(scene.path("access.log"), Stream::new(0, 1))?;
+    file.write(2_000)?;
+    let process = scene.start("first", up(&search, &["access.log"]));
+    let all = json!({ "match_all": {} });
+    wait::until("2000 documents", DELIVERY, || count(client, &search, &all).filter(|found| *found == 2_000))?;
+    let words = json!({ "query_string": { "query": "event.dataset:* AND message:GET" } });
+    ensure!(count(client, &search, &words).is_some_and(|found| found > 0), "no document has the word GET");
+    file.write(1_000)?;
+    process.kill()?;
+    let process = scene.start("second", up(&search, &["access.log"]));
+    wait::until("3000 documents", DELIVERY, || count(client, &search, &all).filter(|found| *found == 3_000))?;
+    process.interrupt()?;
+    let ended = process.wait(DELIVERY)?;
+    ensure!(ended.success(), "up ended with {ended}");
+    Ok(())
+}
+
+/// Documents of one bulk request.
+const BULK: u64 = 100;
+/// Bulk requests that are answered before each kill.
+const ANSWERED: [u64; 3] = [1, 7, 40];
+
+/// Bulk requests are sent until the process is killed, in the middle of one: what had an answer is there afterwards, once.
+pub fn killed_during_bulks(scene: &Scene) -> anyhow::Result<()> {
+    let search = ports::free_address();
+    let client = http::client();
+    scene.file("empty.log", "");
+    let mut answered: u64 = 0;
+    for (round, wanted) in ANSWERED.into_iter().enumerate() {
+        let process = scene.start(&format!("round-{round}"), up(&search, &["empty.log"]));
+        let url = format!("http://{search}/kept/_bulk");
+        wait::until("the store answers", DELIVERY, || client.get(format!("http://{search}/")).send().ok())?;
+        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, first) = (client.clone(), answered);
+        let sending = std::thread::spawn(move || {
+            for bulk in first.. {
+                let lines: String = (bulk * BULK..(bulk + 1) * BULK)
+                    .map(|number| {
+                        format!("{{\"create\":{{\"_id\":\"{number}\"}}}}\n{{\"number\":{number},\"round\":{round}}}\n")
+                    })
+                    .collect();
+                let answer = sender.post(&url).body(lines).send();
+                // A duplicate is what was written in the request that had no answer.
+                if !answer.is_ok_and(|answer| answer.status().is_success()) || tell.send(bulk + 1).is_err() {
+                    return;
+                }
+            }
+        });
+        for done in told.iter().take(usize::try_from(wanted)?) {
+            answered = done;
+        }
+        process.kill()?;
+        sending.join().map_err(|_| anyhow::anyhow!("the sender panicked"))?;
+        answered = told.iter().last().unwrap_or(answered);
+    }
+    let process = scene.start("last", up(&search, &["empty.log"]));
+    let kept = json!({ "range": { "number": { "lt": answered * BULK } } });
+    let expect = answered * BULK;
+    let found = wait::until("the store answers", DELIVERY, || count(client, &search, &kept))?;
+    ensure!(found == expect, "want {expect} documents, since as many had an answer; got {found}");
+    process.interrupt()?;
+    process.wait(DELIVERY)?;
+    Ok(())
+}
