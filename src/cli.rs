@@ -2,6 +2,7 @@
 
 mod demo;
 mod pipeline;
+mod search;
 
 use crate::config::{FileSection, KafkaSection, OutputSection};
 use broker::Listener;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use demo::DemoArgs;
 use kafka_client::Skip;
 pub use pipeline::PipelineCommand;
+pub use search::{PlaceArgs, SearchArgs, TailArgs};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -38,6 +40,10 @@ pub enum Command {
     /// Prepare Elasticsearch or OpenSearch for the worker: index template, lifecycle policy, and objects for Kibana. Doing it
     /// again is without harm, and what somebody has changed there is left alone.
     Setup(SetupArgs),
+    /// Search the documents in Elasticsearch or OpenSearch.
+    Search(SearchArgs),
+    /// Follow the documents as they come into Elasticsearch or OpenSearch.
+    Tail(TailArgs),
     /// The dead letters: records whose documents were rejected.
     Dead(DeadArgs),
     /// Write the logs of a made-up shop, with a burst and an error storm, so that there is something to look at.

@@ -54,6 +54,8 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
             Command::Broker(args) => broker::run(args, config).await,
             Command::Agent(args) => agent::run(args, config, screen).await,
             Command::Worker(args) => worker::run(args, config, screen).await,
+            Command::Search(args) => command::search::run(args, config).await,
+            Command::Tail(args) => command::tail::run(args, config).await,
             Command::Setup(args) => setup::run(args, config).await,
             Command::Dead(args) => dead::run(args, config).await,
             Command::Demo(args) => command::demo::run(args, screen).await,
@@ -80,7 +82,13 @@ fn raise_open_files_limit() {
 /// Traces go to standard error, above the live line. `SLUICE_LOG` takes a filter such as `info` or `agent=debug`.
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
-        Command::Up(_) | Command::Setup(_) | Command::Pipeline(_) | Command::Dead(_) | Command::Demo(_) => "warn",
+        Command::Up(_)
+        | Command::Setup(_)
+        | Command::Pipeline(_)
+        | Command::Dead(_)
+        | Command::Demo(_)
+        | Command::Search(_)
+        | Command::Tail(_) => "warn",
         #[cfg(feature = "search")]
         Command::Discover(_) => "warn",
         Command::Agent(ref args) if args.dry_run || args.command.is_some() => "warn",

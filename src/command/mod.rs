@@ -10,9 +10,12 @@ pub mod elasticsearch;
 mod format;
 mod index;
 mod instance;
+mod paint;
 pub mod pipeline;
 mod reload;
+pub mod search;
 pub mod setup;
+pub mod tail;
 pub mod up;
 pub mod worker;
 

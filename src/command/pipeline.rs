@@ -3,14 +3,13 @@
 mod cases;
 mod changes;
 mod explain;
-mod paint;
 mod suites;
 mod table;
 mod test;
 
+use super::paint::Paint;
 use crate::cli::PipelineCommand;
 use anyhow::Context;
-use paint::Paint;
 use pipelines::pipeline::{Pipeline, Settings};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ mod standard_output;
 mod topic;
 
 pub use file::{FileOutput, Rotation};
+pub use readable::short_line;
 pub use standard_output::StandardOutput;
 pub use topic::{TopicOutput, compression};
 

@@ -8,11 +8,26 @@ pub fn render(document: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(document);
         return;
     };
-    let text = |path: &[&str]| path.iter().try_fold(&document, |at, key| at.get(key));
-    let time = text(&["@timestamp"]).and_then(Value::as_str).unwrap_or_default();
+    let time = document.get("@timestamp").and_then(Value::as_str).unwrap_or_default();
     // The day is on the first screen's files; the time of day is what one looks for in a stream of lines.
     let time = time.split_once('T').map_or(time, |(_, time)| time.get(..8).unwrap_or(time));
     put(out, time);
+    put_rest(&document, out);
+}
+
+/// The time of `document` as it stands there, and what else is in its short line.
+pub fn short_line(document: &Value) -> (String, String) {
+    let time = document.get("@timestamp").map(|time| time.as_str().map_or_else(|| time.to_string(), str::to_owned));
+    let (mut shown, mut rest) = (Vec::new(), Vec::new());
+    put(&mut shown, &time.unwrap_or_default());
+    put_rest(document, &mut rest);
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_start().to_owned();
+    (text(shown), text(rest))
+}
+
+/// What follows the time, each with a space before it.
+fn put_rest(document: &Value, out: &mut Vec<u8>) {
+    let text = |path: &[&str]| path.iter().try_fold(document, |at, key| at.get(key));
     let path = text(&["log", "file", "path"]).and_then(Value::as_str).unwrap_or_default();
     put_after_space(out, path.rsplit('/').next().unwrap_or_default());
     if let Some(status) = text(&["http", "response", "status_code"]) {
@@ -25,7 +40,7 @@ pub fn render(document: &[u8], out: &mut Vec<u8>) {
     match message {
         Some(Value::String(message)) => put_after_space(out, message),
         Some(other) => put_after_space(out, &other.to_string()),
-        None => put_after_space(out, &request_of(&document)),
+        None => put_after_space(out, &request_of(document)),
     }
 }
 

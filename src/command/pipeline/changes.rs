@@ -1,6 +1,6 @@
 //! What is different between two documents, field by field.
 
-use super::paint::{Paint, safe};
+use crate::command::paint::{Paint, safe};
 use serde_json::Value;
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! `sluice pipeline explain FILE 'line'`: what each processor does with a line.
 
 use super::changes::{changes, shown};
-use super::paint::{Paint, safe};
+use crate::command::paint::{Paint, safe};
 use jiff::Timestamp;
 use pipelines::document::{Document, Origin};
 use pipelines::pipeline::{Context, Detail, Outcome, Pipeline, Place, Status, Stop, Trace, TracedStep};

@@ -1,7 +1,7 @@
 //! `sluice pipeline run --table`: documents as a table that fits the terminal.
 
 use super::changes::shown;
-use super::paint::safe;
+use crate::command::paint::safe;
 use serde_json::Value;
 use std::io::{self, Write};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

@@ -2,8 +2,8 @@
 
 use super::cases::{self, Case, Config, Event};
 use super::changes::{changes, shown};
-use super::paint::{Paint, safe};
 use super::suites::{self, Suite};
+use crate::command::paint::{Paint, safe};
 use crate::failure::Failure;
 use anyhow::Context as _;
 use jiff::Timestamp;

@@ -15,6 +15,7 @@ mod matrix;
 mod page;
 mod pipelines;
 mod refusals;
+mod search;
 mod secured;
 mod setup;
 mod tool_calls;
@@ -56,6 +57,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(embedded: up_makes_lines_searchable, killed_during_bulks),
         worker::all(),
         page::all(),
+        tests!(search: finds_documents, follows),
         tests!(setup: elasticsearch, opensearch),
         versions::all(),
         tests!(pipelines: answers_are_as_recorded, simulations_are_as_recorded),

@@ -6,7 +6,7 @@ use crate::real;
 use anyhow::ensure;
 use serde_json::{Value, json};
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// For a debug binary to ask a loaded server.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -23,15 +23,16 @@ fn index(url: &str, index: &str, documents: &[Value]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ago(seconds: i64) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{}", now.as_millis() as i64 - seconds * 1000)
+/// Milliseconds since 1970 at a moment that lies `seconds` back.
+fn ago(seconds: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    (now - Duration::from_secs(seconds)).as_millis() as u64
 }
 
-fn document(seconds_ago: i64, host: &str, status: u16, message: &str) -> Value {
+fn document(seconds_ago: u64, host: &str, status: u16, message: &str) -> Value {
     let level = if status >= 500 { "error" } else { "info" };
     json!({
-        "@timestamp": ago(seconds_ago).parse::<i64>().unwrap_or_default(), "host": { "name": host }, "message": message,
+        "@timestamp": ago(seconds_ago), "host": { "name": host }, "message": message,
         "http": { "response": { "status_code": status } }, "log": { "level": level, "file": { "path": "/var/log/a.log" } },
     })
 }
@@ -81,11 +82,11 @@ pub fn finds_documents(scene: &Scene) -> anyhow::Result<()> {
     ensure!(bars.iter().filter_map(|bar| bar["count"].as_u64()).sum::<u64>() == 5, "{bars:?}");
 
     for (arguments, said) in [
-        (["--last", "1h", "message:(unclosed"], "error: the server refuses the search (400): Cannot parse"),
+        (["--last", "1h", "message:(unclosed"], "Cannot parse 'message:(unclosed'"),
         (["--index", "no-such-index", "x"], "error: the server refuses the search (404): no such index"),
         (["--index", "a/_delete", "x"], "is no name of an index"),
     ] {
-        let index = if arguments[0] == "--index" { arguments[1] } else { &name };
+        let index = if arguments[0] == "--index" { arguments[1] } else { name.as_str() };
         let arguments = if arguments[0] == "--index" { &arguments[2..] } else { &arguments[..] };
         let output = search(&url, index, arguments)?;
         let told = String::from_utf8(output.stderr)?;
@@ -104,7 +105,11 @@ pub fn follows(scene: &Scene) -> anyhow::Result<()> {
     let arguments = ["tail", "log.level:error", "--elasticsearch", &url, "--index", &name];
     let process = scene.start("tail", sluice::command(arguments));
     wait::until("what is there", ANSWER, || process.stdout().contains("there already").then_some(()))?;
-    index(&url, &name, &[document(0, "web1", 500, "new"), document(0, "web1", 200, "no error"), document(120, "web2", 502, "late")])?;
+    index(
+        &url,
+        &name,
+        &[document(0, "web1", 500, "new"), document(0, "web1", 200, "no error"), document(120, "web2", 502, "late")],
+    )?;
     wait::until("what comes", ANSWER, || {
         let text = process.stdout();
         (text.contains(" new\n") && text.contains(" late\n")).then_some(())
