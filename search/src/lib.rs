@@ -7,6 +7,7 @@
 
 pub mod aggs;
 pub mod exec;
+pub mod highlight;
 pub mod http;
 pub mod page;
 pub mod query;

@@ -2,10 +2,12 @@
 
 use super::error::Failed;
 use super::{Reply, Request};
+use crate::aggs;
 use crate::exec::hits::{count, hits, targets};
 use crate::exec::sort::{SortKey, SortValue};
 use crate::exec::source::SourceFilter;
-use crate::exec::{Hits, HitsRequest, Target};
+use crate::exec::{Hit, Hits, HitsRequest, Target};
+use crate::highlight::{Comparison, Highlight};
 use crate::query::ast::Pattern;
 use crate::query::{FieldNames, Query, Refusal, dsl};
 use crate::store::{Kind, Snapshot, Store, name::Names};
@@ -133,14 +135,32 @@ fn one(store: &Store, list: &str, body: &Map<String, Value>, request: &Request) 
     let query = query_of(body, &snapshots)?;
     let targets: Vec<Target<'_>> = targets(&snapshots, &query, request.now_millis)?;
     let wanted = HitsRequest { sort: &asked.sort, from: asked.from, size: asked.size, after: asked.after.as_deref() };
+    let fields = Fields(&snapshots);
+    let aggregations = match body.get("aggs").or_else(|| body.get("aggregations")) {
+        Some(aggregations) => aggs::parse(aggregations, &mut dsl::Dsl::new(&fields))?,
+        None => Vec::new(),
+    };
+    let highlight = body.get("highlight").map(|highlight| Highlight::parse(highlight, &fields)).transpose()?;
     let found = hits(&targets, &wanted)?;
+    let marks = |hit: &Hit, document: &Value| {
+        let snapshot = snapshots.iter().find(|snapshot| snapshot.name == hit.index)?;
+        let comparison = |path: &str| match snapshot.mapping.get(path)?.kind() {
+            Kind::Text => Some(Comparison::Words),
+            Kind::Stored | Kind::Place => None,
+            _ => Some(Comparison::Whole),
+        };
+        highlight.as_ref()?.of(&query, document, &comparison)
+    };
     let mut answer = json!({
         "took": request.took(),
         "timed_out": false,
         "_shards": shards(snapshots.len()),
-        "hits": asked.render(found)?,
+        "hits": asked.render(found, &marks)?,
     });
     answer["_shards"]["skipped"] = 0.into();
+    if !aggregations.is_empty() {
+        answer["aggregations"] = aggs::run(&aggregations, &targets, &snapshots, request.now_millis)?;
+    }
     Ok(answer)
 }
 
@@ -171,6 +191,7 @@ impl Asked {
         for name in body.keys() {
             match name.as_str() {
                 "query" | "from" | "size" | "sort" | "search_after" | "_source" | "track_total_hits" => {}
+                "aggs" | "aggregations" | "highlight" => {}
                 // They do not change what is found.
                 "timeout" | "version" | "seq_no_primary_term" | "track_scores" | "stored_fields" => {}
                 _ => {
@@ -210,17 +231,19 @@ impl Asked {
         Ok(Self { sort, from, size, after, source: SourceFilter::parse(body.get("_source"))?, total })
     }
 
-    fn render(&self, found: Hits) -> Result<Value, Failed> {
+    /// `marks` are the highlights of a hit's document, if there are any.
+    fn render(&self, found: Hits, marks: &dyn Fn(&Hit, &Value) -> Option<Value>) -> Result<Value, Failed> {
         let mut rendered = Vec::with_capacity(found.hits.len());
         for hit in found.hits {
             let score = if found.score_max.is_some() { json!(hit.score) } else { Value::Null };
             let mut answer = json!({ "_index": hit.index, "_id": hit.id, "_score": score });
-            if self.source != SourceFilter::Nothing {
-                let document = serde_json::from_str(hit.source.get())
-                    .map_err(|error| Failed::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", error.to_string()))?;
-                if let Some(shown) = self.source.apply(document) {
-                    answer["_source"] = shown;
-                }
+            let document: Value = serde_json::from_str(hit.source.get())
+                .map_err(|error| Failed::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", error.to_string()))?;
+            if let Some(marks) = marks(&hit, &document) {
+                answer["highlight"] = marks;
+            }
+            if let Some(shown) = self.source.apply(document) {
+                answer["_source"] = shown;
             }
             if !self.sort.is_empty() {
                 answer["sort"] = hit.values.iter().map(SortValue::to_json).collect();

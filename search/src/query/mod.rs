@@ -11,7 +11,7 @@ mod error;
 mod limits;
 mod lucene;
 mod minimum;
-mod pattern;
+pub mod pattern;
 mod scalar;
 mod simple;
 

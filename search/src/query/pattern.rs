@@ -38,6 +38,17 @@ impl Pattern {
         Ok(Self(pieces))
     }
 
+    /// `text` as it is; `None` when it is longer than a pattern may be.
+    pub fn exactly(text: &str) -> Option<Self> {
+        (text.len() <= PATTERN_BYTES_MAX).then(|| Self(vec![Piece::Literal(text.to_owned())]))
+    }
+
+    /// What begins with `text`; `None` when it is longer than a pattern may be.
+    pub fn beginning(text: &str) -> Option<Self> {
+        let pieces = vec![Piece::Literal(text.to_owned()), Piece::AnyCharacters];
+        (text.len() <= PATTERN_BYTES_MAX).then_some(Self(pieces))
+    }
+
     /// Matches everything.
     pub fn is_all(&self) -> bool {
         self.0 == [Piece::AnyCharacters]
@@ -62,12 +73,7 @@ impl Pattern {
 
     /// Whether all of `text` matches, in time of at most pattern times text.
     pub fn matches(&self, text: &str) -> bool {
-        let automaton = self.automaton(false);
-        let mut state = automaton.begin();
-        for byte in text.bytes() {
-            state = automaton.next(&state, byte);
-        }
-        automaton.is_match(&state)
+        self.automaton(false).matches(text)
     }
 
     /// Over the bytes of UTF-8.
@@ -89,13 +95,11 @@ impl Pattern {
     }
 }
 
-/// The same letter in the other case, where it is one character.
+/// The same letter in the other case: only those of ASCII have one here, as in Lucene.
 fn other_case(character: char) -> Option<char> {
-    let single = |mut letters: Box<dyn Iterator<Item = char>>| match (letters.next(), letters.next()) {
-        (Some(letter), None) if letter != character => Some(letter),
-        _ => None,
-    };
-    single(Box::new(character.to_lowercase())).or_else(|| single(Box::new(character.to_uppercase())))
+    let other =
+        if character.is_ascii_lowercase() { character.to_ascii_uppercase() } else { character.to_ascii_lowercase() };
+    (other != character).then_some(other)
 }
 
 /// A character's bytes, and how many they are.
@@ -170,6 +174,18 @@ impl PatternAutomaton {
         next.0.sort_unstable();
         next.0.dedup();
         next
+    }
+
+    /// Whether all of `text` matches.
+    pub fn matches(&self, text: &str) -> bool {
+        let mut state = self.begin();
+        for byte in text.bytes() {
+            if state.0.is_empty() {
+                return false;
+            }
+            state = self.next(&state, byte);
+        }
+        self.is_match(&state)
     }
 
     /// The bytes so far are a match.
@@ -250,7 +266,7 @@ mod tests {
 
     #[test]
     fn ignores_case() {
-        let automaton = Pattern::parse("ÄPP*").expect("a pattern").automaton(true);
+        let automaton = Pattern::parse("äPP*").expect("a pattern").automaton(true);
         let state = "äpPle".bytes().fold(automaton.begin(), |state, byte| automaton.next(&state, byte));
         assert!(automaton.is_match(&state));
     }

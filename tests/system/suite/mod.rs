@@ -14,6 +14,7 @@ mod kill;
 mod matrix;
 mod page;
 mod pipelines;
+mod queries;
 mod refusals;
 mod search;
 mod secured;
@@ -61,6 +62,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(setup: elasticsearch, opensearch),
         versions::all(),
         tests!(pipelines: answers_are_as_recorded, simulations_are_as_recorded),
+        tests!(queries: answers_are_as_recorded),
         agent::all(),
         tests!(apart: our_broker, apache_kafka, from_one_config_file),
         tests!(clients: librdkafka, kcat, apache_kafka_librdkafka, apache_kafka_kcat),

@@ -1,0 +1,274 @@
+//! Gathers documents into buckets, block by block, as tantivy finds them.
+//!
+//! Every aggregation numbers its buckets within a segment, over all buckets around it; those inside get each document
+//! together with the number of the bucket that it fell into. So a tree of any depth is a few flat tables.
+
+use super::keys::{Keys, Raw};
+use super::metric::MetricOfSegment;
+use super::partial::{Bucket, Buckets, Partial, merge_all};
+use super::request::{Aggregation, By, Kind};
+use super::values::Values;
+use super::{FieldColumn, FieldKind, Index};
+use crate::query::{Query, Refusal};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tantivy::BitSet;
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::{EnableScoring, Weight};
+use tantivy::{DocId, DocSet, Score, Searcher, SegmentReader, TantivyError};
+
+/// Buckets and distinct values of a segment: about 100 bytes each.
+const KEPT_MAX: usize = 1_000_000;
+/// Terms that a segment gives on when they are sorted by count; what is smaller is only counted together. More than
+/// `search.max_buckets`, so that what an answer may show is exact in nearly every index.
+const TERMS_KEPT: usize = 65_536;
+
+/// The aggregations of a request, ready for one index.
+pub struct Prepared {
+    nodes: Vec<PreparedNode>,
+}
+
+struct PreparedNode {
+    aggregation: Aggregation,
+    field: Option<FieldColumn>,
+    filters: Vec<Box<dyn Weight>>,
+    children: Vec<PreparedNode>,
+}
+
+impl Prepared {
+    /// Looks up fields and builds filters. A field whose type an aggregation cannot use is refused.
+    pub fn new(aggregations: &[Aggregation], index: &dyn Index, searcher: &Searcher) -> Result<Self, Refusal> {
+        Ok(Self { nodes: prepare(aggregations, index, searcher)? })
+    }
+}
+
+fn prepare(aggregations: &[Aggregation], index: &dyn Index, searcher: &Searcher) -> Result<Vec<PreparedNode>, Refusal> {
+    let weight = |query: &Query| {
+        let weight = index.build(query)?.weight(EnableScoring::disabled_from_searcher(searcher));
+        weight.map_err(|error| Refusal::argument(error.to_string()))
+    };
+    let prepare_one = |aggregation: &Aggregation| {
+        let field = aggregation.kind.field().and_then(|field| index.field(field));
+        check_type(aggregation, field.as_ref())?;
+        let filters = match &aggregation.kind {
+            Kind::Filter(query) => vec![weight(query)?],
+            Kind::Filters(filters) => {
+                filters.filters.iter().map(|(_, query)| weight(query)).collect::<Result<_, _>>()?
+            }
+            _ => Vec::new(),
+        };
+        let children = prepare(&aggregation.children, index, searcher)?;
+        Ok(PreparedNode { aggregation: aggregation.clone(), field, filters, children })
+    };
+    aggregations.iter().map(prepare_one).collect()
+}
+
+fn check_type(aggregation: &Aggregation, field: Option<&FieldColumn>) -> Result<(), Refusal> {
+    let Some((name, kind)) = aggregation.kind.field().zip(field.map(|field| field.kind)) else { return Ok(()) };
+    let is_count = match &aggregation.kind {
+        Kind::Terms(_) => true,
+        Kind::Missing { .. } => return Ok(()),
+        Kind::Metric(metric) => metric.function.takes_texts(),
+        _ => false,
+    };
+    match kind {
+        FieldKind::Text => Err(Refusal::argument(format!(
+            "Text fields are not optimised for operations that require per-document field data like aggregations and \
+             sorting, so these operations are disabled by default. Please use a keyword field instead of [{name}]."
+        ))),
+        FieldKind::Keyword | FieldKind::Ip if !is_count => Err(Refusal::argument(format!(
+            "Field [{name}] of type [{}] is not supported for aggregation [{}]",
+            kind.name(),
+            aggregation.kind.name()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// tantivy's collector of [`Prepared`] aggregations.
+pub struct Collecting<'a>(pub &'a Prepared);
+
+impl Collector for Collecting<'_> {
+    type Fruit = Vec<Partial>;
+    type Child = Segment;
+
+    fn for_segment(&self, _: u32, segment: &SegmentReader) -> tantivy::Result<Segment> {
+        Ok(Segment { nodes: open(&self.0.nodes, segment)?, kept: 0 })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        false
+    }
+
+    fn merge_fruits(&self, fruits: Vec<tantivy::Result<Vec<Partial>>>) -> tantivy::Result<Vec<Partial>> {
+        let mut all = Vec::new();
+        for fruit in fruits {
+            merge_all(&mut all, fruit?);
+        }
+        Ok(all)
+    }
+}
+
+fn open(nodes: &[PreparedNode], segment: &SegmentReader) -> tantivy::Result<Vec<Node>> {
+    let open_one = |node: &PreparedNode| {
+        let values = Values::open(node.field.as_ref(), segment)?;
+        let kind = node.field.as_ref().map_or(FieldKind::Keyword, |field| field.kind);
+        if let Kind::Metric(metric) = &node.aggregation.kind {
+            return Ok(Node::Metric(MetricOfSegment::open(metric, values, kind)));
+        }
+        let found = node.filters.iter().map(|weight| found(weight.as_ref(), segment)).collect::<Result<_, _>>()?;
+        let keys = Keys::open(&node.aggregation, values, kind, found)?;
+        let keys = keys.ok_or_else(|| TantivyError::InternalError("a metric makes no buckets".to_owned()))?;
+        let sorts_by_count = match &node.aggregation.kind {
+            Kind::Terms(terms) => terms.order.first().is_some_and(|order| order.by == By::Count && !order.is_ascending),
+            _ => false,
+        };
+        let children = open(&node.children, segment)?;
+        let numbers = HashMap::new();
+        Ok(Node::Buckets(BucketsOfSegment { keys, numbers, last: None, counts: Vec::new(), children, sorts_by_count }))
+    };
+    nodes.iter().map(open_one).collect()
+}
+
+/// The documents of a segment that a filter finds.
+fn found(weight: &dyn Weight, segment: &SegmentReader) -> tantivy::Result<Arc<BitSet>> {
+    let mut set = BitSet::with_max_value(segment.max_doc());
+    let mut scorer = weight.scorer(segment, 1.0)?;
+    let mut doc = scorer.doc();
+    while doc != tantivy::TERMINATED {
+        set.insert(doc);
+        doc = scorer.advance();
+    }
+    Ok(Arc::new(set))
+}
+
+/// The aggregations over one segment.
+pub struct Segment {
+    nodes: Vec<Node>,
+    kept: usize,
+}
+
+enum Node {
+    Buckets(BucketsOfSegment),
+    Metric(MetricOfSegment),
+}
+
+struct BucketsOfSegment {
+    keys: Keys,
+    /// Number of the bucket around it and raw key -> number of the bucket.
+    numbers: HashMap<(u32, Raw), u32>,
+    /// The bucket of the document before: often the next one's, too.
+    last: Option<((u32, Raw), u32)>,
+    counts: Vec<u64>,
+    children: Vec<Node>,
+    sorts_by_count: bool,
+}
+
+impl SegmentCollector for Segment {
+    type Fruit = tantivy::Result<Vec<Partial>>;
+
+    fn collect(&mut self, doc: DocId, _: Score) {
+        self.collect_block(&[doc]);
+    }
+
+    fn collect_block(&mut self, docs: &[DocId]) {
+        let whole = vec![0; docs.len()];
+        for node in &mut self.nodes {
+            // What is beyond the limit is refused at the end; until then it costs nothing more.
+            if self.kept <= KEPT_MAX {
+                self.kept += node.collect(docs, &whole);
+            }
+        }
+    }
+
+    fn harvest(self) -> Self::Fruit {
+        if self.kept > KEPT_MAX {
+            return Err(TantivyError::InvalidArgument(too_many(KEPT_MAX)));
+        }
+        let each = self.nodes.into_iter().map(|node| Ok(node.finish(1)?.remove(0)));
+        each.collect()
+    }
+}
+
+/// The reason of Elasticsearch's `too_many_buckets_exception`.
+pub fn too_many(most: usize) -> String {
+    format!("Trying to create too many buckets. Must be less than or equal to: [{most}]")
+}
+
+impl Node {
+    /// Adds documents, each with the number of the bucket around it. Returns how much more is kept now.
+    fn collect(&mut self, docs: &[DocId], around: &[u32]) -> usize {
+        match self {
+            Self::Metric(metric) => metric.collect(docs, around),
+            Self::Buckets(buckets) => buckets.collect(docs, around),
+        }
+    }
+
+    /// The results within each of `count` buckets around it.
+    fn finish(self, count: usize) -> tantivy::Result<Vec<Partial>> {
+        match self {
+            Self::Metric(metric) => metric.finish(count),
+            Self::Buckets(buckets) => buckets.finish(count),
+        }
+    }
+}
+
+impl BucketsOfSegment {
+    fn collect(&mut self, docs: &[DocId], around: &[u32]) -> usize {
+        let mut found = Vec::with_capacity(docs.len());
+        self.keys.find(docs, &mut found);
+        let before = self.counts.len();
+        let (mut inner_docs, mut inner) = (Vec::new(), Vec::new());
+        for (place, raw) in found {
+            let key = (around[place as usize], raw);
+            let number = match self.last {
+                Some((last, number)) if last == key => number,
+                _ => {
+                    let next = self.counts.len() as u32;
+                    let number = *self.numbers.entry(key).or_insert(next);
+                    if number == next {
+                        self.counts.push(0);
+                    }
+                    self.last = Some((key, number));
+                    number
+                }
+            };
+            self.counts[number as usize] += 1;
+            if !self.children.is_empty() {
+                inner_docs.push(docs[place as usize]);
+                inner.push(number);
+            }
+        }
+        let mut kept = self.counts.len() - before;
+        if !inner.is_empty() {
+            kept += self.children.iter_mut().map(|child| child.collect(&inner_docs, &inner)).sum::<usize>();
+        }
+        kept
+    }
+
+    fn finish(self, count: usize) -> tantivy::Result<Vec<Partial>> {
+        let mut children: Vec<Vec<Option<Partial>>> = Vec::new();
+        for child in self.children {
+            children.push(child.finish(self.counts.len())?.into_iter().map(Some).collect());
+        }
+        let mut all = vec![Buckets::default(); count];
+        let mut raws: Vec<Vec<(Raw, u32)>> = vec![Vec::new(); count];
+        for ((around, raw), number) in self.numbers {
+            raws[around as usize].push((raw, number));
+        }
+        for (buckets, mut raws) in all.iter_mut().zip(raws) {
+            if self.sorts_by_count && raws.len() > TERMS_KEPT {
+                raws.sort_unstable_by_key(|(_, number)| std::cmp::Reverse(self.counts[*number as usize]));
+                let left = raws.split_off(TERMS_KEPT);
+                buckets.others = left.iter().map(|(_, number)| self.counts[*number as usize]).sum();
+                buckets.error = raws.last().map_or(0, |(_, number)| self.counts[*number as usize]);
+            }
+            for (raw, number) in raws {
+                let inner = children.iter_mut().filter_map(|child| child[number as usize].take()).collect();
+                let bucket = Bucket { count: self.counts[number as usize], children: inner };
+                buckets.buckets.insert(self.keys.key(raw)?, bucket);
+            }
+        }
+        Ok(all.into_iter().map(Partial::Buckets).collect())
+    }
+}
