@@ -72,10 +72,10 @@ def run(command, **more):
 class Server:
     """A broker in a process of its own, watched through /proc."""
 
-    def __init__(self, command, port, log):
+    def __init__(self, command, port, log, environment=None):
         self.port = port
         begin = time.monotonic()
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         while not metadata_answers(port):
             if self.process.poll() is not None or time.monotonic() - begin > START_SECONDS_MAX:
                 sys.exit(f"{' '.join(command)[:200]} does not start; see {log.name}")
@@ -96,10 +96,11 @@ class Server:
         return peaks
 
 
-def kafka(folder, log):
+def kafka(folder, log, properties=""):
     """Starts Apache Kafka; gives the server. The second start is the measured one: the first formats its storage."""
     port, second = free_port(), free_port()
-    first = Server([f"{ROOT}/tests/real/run", "kafka", folder, str(port), str(second)], port, log)
+    environment = {**os.environ, "KAFKA_PROPERTIES": properties}
+    first = Server([f"{ROOT}/tests/real/run", "kafka", folder, str(port), str(second)], port, log, environment)
     with open(f"/proc/{first.process.pid}/cmdline", "rb") as file:
         command = file.read().decode().split("\0")[:-1]
     first.end()
@@ -113,10 +114,9 @@ def ours(sluice, folder, log, *flags):
     return Server([sluice, "broker", *listen, *flags, "--data", folder], port, log)
 
 
-def create(port, topic):
-    """Makes a topic with one partition."""
+def create(port, topic, partitions=1):
     command = ["org.apache.kafka.tools.TopicCommand", "--bootstrap-server", f"127.0.0.1:{port}", "--create"]
-    run([f"{ROOT}/tests/real/kafka-tool", *command, "--topic", topic, "--partitions", "1"])
+    run([f"{ROOT}/tests/real/kafka-tool", *command, "--topic", topic, "--partitions", str(partitions)])
 
 
 def records(port, topic, partitions):

@@ -4,7 +4,7 @@ mod demo;
 mod pipeline;
 mod search;
 
-use crate::config::{FileSection, KafkaSection, OutputSection};
+use crate::config::{FileSection, KafkaSection, OutputSection, Size};
 use broker::Listener;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use demo::DemoArgs;
@@ -70,6 +70,10 @@ pub struct UpArgs {
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<SocketAddr>,
 
+    /// What all topics together may take of the disk, for example 20GiB; then reading of files waits [no limit].
+    #[arg(long, value_name = "SIZE")]
+    pub disk_max: Option<Size>,
+
     /// Elasticsearch or OpenSearch to deliver to. Without it documents go to the embedded store when standard output is a
     /// terminal, and to standard output when it is piped or with --once.
     #[arg(long, value_name = "URL")]
@@ -114,6 +118,10 @@ pub struct BrokerArgs {
     /// Directory of topics and offsets [default: ./sluice-data].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+
+    /// What all topics together may take of the disk, for example 20GiB; then produce is refused [no limit].
+    #[arg(long, value_name = "SIZE")]
+    pub disk_max: Option<Size>,
 
     /// A config under its name in Kafka's server.properties, for example num.partitions=4; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]

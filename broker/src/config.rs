@@ -50,6 +50,8 @@ pub struct Config {
     pub connections_per_address_max: usize,
     /// A connection without a request for this long is closed (`connections.max.idle.ms`).
     pub connection_idle: Duration,
+    /// Bytes that all segments together may take; what clients produce beyond is refused.
+    pub disk_bytes_max: Option<u64>,
     /// Time between two looks at what retention no longer keeps (`log.retention.check.interval.ms`).
     pub retention_check_interval: Duration,
     /// Groups that retention waits for: of the topics that they read, nothing goes that they have not committed.
@@ -105,6 +107,7 @@ impl Config {
             connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
             connection_idle: limits::CONNECTION_IDLE,
             retention_check_interval: limits::RETENTION_CHECK_INTERVAL,
+            disk_bytes_max: None,
             guarded_groups: Vec::new(),
             topic_defaults: TopicConfig::default(),
             set: BTreeMap::new(),

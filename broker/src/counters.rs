@@ -6,7 +6,7 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use std::fmt::Write as _;
 use std::sync::Weak;
@@ -95,6 +95,9 @@ impl Collector for LogCounters {
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
         };
         add("sluice_broker_flushes", help, flushes)?;
-        add("sluice_broker_batches_flushed", "Record batches that a flush has put on disk", batches)
+        add("sluice_broker_batches_flushed", "Record batches that a flush has put on disk", batches)?;
+        let gauge = ConstGauge::new(i64::try_from(log.bytes()).unwrap_or(i64::MAX));
+        let help = "Bytes of all segments on disk";
+        gauge.encode(encoder.encode_descriptor("sluice_broker_log_bytes", help, None, gauge.metric_type())?)
     }
 }

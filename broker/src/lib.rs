@@ -147,6 +147,7 @@ fn open_blocking(config: Config, security: Security, counters: Counters) -> Resu
         durability: config.durability,
         retention_check_interval: config.retention_check_interval,
         topic_defaults: config.topic_defaults.clone(),
+        disk_bytes_max: config.disk_bytes_max,
         ..DirectoryConfig::new(config.node_id)
     };
     let log = DataDirectory::open(&path, directory).map_err(|error| match error {

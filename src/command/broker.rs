@@ -27,6 +27,7 @@ pub async fn run(args: BrokerArgs, config: ConfigFile) -> anyhow::Result<ExitCod
     let data = args.data.clone().or_else(|| section.data.clone()).unwrap_or_else(|| DATA_DEFAULT.into());
     let mut checked = checked(&section, args.listen, args.advertise.as_deref(), data)?;
     checked.insecure |= args.insecure;
+    checked.disk_bytes_max = args.disk_max.map(|size| size.0).or(checked.disk_bytes_max);
     for (name, value) in &args.set {
         set(&mut checked, name, value, "--set")?;
     }
@@ -85,6 +86,7 @@ pub fn checked(
         Some(Durability::Disk) => config.durability = broker::Durability::Disk,
         Some(Durability::PageCache) => config.durability = broker::Durability::PageCache,
     }
+    config.disk_bytes_max = section.disk_max.map(|size| size.0);
     config.guarded_groups = section.guard.clone();
     for (name, value) in &section.set {
         set(&mut config, name, &value.to_string(), "broker.set in sluice.yaml")?;

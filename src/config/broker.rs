@@ -1,5 +1,6 @@
 //! The section `broker` of `sluice.yaml`.
 
+use super::size::Size;
 use broker::{Listener, ListenerError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub struct BrokerSection {
     pub data: Option<PathBuf>,
     /// Whether an acknowledgement waits for the disk.
     pub durability: Option<Durability>,
+    /// What all topics together may take of the disk.
+    pub disk_max: Option<Size>,
     /// Consumer groups that retention waits for.
     pub guard: Vec<String>,
     /// Configs under the names that they have in Kafka's server.properties.

@@ -5,6 +5,7 @@ mod file;
 mod load;
 mod secret;
 pub mod security;
+mod size;
 
 #[cfg(test)]
 pub use broker::BrokerTls;
@@ -15,3 +16,4 @@ pub use file::{
 };
 pub use load::load;
 pub use secret::{expand, resolve};
+pub use size::Size;

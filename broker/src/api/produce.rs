@@ -174,7 +174,7 @@ fn refused(error: &AppendError) -> ResponseError {
         AppendError::OutOfOrder { .. } => ResponseError::OutOfOrderSequenceNumber,
         AppendError::OldEpoch { .. } => ResponseError::InvalidProducerEpoch,
         AppendError::Deleted => ResponseError::UnknownTopicOrPartition,
-        AppendError::Disk(_) | AppendError::Stopped => ResponseError::KafkaStorageError,
+        AppendError::Disk(_) | AppendError::NoRoom { .. } | AppendError::Stopped => ResponseError::KafkaStorageError,
     }
 }
 

@@ -40,6 +40,9 @@ pub enum AppendError {
     /// KAFKA_STORAGE_ERROR (56); the log is as it was before. Full disks land here.
     #[error("write the log")]
     Disk(#[source] io::Error),
+    /// KAFKA_STORAGE_ERROR (56): the log has all of the disk that it may take.
+    #[error("the log takes {used} bytes of the {max} that it may (disk_max)")]
+    NoRoom { used: u64, max: u64 },
     /// KAFKA_STORAGE_ERROR (56): a flush failed, the process is about to stop.
     #[error("the log has stopped after a failed flush")]
     Stopped,

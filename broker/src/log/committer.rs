@@ -12,9 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
-/// Files that are flushed at the same time within a round: disks serve a few flushes at once, and more threads would
-/// only wait.
-const FLUSHES_AT_ONCE_MAX: usize = 4;
+/// Threads that flush within a round. A file system makes flushes that it is asked for together lasting by one commit of its
+/// journal: of 400 files on ext4, sixteen threads flushed about four times as many in a second as four did, and more threads no
+/// more.
+const FLUSHES_AT_ONCE_MAX: usize = 16;
+/// So few partitions have a thread each; of more, a thread has at least two, since starting one costs something, too.
+const FLUSHED_ALONE_MAX: usize = 4;
 
 /// The end of what is on disk of a partition. Architecture invariant: only a flush that succeeded makes one (or a clean
 /// stop, which flushed everything before it left its marker).
@@ -231,7 +234,8 @@ impl Committer {
     }
 
     fn flush_round(&self, partitions: &[Arc<Partition>]) {
-        let per_thread = partitions.len().div_ceil(FLUSHES_AT_ONCE_MAX).max(1);
+        let threads = (partitions.len() / 2).clamp(FLUSHED_ALONE_MAX, FLUSHES_AT_ONCE_MAX);
+        let per_thread = partitions.len().div_ceil(threads).max(1);
         let mut groups = partitions.chunks(per_thread);
         let first = groups.next().unwrap_or_default();
         let result = thread::scope(|scope| {

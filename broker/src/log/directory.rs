@@ -6,7 +6,8 @@ use super::disk::{DirectoryLock, Disk, SystemDisk, replace_file};
 use super::layout::Checkpoints;
 use super::meta::{self, Meta, MetaError};
 use super::names::{self, CLEAN_SHUTDOWN, LOCK, TopicNameError};
-use super::partition::Partition;
+use super::partition::{Partition, Shared};
+use super::room::Room;
 use super::topic::{Slot, Topic, TopicProperties};
 use super::upkeep::{self, StopSignal};
 use crate::config::Durability;
@@ -35,6 +36,8 @@ pub struct DirectoryConfig {
     pub retention_check_interval: Duration,
     /// What a topic has that sets nothing.
     pub topic_defaults: TopicConfig,
+    /// Bytes that all segments may take; produce is refused beyond.
+    pub disk_bytes_max: Option<u64>,
 }
 
 impl DirectoryConfig {
@@ -48,6 +51,7 @@ impl DirectoryConfig {
             durability: Durability::Disk,
             retention_check_interval: limits::RETENTION_CHECK_INTERVAL,
             topic_defaults: TopicConfig::default(),
+            disk_bytes_max: None,
         }
     }
 }
@@ -106,16 +110,25 @@ pub struct DataDirectory {
     /// Held over every change of topics, and every write of the checkpoint files.
     writer: Mutex<()>,
     pub(super) committer: Arc<Committer>,
+    room: Arc<Room>,
     stop: Arc<StopSignal>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<DirectoryLock>>,
     problem: Mutex<Option<String>>,
-    /// Files of segments that retention has given up, and when they go (milliseconds since the epoch).
-    doomed: Mutex<Vec<(i64, PathBuf)>>,
+    doomed: Mutex<Vec<Doomed>>,
     /// Asked by retention, once somebody has set it.
     guard: OnceLock<Guard>,
     /// For tests that must decide every step.
     pub(super) loads_alone: bool,
+}
+
+/// A file of a segment that retention has given up.
+struct Doomed {
+    /// When it goes, in milliseconds since the epoch.
+    due_ms: i64,
+    path: PathBuf,
+    /// What its segment takes of the disk; 0 for the indexes.
+    bytes: u64,
 }
 
 /// The offset of a topic's partition from which on everything stays, whatever retention says; `None`: nobody waits there.
@@ -145,6 +158,7 @@ impl DataDirectory {
             topics: RwLock::default(),
             writer: Mutex::new(()),
             committer,
+            room: Arc::new(Room::new(config.disk_bytes_max)),
             stop: Arc::default(),
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
@@ -156,6 +170,7 @@ impl DataDirectory {
         let topics = directory.load_topics(&checkpoints).map_err(failed)?;
         *directory.topics.write().expect(POISON) = Arc::new(topics);
         directory.write_offsets().map_err(failed)?;
+        directory.recount();
         let directory = Arc::new(directory);
         if config.threads {
             let committing = directory.committer.start().map_err(failed)?;
@@ -209,9 +224,33 @@ impl DataDirectory {
         self.committer.counts()
     }
 
+    /// Bytes of all segments.
+    pub fn bytes(&self) -> u64 {
+        self.room.used()
+    }
+
+    pub(super) fn shared(&self) -> Shared {
+        Shared { disk: Arc::clone(&self.disk), committer: Arc::clone(&self.committer), room: Arc::clone(&self.room) }
+    }
+
+    fn recount(&self) {
+        self.room.recount(|| {
+            let doomed: u64 = self.doomed.lock().expect(POISON).iter().map(|file| file.bytes).sum();
+            let topics = self.topics();
+            let partitions = topics.values().flat_map(|topic| topic.live_partitions());
+            doomed + partitions.map(|partition| partition.bytes()).sum::<u64>()
+        });
+    }
+
+    /// Whether produce is refused for want of room, so that nothing should wait for its time to be removed.
+    pub(super) fn is_short_of_room(&self) -> bool {
+        self.room.problem().is_some()
+    }
+
     /// Why the log is not whole, one sentence each; empty when it is.
     pub fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.problem.lock().expect(POISON).iter().cloned().collect();
+        problems.extend(self.room.problem());
         for topic in self.topics().values() {
             for (number, slot) in topic.partitions.iter().enumerate() {
                 if let Slot::Offline { reason, .. } = slot {
@@ -288,12 +327,15 @@ impl DataDirectory {
         *self.topics.write().expect(POISON) = topics;
         topic.live_partitions().for_each(|partition| partition.mark_deleted());
         self.remove_folders(name, (0..topic.partition_count()).collect())?;
+        self.recount();
         Ok(())
     }
 
     /// Moves the recovery points to the ends of the logs, so that a crash leaves little to scan.
     pub fn checkpoint(&self) {
         self.try_checkpoint(false);
+        self.recount();
+        self.room.turn();
     }
 
     /// Has retention ask before it removes anything; the first guard stays.
@@ -326,7 +368,13 @@ impl DataDirectory {
             self.write_offsets().and_then(|()| {
                 let mut doomed = self.doomed.lock().expect(POISON);
                 for (segment, due_ms) in &expired {
-                    doomed.extend(segment.doom()?.into_iter().map(|path| (*due_ms, path)));
+                    // The log's file comes first.
+                    let mut bytes = segment.bytes();
+                    doomed.extend(segment.doom()?.into_iter().map(|path| Doomed {
+                        due_ms: *due_ms,
+                        path,
+                        bytes: std::mem::take(&mut bytes),
+                    }));
                 }
                 Ok(())
             })
@@ -341,9 +389,10 @@ impl DataDirectory {
     /// Removes the files whose `file.delete.delay.ms` is over. A crash before that leaves it to the next start.
     pub(super) fn remove_doomed(&self, now_ms: i64) {
         let mut doomed = self.doomed.lock().expect(POISON);
-        let due: Vec<PathBuf> = doomed.extract_if(.., |(due_ms, _)| *due_ms <= now_ms).map(|(_, path)| path).collect();
+        let due: Vec<Doomed> = doomed.extract_if(.., |file| file.due_ms <= now_ms).collect();
         drop(doomed);
-        for path in due {
+        let removes = !due.is_empty();
+        for Doomed { path, .. } in due {
             match self.disk.remove_file(&path) {
                 // Gone with its topic.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -351,6 +400,9 @@ impl DataDirectory {
                 }
                 _ => {}
             }
+        }
+        if removes {
+            self.recount();
         }
     }
 

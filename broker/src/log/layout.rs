@@ -198,15 +198,7 @@ impl DataDirectory {
         config: &SharedConfig,
         log: super::partition::OpenedLog,
     ) -> Partition {
-        Partition::new(
-            Arc::clone(topic),
-            number,
-            Arc::clone(&self.disk),
-            self.folder(topic, number),
-            Arc::clone(config),
-            Arc::clone(&self.committer),
-            log,
-        )
+        Partition::new(Arc::clone(topic), number, self.shared(), self.folder(topic, number), Arc::clone(config), log)
     }
 
     /// Makes the folders of the partitions behind `slots`, and then the file that makes them count.

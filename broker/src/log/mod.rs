@@ -28,6 +28,7 @@ mod read;
 mod recompress;
 mod recovery;
 mod retention;
+mod room;
 mod segment;
 mod snapshot;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::disk::Disk;
 use super::epochs::LeaderEpochs;
 use super::producers::{Producers, Verdict};
 use super::recompress::recompress;
+use super::room::Room;
 use super::segment::Segment;
 use super::snapshot;
 use kafka_wire::batch::{BatchHeader, HEADER_BYTES, assign_offset};
@@ -40,11 +41,20 @@ pub struct Partition {
     log_end: AtomicI64,
     flushed: watch::Sender<Flushed>,
     committer: Arc<Committer>,
+    room: Arc<Room>,
     /// In the committer's queue, so that it is there once.
     queued: AtomicBool,
     deleted: AtomicBool,
     /// Everything below is on disk with its index entries and producer state: where a recovery begins.
     recovery_point: AtomicI64,
+}
+
+/// What the partitions of a data directory share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub committer: Arc<Committer>,
+    pub room: Arc<Room>,
 }
 
 /// What appends change, all under one lock.
@@ -85,12 +95,12 @@ impl Partition {
     pub(super) fn new(
         topic: Arc<str>,
         number: i32,
-        disk: Arc<dyn Disk>,
+        shared: Shared,
         directory: PathBuf,
         config: SharedConfig,
-        committer: Arc<Committer>,
         log: OpenedLog,
     ) -> Self {
+        let Shared { disk, committer, room } = shared;
         let next_offset = log.flushed.offset();
         let active = Arc::clone(log.segments.last().expect("an opened log has a segment"));
         Self {
@@ -113,6 +123,7 @@ impl Partition {
             log_end: AtomicI64::new(next_offset),
             flushed: watch::Sender::new(log.flushed),
             committer,
+            room,
             queued: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
             recovery_point: AtomicI64::new(log.recovery_point),
@@ -222,6 +233,11 @@ impl Partition {
             }
         }
 
+        if origin == Origin::Client {
+            // A repeated batch is not written again, and the broker's own must be: without groups' offsets nothing
+            // would be read, and then nothing removed.
+            self.room.admit(batch.len())?;
+        }
         let base_offset = tail.next_offset;
         let last_offset = base_offset
             .checked_add(i64::from(header.last_offset_delta))
@@ -229,7 +245,7 @@ impl Partition {
             .ok_or_else(|| AppendError::Invalid("offsets are used up".to_owned()))?;
         let append_ms = now_ms.max(tail.last_append_ms);
         if tail.active.is_full(last_offset, batch.len() as u64, &config, append_ms) {
-            self.roll(&mut tail).map_err(AppendError::Disk)?;
+            self.roll(&mut tail).map_err(|error| self.not_written(error))?;
         }
 
         let (front, records) = batch.split_at(HEADER_BYTES);
@@ -243,9 +259,10 @@ impl Partition {
         let header = BatchHeader::read(&front).expect("a checked header with other fields in place");
         tail.active
             .append([&front, records], &header, config.index_interval_bytes, append_ms)
-            .map_err(AppendError::Disk)?;
+            .map_err(|error| self.not_written(error))?;
 
         // Nothing fails from here on: file, index, producer state and end change together.
+        self.room.took(batch.len());
         tail.producers.record(&header, append_ms);
         tail.next_offset = last_offset + 1;
         tail.last_append_ms = append_ms;
@@ -267,6 +284,11 @@ impl Partition {
             self.committer.add(Arc::clone(self));
         }
         Ok(Appended { base_offset, next_offset: last_offset + 1, log_append_time, duplicate: false })
+    }
+
+    fn not_written(&self, error: io::Error) -> AppendError {
+        self.room.write_failed(&self.topic, self.number, &error);
+        AppendError::Disk(error)
     }
 
     /// Begins a new segment at the end of the log.

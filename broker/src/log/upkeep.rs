@@ -41,11 +41,13 @@ pub(super) fn start(
         let mut swept = Instant::now();
         while !stop.wait(CHECKPOINT_INTERVAL.min(retention_check_interval)) {
             let Some(directory) = directory.upgrade() else { return };
-            if swept.elapsed() >= retention_check_interval {
+            let is_short_of_room = directory.is_short_of_room();
+            if swept.elapsed() >= retention_check_interval || is_short_of_room {
                 directory.sweep(now_ms());
                 swept = Instant::now();
             }
-            directory.remove_doomed(now_ms());
+            // Whoever still reads a file has it open.
+            directory.remove_doomed(if is_short_of_room { i64::MAX } else { now_ms() });
             directory.checkpoint();
         }
     })

@@ -91,12 +91,13 @@ impl Parts {
         let mut registry = Registry::default();
         let status = StatusListener::bind(args.status.status_listen, STATUS_PORT).await?;
 
-        let broker_config = broker::checked(
+        let mut broker_config = broker::checked(
             &config.broker,
             args.listen.map(Into::into).into_iter().collect(),
             None,
             data.join("broker"),
         )?;
+        broker_config.disk_bytes_max = args.disk_max.map(|size| size.0).or(broker_config.disk_bytes_max);
         // Agent and worker of this process come over a listener in the clear.
         let plain = broker_config.listen.iter().position(|one| one.protocol == SecurityProtocol::Plaintext);
         let plain = plain.ok_or_else(|| {

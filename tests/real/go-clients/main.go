@@ -1,5 +1,5 @@
 // Clients of Kafka in Go on one broker: every codec, produced and consumed in a group, and their admin clients.
-// Arguments: franz-go or sarama, HOST:PORT, PREFIX.
+// Arguments: franz-go or sarama, HOST:PORT, PREFIX; or load and what it asks for.
 package main
 
 import (
@@ -20,6 +20,12 @@ const (
 var codecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "load" {
+		if err := load(os.Args[2:]); err != nil {
+			fail(err)
+		}
+		return
+	}
 	if len(os.Args) != 4 {
 		fail(fmt.Errorf("want a client, HOST:PORT and PREFIX; got %q", os.Args[1:]))
 	}

@@ -74,6 +74,7 @@ pub fn all() -> Vec<(String, Test)> {
             secured: agent_and_worker_on_apache_kafka,
             users_and_rights,
             java_client,
+            certificate_is_read_again,
             agent_and_worker,
             in_the_clear,
         ),

@@ -207,6 +207,33 @@ pub fn java_client(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A certificate that is replaced is shown to new connections; a broken one changes nothing, and the log says so.
+pub fn certificate_is_read_again(scene: &Scene) -> anyhow::Result<()> {
+    let certificates = Certificates::make(scene)?;
+    let (mut broker, [plain, _, tls]) = secured_broker(scene, "ops: {password: o-secret, admin: true}\n")?;
+    let shown = || -> anyhow::Result<String> {
+        let arguments = ["s_client", "-connect", &tls, "-CAfile", "ca.pem", "-verify_return_error"];
+        let mut command = Command::new("openssl");
+        let output = command.args(arguments).current_dir(scene.folder()).stdin(std::process::Stdio::null()).output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        Ok(said.lines().find_map(|line| line.strip_prefix("subject=")).unwrap_or_default().to_owned())
+    };
+    let is = |name: &str, subject: String| subject.replace(' ', "").ends_with(&format!("CN={name}"));
+    ensure!(is("broker", shown()?), "the first certificate: {}", shown()?);
+    // Not yet whole: the old one stays.
+    std::fs::write(certificates.path("broker.pem"), "no certificate")?;
+    wait::until("a word about the broken certificate", DELIVERY, || {
+        let old = shown().is_ok_and(|subject| is("broker", subject));
+        (old && broker.stderr().contains("the certificate stays as it was")).then_some(())
+    })?;
+    certificates.issue("replaced")?;
+    std::fs::rename(certificates.path("replaced.key"), certificates.path("broker.key"))?;
+    std::fs::rename(certificates.path("replaced.pem"), certificates.path("broker.pem"))?;
+    wait::until("the replaced certificate", DELIVERY, || shown().is_ok_and(|now| is("replaced", now)).then_some(()))?;
+    // Whoever was connected stays so, and the other listeners know nothing of it.
+    sluice::wait_for_broker(&mut broker, &plain)
+}
+
 /// A listener in the clear that others reach needs a word.
 pub fn in_the_clear(scene: &Scene) -> anyhow::Result<()> {
     let address = format!("0.0.0.0:{}", ports::free());

@@ -311,6 +311,7 @@ fn a_full_disk_refuses_appends_and_recovers() {
         fill(partition, round * 10);
         disk.set(|faults| faults.full = true);
         assert!(matches!(partition.append(&batch(&["lost"]), NOW), Err(AppendError::Disk(_))));
+        assert!(directory.problems()[0].starts_with("cannot write to logs-0: "), "{:?}", directory.problems());
         disk.set(|faults| faults.full = false);
         partition.committer_for_tests().flush_and_wait(partition).expect("flushed");
         assert_eq!(values_from(partition, 0, 700), expected(0..round * 10));

@@ -174,5 +174,6 @@ fn producers_are_known_before_and_after_a_restart() {
 mod faults;
 mod recovery;
 mod retention;
+mod room;
 mod start;
 mod times;

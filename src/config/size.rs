@@ -1,0 +1,75 @@
+//! Sizes as people write them: `500MiB`, `20GiB`, or bytes.
+
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// A number of bytes, at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Written", into = "u64")]
+pub struct Size(pub u64);
+
+/// Units, and their powers of two. Those of 1000 are left out: who writes GB means one or the other.
+const UNITS: [(&str, u32); 5] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("", 0)];
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Bytes(u64),
+    Text(String),
+}
+
+impl TryFrom<Written> for Size {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Bytes(bytes) => bytes.to_string().parse(),
+            Written::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<Size> for u64 {
+    fn from(Size(bytes): Size) -> Self {
+        bytes
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let trimmed = text.trim();
+        let digits = trimmed.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        let unit = trimmed[digits.len()..].trim();
+        let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, power)| 1_u64 << power);
+        let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(count, factor)| count.checked_mul(factor));
+        match bytes {
+            Some(bytes) if bytes > 0 => Ok(Self(bytes)),
+            _ => {
+                Err(format!("{text:?} is no size: want bytes, or a whole number of KiB, MiB, GiB or TiB, as in 20GiB"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Size;
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        let check =
+            |text: &str, want: Option<u64>| assert_eq!(text.parse::<Size>().ok().map(|size| size.0), want, "{text}");
+        check("1", Some(1));
+        check("500 MiB", Some(500 << 20));
+        check("20gib", Some(20 << 30));
+        check("0", None);
+        check("5GB", None);
+        check("GiB", None);
+        check("-3KiB", None);
+        check("1.5GiB", None);
+        check("99999999999999999999", None);
+        check("99999999999TiB", None);
+    }
+}
