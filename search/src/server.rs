@@ -1,6 +1,7 @@
 //! The store behind a listener: what `sluice up` starts.
 
 use crate::http;
+use crate::page::Page;
 use crate::store::{Config, Retention, Store, StoreError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,8 +27,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store in `folder`, and answers requests at `listen`.
-    pub async fn start(folder: PathBuf, listen: SocketAddr, retention: Retention) -> Result<Self, StartError> {
+    /// Opens the store in `folder`, and answers requests at `listen`; browsers get `page`.
+    pub async fn start(
+        folder: PathBuf,
+        listen: SocketAddr,
+        retention: Retention,
+        page: &Page,
+    ) -> Result<Self, StartError> {
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|source| StartError::Listen { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
@@ -35,7 +41,7 @@ impl Server {
         // It reads its journal: seconds, after a kill.
         let opened = tokio::task::spawn_blocking(move || Store::open(config)).await;
         let store = Arc::new(opened.unwrap_or(Err(StoreError::Ended))?);
-        let router = http::router(store.clone(), address);
+        let router = http::router(store.clone(), address, page);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {

@@ -19,7 +19,12 @@ impl Store {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let server = runtime.block_on(search::Server::start(folder.to_owned(), listen, search::Retention::default()));
+        let server = runtime.block_on(search::Server::start(
+            folder.to_owned(),
+            listen,
+            search::Retention::default(),
+            &search::page::Page::default(),
+        ));
         let server = server.expect("a server");
         let address = server.address();
         Self { runtime, server: Some(server), address, client: reqwest::blocking::Client::new() }
@@ -257,6 +262,8 @@ fn clients_find_what_they_look_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path());
     assert_eq!(store.get("").1["version"]["number"], "9.2.0");
+    let page = store.client.get(store.url("")).header("accept", "text/html,*/*").send().expect("an answer");
+    assert!(page.headers()["content-type"].to_str().is_ok_and(|kind| kind.starts_with("text/html")));
     assert_eq!(store.get("_cluster/health?wait_for_status=yellow").1["status"], "green");
     let nodes = store.get("_nodes/http").1;
     assert_eq!(nodes["nodes"]["sluice"]["http"]["max_content_length_in_bytes"], 32 << 20);

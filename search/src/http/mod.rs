@@ -6,9 +6,9 @@
 mod admin;
 mod bulk;
 mod error;
-mod guard;
 mod search;
 
+use crate::page::{self, Page};
 use crate::query::Refusal;
 use crate::store::Store;
 use admin::Part;
@@ -16,6 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use error::Failed;
@@ -38,7 +39,6 @@ pub const VERSION: &str = "9.2.0";
 /// What answers requests.
 struct Server {
     store: Arc<Store>,
-    listen: SocketAddr,
     bodies: Arc<Semaphore>,
 }
 
@@ -86,21 +86,21 @@ impl IntoResponse for Reply {
     }
 }
 
-/// The API over `store`, for requests that come to the address `listen`.
-pub fn router(store: Arc<Store>, listen: SocketAddr) -> Router {
-    let server = Server { store, listen, bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)) };
-    Router::new().fallback(answer).with_state(Arc::new(server))
+/// The API over `store`, and the page over the API, for requests that come to the address `listen`.
+pub fn router(store: Arc<Store>, listen: SocketAddr, page: &Page) -> Router {
+    let server = Server { store, bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)) };
+    let api = Router::new().fallback(answer).with_state(Arc::new(server));
+    page.router().merge(api).layer(middleware::from_fn_with_state(listen, page::only_own_origin))
 }
 
 async fn answer(State(server): State<Arc<Server>>, request: axum::extract::Request) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let reply = match guard::is_own(request.headers(), server.listen) {
-        false => {
-            let reason = "only requests to this address itself, of no other origin, are answered";
-            Failed::new(StatusCode::FORBIDDEN, "security_exception", reason).reply()
-        }
-        true => work(server, request).await.unwrap_or_else(|failed| failed.reply()),
-    };
+    // A person comes with a browser, and means the page.
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if request.uri().path() == "/" && accept.is_some_and(|accept| accept.contains("text/html")) {
+        return page::home();
+    }
+    let reply = work(server, request).await.unwrap_or_else(|failed| failed.reply());
     let mut response = reply.into_response();
     // Elastic's clients look for it.
     response.headers_mut().insert("x-elastic-product", HeaderValue::from_static("Elasticsearch"));

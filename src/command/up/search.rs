@@ -2,8 +2,10 @@
 
 use super::reachable;
 use crate::cli::UpArgs;
+use crate::command::discover;
 use crate::config::WorkerSection;
 use crate::failure::Failure;
+use search::page::Page;
 use search::{Retention, Server};
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,10 +13,17 @@ use std::path::Path;
 
 /// Port of Elasticsearch, which the store stands in for.
 const PORT: u16 = 9200;
+/// What the page searches: what the worker writes unless `worker.index` says otherwise.
+const INDEX: &str = "sluice-*";
 
 /// Starts the store when documents go there: when asked for, or when nothing else is said and a person looks on. What is
 /// piped goes on as NDJSON, and `--once` would end with the store.
-pub async fn start(args: &UpArgs, section: &WorkerSection, data: &Path) -> anyhow::Result<Option<Server>> {
+pub async fn start(
+    args: &UpArgs,
+    section: &WorkerSection,
+    data: &Path,
+    status: SocketAddr,
+) -> anyhow::Result<Option<Server>> {
     let elsewhere = args.output.is_some()
         || !args.elasticsearch.is_empty()
         || section.output.is_some()
@@ -24,7 +33,12 @@ pub async fn start(args: &UpArgs, section: &WorkerSection, data: &Path) -> anyho
         return Ok(None);
     }
     let listen = args.search_listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
-    match Server::start(data.join("search"), listen, Retention::default()).await {
+    let page = Page {
+        index: INDEX.to_owned(),
+        server: "the embedded store".to_owned(),
+        status: discover::status_ports(&[format!("http://{}", reachable(status))])?,
+    };
+    match Server::start(data.join("search"), listen, Retention::default(), &page).await {
         Ok(server) => Ok(Some(server)),
         Err(error @ search::StartError::Listen { .. }) => {
             let hint = "name another address with --search-listen, or another place for documents: --elasticsearch URL, --output -";
