@@ -1,14 +1,16 @@
 //! The command line: what can be typed, before it is checked against the config file.
 
 mod demo;
+mod output;
 mod pipeline;
 mod search;
 
-use crate::config::{FileSection, KafkaSection, OutputSection, Size};
+use crate::config::Size;
 use broker::Listener;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use demo::DemoArgs;
 use kafka_client::Skip;
+pub use output::Output;
 pub use pipeline::PipelineCommand;
 pub use search::{PlaceArgs, SearchArgs, TailArgs};
 use std::net::SocketAddr;
@@ -411,37 +413,6 @@ impl FromStr for Place {
             Some(Self { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
         };
         read().ok_or_else(|| format!("got {text:?}; want PARTITION:OFFSET, such as 0:42"))
-    }
-}
-
-/// A far end that is not Elasticsearch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    Stdout,
-    File(PathBuf),
-    Kafka(String),
-}
-
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if matches!(text, "stdout" | "-") => Ok(Self::Stdout),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.into())),
-            _ => Err(format!("got {text:?}; want stdout, file:PATH or kafka:TOPIC")),
-        }
-    }
-}
-
-impl std::convert::From<Output> for OutputSection {
-    fn from(output: Output) -> Self {
-        match output {
-            Output::Stdout => Self::Stdout,
-            Output::File(path) => Self::File(FileSection { path, rotate_bytes: None, rotate_keep: None }),
-            Output::Kafka(topic) => Self::Kafka(KafkaSection { topic, broker: None, compression: None }),
-        }
     }
 }
 
