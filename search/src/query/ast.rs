@@ -1,6 +1,6 @@
 //! What a search asks for, whatever syntax it was written in: names are concrete fields, values are not yet typed.
 //!
-//! The parsers ([`super::dsl`], [`super::lucene`]) make it, the store executes it. A field's types are the store's to know:
+//! The parsers ([`super::dsl`], `super::lucene`) make it, the store executes it. A field's types are the store's to know:
 //! it asks [`Scalar`] and [`Range`] for what a value means as a number, a date or an address.
 
 use jiff::tz::TimeZone;

@@ -1,6 +1,6 @@
 //! Queries: the AST, and the two languages that it is written in.
 //!
-//! [`dsl`] reads Elasticsearch's query DSL (JSON), [`lucene`] the syntax of `query_string`, [`simple`] that of
+//! [`dsl`] reads Elasticsearch's query DSL (JSON), `lucene` the syntax of `query_string`, `simple` that of
 //! `simple_query_string`. All make an [`ast::Query`]. What is not supported is refused by its name; nothing is ignored.
 
 pub mod ast;

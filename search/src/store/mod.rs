@@ -7,7 +7,7 @@
 //!          indices/<index>/<yyyy-mm-dd>/     tantivy's files; "none" for documents without a time
 //! ```
 //!
-//! A bulk request's documents are parsed by whoever calls [`Store::bulk`]; one thread ([`writer`]) does the rest. What is
+//! A bulk request's documents are parsed by whoever calls [`Store::bulk`]; one thread (`writer`) does the rest. What is
 //! answered is in the journal, flushed; after a kill the next start writes what no segment has.
 
 mod document;

@@ -33,7 +33,7 @@ pub struct Write {
     pub time: Option<i64>,
 }
 
-/// What became of a [`Write`].
+/// What became of a `Write`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// It is there now, and durable, under this number of the write.
