@@ -212,6 +212,49 @@ fn ids_are_unique_in_an_index() {
 }
 
 #[test]
+fn documents_of_many_days_come_in_any_order() {
+    const DOCUMENTS: u32 = 2000;
+    const DAYS: u32 = 12;
+    let folder = tempfile::tempdir().expect("a folder");
+    let item = |operation: &str, number: u32, day: u32| {
+        [
+            json!({ operation: { "_index": "a", "_id": number.to_string() } }),
+            json!({ "@timestamp": format!("2025-11-{}T00:00:00Z", 10 + day % DAYS), "moved": operation == "index" }),
+        ]
+    };
+    let check = |store: &Store| {
+        let aggregations = json!({ "days": { "date_histogram": { "field": "@timestamp", "fixed_interval": "1d" } } });
+        let (_, found) =
+            store.post("a/_search", json!({ "size": 0, "track_total_hits": true, "aggs": aggregations }).to_string());
+        assert_eq!(found["hits"]["total"]["value"], DOCUMENTS, "{found:#}");
+        let days = found["aggregations"]["days"]["buckets"].as_array().expect("buckets");
+        assert_eq!(days.len(), DAYS as usize, "{found:#}");
+        let (_, found) = store.post("a/_count", json!({ "query": { "term": { "moved": true } } }).to_string());
+        assert_eq!(found["count"], DOCUMENTS / 10);
+    };
+    {
+        let store = Store::open(folder.path());
+        // Each is of another day than the one before, so that more partitions than writers take turns.
+        let lines: Vec<Value> = (0..DOCUMENTS).flat_map(|number| item("create", number, number)).collect();
+        assert!(statuses(&store.bulk("_bulk", &lines)).iter().all(|status| *status == 201));
+        // Some of them move to a day of their own choice, before and after they are in a segment.
+        let moves = |from: u32| (from..DOCUMENTS).step_by(20).flat_map(|number| item("index", number, number + 5));
+        assert!(
+            statuses(&store.bulk("_bulk?refresh=true", &moves(0).collect::<Vec<_>>()))
+                .iter()
+                .all(|status| *status == 200)
+        );
+        assert!(
+            statuses(&store.bulk("_bulk?refresh=true", &moves(10).collect::<Vec<_>>()))
+                .iter()
+                .all(|status| *status == 200)
+        );
+        check(&store);
+    }
+    check(&Store::open(folder.path()));
+}
+
+#[test]
 fn broken_input_costs_what_is_broken() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path());

@@ -20,8 +20,8 @@ pub const INDICES_MAX: usize = 1000;
 /// Partitions (folders of an index and a day) of the store: each holds some files open. Documents of further days are kept
 /// in the newest partition before them.
 pub const PARTITIONS_MAX: usize = 4000;
-/// Writers at once, each with a thread and [`WRITER_MEMORY_BYTES`]; the one that was not used for longest is closed for
-/// another.
+/// Writers at once, each with a thread and [`WRITER_MEMORY_BYTES`]. At a commit the one that was not used for longest is
+/// closed for another; until then documents of further partitions wait, as many as [`COMMIT_BYTES`] allows.
 pub const WRITERS_MAX: usize = 4;
 /// Memory of a writer for what is not a segment yet. tantivy wants 15 MB at least; the sum of all is the memory budget.
 pub const WRITER_MEMORY_BYTES: usize = 24 << 20;

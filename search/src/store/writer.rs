@@ -61,6 +61,9 @@ pub(super) struct Writer {
     /// Of the next write.
     sequence: u64,
     open: Vec<OpenWriter>,
+    /// For partitions beyond [`WRITERS_MAX`], until the next commit: it goes from one to the other once, however much
+    /// the days of documents change from one to the next.
+    deferred: Vec<Deferred>,
     /// Ids by index; made from the partitions when an index is first written to.
     ids: HashMap<String, Ids>,
     uncommitted_bytes: usize,
@@ -74,6 +77,18 @@ struct Ids {
     filter: IdFilter,
     /// Written, but not committed: by their hash, with the partition.
     pending: HashMap<u128, Day>,
+}
+
+/// What is to be written to a partition, in this order.
+struct Deferred {
+    index: Arc<Index>,
+    partition: Arc<Partition>,
+    changes: Vec<Change>,
+}
+
+enum Change {
+    Delete(Term),
+    Add(TantivyDocument),
 }
 
 struct OpenWriter {
@@ -93,6 +108,7 @@ impl Writer {
             journal,
             sequence,
             open: Vec::new(),
+            deferred: Vec::new(),
             ids: HashMap::new(),
             uncommitted_bytes: 0,
             is_dirty: false,
@@ -178,15 +194,12 @@ impl Writer {
         document.add_text(FIELDS.id, &id);
         document.add_u64(FIELDS.sequence, sequence);
         for place in &known {
-            let term = Term::from_field_text(FIELDS.id, &id);
-            self.writer_of(&index, *place)?.writer.delete_term(term);
+            self.change(&index, *place, Change::Delete(Term::from_field_text(FIELDS.id, &id)))?;
         }
         let ids = self.ids.get_mut(&index.name).expect("places_of has made it");
         ids.filter.insert(hash);
         ids.pending.insert(hash, day);
-        let open = self.writer_of(&index, day)?;
-        let folder = &open.partition.folder;
-        open.writer.add_document(document).map_err(|error| StoreError::tantivy("write to", folder, error))?;
+        self.change(&index, day, Change::Add(document))?;
         self.uncommitted_bytes += source.len();
         self.is_dirty = true;
         if self.uncommitted_bytes >= 2 * COMMIT_BYTES {
@@ -232,29 +245,35 @@ impl Writer {
         }
     }
 
-    fn writer_of(&mut self, index: &Arc<Index>, day: Day) -> Result<&mut OpenWriter, StoreError> {
-        let used = self.sequence;
-        let known = self.open.iter().position(|open| open.partition.day == day && Arc::ptr_eq(&open.index, index));
-        let place = match known {
-            Some(place) => place,
-            None => {
-                if self.open.len() >= WRITERS_MAX {
-                    let oldest =
-                        (0..self.open.len()).min_by_key(|place| self.open[*place].used).expect("some are open");
-                    let mut closed = self.open.swap_remove(oldest);
-                    // Its ids stay among the pending ones, and its operations in the journal, until the next commit.
-                    closed.commit()?;
-                }
+    fn change(&mut self, index: &Arc<Index>, day: Day, change: Change) -> Result<(), StoreError> {
+        if let Some(open) = self.open.iter_mut().find(|open| open.is_of(index, day)) {
+            open.used = self.sequence;
+            return open.apply(change);
+        }
+        let waits = self.deferred.iter_mut().find(|one| one.partition.day == day && Arc::ptr_eq(&one.index, index));
+        match waits {
+            Some(deferred) => deferred.changes.push(change),
+            None if self.open.len() < WRITERS_MAX => {
                 let partition = index.partition(day)?;
-                let writer = open_writer(&partition)?;
-                self.open.push(OpenWriter { index: index.clone(), partition, writer, is_dirty: false, used });
-                self.open.len() - 1
+                self.opened(index.clone(), partition)?.apply(change)?;
             }
-        };
-        let open = &mut self.open[place];
-        open.used = used;
-        open.is_dirty = true;
-        Ok(open)
+            None => {
+                let partition = index.partition(day)?;
+                self.deferred.push(Deferred { index: index.clone(), partition, changes: vec![change] });
+            }
+        }
+        Ok(())
+    }
+
+    /// A writer for the partition, which has none, in the place of the one that was not used for longest.
+    fn opened(&mut self, index: Arc<Index>, partition: Arc<Partition>) -> Result<&mut OpenWriter, StoreError> {
+        if self.open.len() >= WRITERS_MAX {
+            let oldest = (0..self.open.len()).min_by_key(|place| self.open[*place].used).expect("some are open");
+            self.open.swap_remove(oldest).commit()?;
+        }
+        let writer = open_writer(&partition)?;
+        self.open.push(OpenWriter { index, partition, writer, is_dirty: false, used: self.sequence });
+        Ok(self.open.last_mut().expect("one was pushed"))
     }
 
     /// Makes everything durable in segments and visible, and drops the journal behind it.
@@ -279,6 +298,10 @@ impl Writer {
     }
 
     fn commit_writers(&mut self) -> Result<(), StoreError> {
+        for Deferred { index, partition, changes } in std::mem::take(&mut self.deferred) {
+            let open = self.opened(index, partition)?;
+            changes.into_iter().try_for_each(|change| open.apply(change))?;
+        }
         self.open.iter_mut().try_for_each(OpenWriter::commit)?;
         self.ids.values_mut().for_each(|ids| ids.pending.clear());
         self.uncommitted_bytes = 0;
@@ -300,7 +323,8 @@ impl Writer {
         let now = (self.config.now)();
         for (index, day) in super::retention::outdated(&self.shared.indices(), &self.config.retention, now) {
             tracing::info!("deletes the documents of {day} in {}: they are beyond what is to be kept", index.name);
-            self.open.retain(|open| !(open.partition.day == day && Arc::ptr_eq(&open.index, &index)));
+            self.open.retain(|open| !open.is_of(&index, day));
+            self.deferred.retain(|one| !(one.partition.day == day && Arc::ptr_eq(&one.index, &index)));
             index.remove_partition(day)?;
             // What is pending there would be taken for a document that is there.
             if let Some(ids) = self.ids.get_mut(&index.name) {
@@ -336,6 +360,22 @@ impl Writer {
 }
 
 impl OpenWriter {
+    fn is_of(&self, index: &Arc<Index>, day: Day) -> bool {
+        self.partition.day == day && Arc::ptr_eq(&self.index, index)
+    }
+
+    fn apply(&mut self, change: Change) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        match change {
+            Change::Delete(term) => drop(self.writer.delete_term(term)),
+            Change::Add(document) => {
+                let added = self.writer.add_document(document);
+                added.map_err(|error| StoreError::tantivy("write to", &self.partition.folder, error))?;
+            }
+        }
+        Ok(())
+    }
+
     fn commit(&mut self) -> Result<(), StoreError> {
         if !self.is_dirty {
             return Ok(());
