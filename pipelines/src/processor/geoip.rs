@@ -13,7 +13,7 @@ use super::recent::Recent;
 use super::{Flow, Processor, Reason, address};
 use crate::document::{Document, FieldPath, Map, Value, write_value};
 use crate::pipeline::{Context, Options, Refusal, Run};
-use crate::slots::{Field, Fields, Layout, Member, Place, Step};
+use crate::slots::{Field, Fields, Layout, Place, Step};
 
 const DATABASE: &str = "GeoLite2-City.mmdb";
 
@@ -192,13 +192,7 @@ fn open(path: &Path) -> Result<Option<Arc<Reader<Vec<u8>>>>, String> {
 impl Processor for GeoIp {
     fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
         self.database.as_ref()?;
-        let mut places = vec![layout.leaf(&self.field)?, 0];
-        for property in &self.properties {
-            places.push(layout.leaf_below(&self.target, property)?);
-        }
-        let Some(Member::Group(target)) = layout.find(&self.target) else { return None };
-        places[1] = target;
-        Some(places)
+        layout.lookup(&self.field, &self.target, &self.properties)
     }
 
     fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {

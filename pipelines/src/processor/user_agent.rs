@@ -14,7 +14,7 @@ use super::text::text_of;
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, FieldPath, Map, Value, write_value};
 use crate::pipeline::{Context, Options, Refusal, Run};
-use crate::slots::{Field, Fields, Layout, Member, Place, Step};
+use crate::slots::{Field, Fields, Layout, Place, Step};
 
 const REGEXES: &str = include_str!("../../data/user-agents.yaml");
 const PROPERTIES: [&str; 5] = ["name", "os", "device", "original", "version"];
@@ -115,13 +115,7 @@ fn extractor(text: &str) -> Result<Extractor<'static>, String> {
 
 impl Processor for UserAgent {
     fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
-        let mut places = vec![layout.leaf(&self.field)?, 0];
-        for property in &self.properties {
-            places.push(layout.leaf_below(&self.target, property)?);
-        }
-        let Some(Member::Group(target)) = layout.find(&self.target) else { return None };
-        places[1] = target;
-        Some(places)
+        layout.lookup(&self.field, &self.target, &self.properties)
     }
 
     fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {

@@ -120,9 +120,16 @@ impl Layout {
         }
     }
 
-    /// The place of a field below another one, whose value is an object.
-    pub fn leaf_below(&mut self, path: &FieldPath, name: &str) -> Option<Place> {
-        self.leaf(&FieldPath::parse(&format!("{}.{name}", path.as_str())).ok()?)
+    /// The places of a processor that reads `field` and fills an object: of `field`, of the object, and of each of its
+    /// `properties`.
+    pub fn lookup(&mut self, field: &FieldPath, target: &FieldPath, properties: &[String]) -> Option<Vec<Place>> {
+        let mut places = vec![self.leaf(field)?, 0];
+        for property in properties {
+            places.push(self.leaf(&FieldPath::parse(&format!("{}.{property}", target.as_str())).ok()?)?);
+        }
+        let Some(Member::Group(object)) = self.find(target) else { return None };
+        places[1] = object;
+        Some(places)
     }
 
     /// What is known under a path so far.
