@@ -305,3 +305,36 @@ fn elasticsearch_sink(
         _ => Ok((sink, description)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipelines::document::Document;
+    use pipelines::pipeline;
+
+    /// What a line of December becomes that is read in January, with this section of the config.
+    fn december(section: &str) -> String {
+        let section: WorkerSection = serde_saphyr::from_str(section).unwrap();
+        let path = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
+        let text = "processors: [{date: {field: time, formats: ['MMM dd HH:mm:ss']}}]";
+        std::fs::write(path.path(), text).unwrap();
+        let settings = pipeline_settings(&section);
+        let pipeline = Pipeline::load_with(path.path().to_str().unwrap(), &settings).unwrap();
+        let mut document = Document::from_json(r#"{"time":"Dec 31 23:59:59"}"#).unwrap();
+        let read_at: jiff::Timestamp = "2026-01-01T00:00:10Z".parse().unwrap();
+        pipeline.run(&mut document, &pipeline::Context::at(read_at.as_millisecond(), read_at));
+        document.get("@timestamp").and_then(|time| time.as_str()).unwrap().to_owned()
+    }
+
+    #[test]
+    fn missing_year_is_the_nearest_or_the_current_one() {
+        for (section, expect) in [
+            ("{}", "2025-12-31T23:59:59.000Z"),
+            ("missing_year: nearest", "2025-12-31T23:59:59.000Z"),
+            ("missing_year: current", "2026-12-31T23:59:59.000Z"),
+        ] {
+            assert_eq!(december(section), expect, "{section}");
+        }
+        assert!(serde_saphyr::from_str::<WorkerSection>("missing_year: last").is_err());
+    }
+}

@@ -1,13 +1,14 @@
 //! Conditions of processors (`if`): expressions of Painless, compiled to a flat program.
 //!
 //! `lexer` makes tokens, `parser` a tree ([`syntax`]), `program` a row of operations that `evaluate` runs on a small
-//! stack; `methods` is what can be called. Statements of scripts would be further nodes of the same tree.
+//! stack; `operate` is what operators do, `methods` what can be called. Statements of scripts would be further nodes of the same tree.
 
 mod evaluate;
 mod lexer;
 mod methods;
 mod number;
 mod operand;
+mod operate;
 mod parser;
 mod program;
 mod selector;

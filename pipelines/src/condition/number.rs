@@ -145,37 +145,34 @@ pub(super) fn compare(operator: Binary, left: Number, right: Number) -> bool {
 }
 
 pub(super) fn calculate(operator: Binary, left: Number, right: Number) -> Result<Number, String> {
-    let by_zero = || Err("/ by zero".to_owned());
+    // Integers wrap around; what is left of decimals are decimals.
+    macro_rules! whole {
+        ($left:ident, $right:ident) => {
+            match operator {
+                Binary::Add => $left.wrapping_add($right),
+                Binary::Subtract => $left.wrapping_sub($right),
+                Binary::Multiply => $left.wrapping_mul($right),
+                _ if $right == 0 => return Err("/ by zero".to_owned()),
+                Binary::Divide => $left.wrapping_div($right),
+                _ => $left.wrapping_rem($right),
+            }
+        };
+    }
+    macro_rules! decimal {
+        ($left:ident, $right:ident) => {
+            match operator {
+                Binary::Add => $left + $right,
+                Binary::Subtract => $left - $right,
+                Binary::Multiply => $left * $right,
+                Binary::Divide => $left / $right,
+                _ => $left % $right,
+            }
+        };
+    }
     Ok(match pair(left, right) {
-        Pair::Int(left, right) => Number::Int(match operator {
-            Binary::Add => left.wrapping_add(right),
-            Binary::Subtract => left.wrapping_sub(right),
-            Binary::Multiply => left.wrapping_mul(right),
-            _ if right == 0 => return by_zero(),
-            Binary::Divide => left.wrapping_div(right),
-            _ => left.wrapping_rem(right),
-        }),
-        Pair::Long(left, right) => Number::Long(match operator {
-            Binary::Add => left.wrapping_add(right),
-            Binary::Subtract => left.wrapping_sub(right),
-            Binary::Multiply => left.wrapping_mul(right),
-            _ if right == 0 => return by_zero(),
-            Binary::Divide => left.wrapping_div(right),
-            _ => left.wrapping_rem(right),
-        }),
-        Pair::Float(left, right) => Number::Float(match operator {
-            Binary::Add => left + right,
-            Binary::Subtract => left - right,
-            Binary::Multiply => left * right,
-            Binary::Divide => left / right,
-            _ => left % right,
-        }),
-        Pair::Double(left, right) => Number::Double(match operator {
-            Binary::Add => left + right,
-            Binary::Subtract => left - right,
-            Binary::Multiply => left * right,
-            Binary::Divide => left / right,
-            _ => left % right,
-        }),
+        Pair::Int(left, right) => Number::Int(whole!(left, right)),
+        Pair::Long(left, right) => Number::Long(whole!(left, right)),
+        Pair::Float(left, right) => Number::Float(decimal!(left, right)),
+        Pair::Double(left, right) => Number::Double(decimal!(left, right)),
     })
 }

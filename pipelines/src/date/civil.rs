@@ -1,5 +1,7 @@
 //! Days and seconds of the calendar by arithmetic alone: what most lines need, whose zone is a fixed distance to UTC.
 
+use std::cell::Cell;
+
 /// Days since 1970 of a date, which need not exist: the 31st of a month with 30 days is the first of the next.
 pub(super) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     // Years from March to February, in eras of 400 years that are all alike.
@@ -35,31 +37,50 @@ pub(super) fn days_of_month(year: i64, month: i64) -> i64 {
 }
 
 /// Length of a time as it is written by default, in UTC: `2024-03-05T01:02:03.004Z`.
-pub(super) const UTC_BYTES: usize = 24;
+pub(crate) const UTC_BYTES: usize = 24;
 
 /// Writes a time in milliseconds since 1970 as it is written by default; none outside of the years 0 to 9999.
-pub(super) fn write_utc(ms: i64) -> Option<[u8; UTC_BYTES]> {
+pub(crate) fn write_utc(ms: i64) -> Option<[u8; UTC_BYTES]> {
     let (days, ms_of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
-    let (year, month, day) = date_of(days);
-    if !(0..=9999).contains(&year) {
-        return None;
-    }
-    let mut text = *b"0000-00-00T00:00:00.000Z";
-    // All of them are small: numbers of 32 bits are divided faster.
-    let (year, ms_of_day) = (year as u32, ms_of_day as u32);
+    let mut text = midnight(days)?;
+    // Numbers of 32 bits are divided faster.
+    let ms_of_day = ms_of_day as u32;
     let mut put = |place: usize, number: u32| {
         text[place] = b'0' + (number / 10) as u8;
         text[place + 1] = b'0' + (number % 10) as u8;
     };
-    put(0, year / 100);
-    put(2, year % 100);
-    put(5, month as u32);
-    put(8, day as u32);
     put(11, ms_of_day / 3_600_000);
     put(14, ms_of_day / 60_000 % 60);
     put(17, ms_of_day / 1000 % 60);
     put(20, ms_of_day / 10 % 100);
     text[22] = b'0' + (ms_of_day % 10) as u8;
+    Some(text)
+}
+
+/// The first moment of a day as it is written by default. The last day is remembered: lines have the day of the one before.
+#[inline]
+fn midnight(days_since_1970: i64) -> Option<[u8; UTC_BYTES]> {
+    thread_local! {
+        static LAST: Cell<(i64, [u8; UTC_BYTES])> = const { Cell::new((0, *b"1970-01-01T00:00:00.000Z")) };
+    }
+    let (last, text) = LAST.get();
+    if last == days_since_1970 {
+        return Some(text);
+    }
+    let (year, month, day) = date_of(days_since_1970);
+    if !(0..=9999).contains(&year) {
+        return None;
+    }
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |place: usize, number: i64| {
+        text[place] = b'0' + (number / 10) as u8;
+        text[place + 1] = b'0' + (number % 10) as u8;
+    };
+    put(0, year / 100);
+    put(2, year % 100);
+    put(5, month);
+    put(8, day);
+    LAST.set((days_since_1970, text));
     Some(text)
 }
 

@@ -1,9 +1,13 @@
 //! Patterns of which each part has its place, such as `dd/MMM/yyyy:HH:mm:ss Z`: what stands there is read without a search.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use super::fields::{Fields, Zone};
 use super::names;
 use super::pattern::{NumberField, OffsetStyle, Part};
 use super::read::number_field;
+use super::usual::Usual;
 
 /// A pattern in which every part has a fixed length.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +15,7 @@ pub(crate) struct Fixed {
     length: usize,
     /// Where each part begins.
     parts: Vec<(usize, Place)>,
+    usual: Option<Usual>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +37,7 @@ impl Fixed {
     /// None where a part has no fixed length, or is not known here.
     pub fn of(parts: &[Part]) -> Option<Fixed> {
         const PLAIN: OffsetStyle = OffsetStyle { colon: false, short: false, zulu: false, gmt: false };
-        let mut fixed = Fixed { length: 0, parts: Vec::new() };
+        let mut fixed = Fixed { length: 0, parts: Vec::new(), usual: None };
         for part in parts {
             let (place, length) = match part {
                 Part::Literal(c) if c.is_ascii() => (Place::Byte(*c as u8), 1),
@@ -47,7 +52,49 @@ impl Fixed {
             fixed.parts.push((fixed.length, place));
             fixed.length += length;
         }
+        fixed.usual = fixed.usual();
         Some(fixed)
+    }
+
+    /// The places of a pattern that has each part of a date and a time of day once.
+    fn usual(&self) -> Option<Usual> {
+        let mut usual = Usual { length: self.length, ..Usual::default() };
+        let mut seen = [false; 8];
+        for (start, place) in &self.parts {
+            let part = match (*place, *start) {
+                (Place::Byte(byte), start) => {
+                    usual.literals.push((start, byte));
+                    continue;
+                }
+                (Place::Number { field: NumberField::Year, digits: 4 }, start) => (0, &mut usual.year, start),
+                (Place::Number { field: NumberField::Month, digits: 2 }, start) => (1, &mut usual.month, start),
+                (Place::ShortMonth, start) => {
+                    usual.month_is_name = true;
+                    (1, &mut usual.month, start)
+                }
+                (Place::Number { field: NumberField::Day, digits: 2 }, start) => (2, &mut usual.day, start),
+                (Place::Number { field: NumberField::Hour, digits: 2 }, start) => (3, &mut usual.hour, start),
+                (Place::Number { field: NumberField::Minute, digits: 2 }, start) => (4, &mut usual.minute, start),
+                (Place::Number { field: NumberField::Second, digits: 2 }, start) => (5, &mut usual.second, start),
+                (Place::Fraction { digits: 3 }, start) => (6, usual.millisecond.insert(start), start),
+                (Place::Offset, start) => (7, usual.offset.insert(start), start),
+                _ => return None,
+            };
+            let (number, place, start) = part;
+            *place = start;
+            // Which of two counts is not for the short way to say.
+            if std::mem::replace(&mut seen[number], true) {
+                return None;
+            }
+        }
+        seen[..6].iter().all(|seen| *seen).then_some(usual)
+    }
+
+    /// The moment of a text in the usual form, in UTC unless it says otherwise; none where [`read`](Self::read) is to tell.
+    #[inline]
+    pub(super) fn moment(&self, text: &str, zone: &TimeZone) -> Option<Timestamp> {
+        let usual = self.usual.as_ref()?;
+        (usual.offset.is_some() || *zone == TimeZone::UTC).then(|| usual.read(text))?
     }
 
     /// Reads the whole text; none when it is not of that form.
@@ -104,12 +151,15 @@ mod tests {
     use super::super::pattern::compile;
     use super::super::read;
     use super::*;
+    use crate::pipeline::Context;
 
     #[test]
     fn texts_are_read_as_without_places() {
         let patterns = [
             "dd/MMM/yyyy:HH:mm:ss Z",
             "yyyy-MM-dd HH:mm:ss",
+            "yyyy-MM-dd HH:mm:ss.SSSZ",
+            "yyyy-MM-dd HH:mm:ss MM",
             "ddMMyyyy",
             "HH:mm:ss,SSS",
             "MMM dd",
@@ -128,7 +178,18 @@ mod tests {
             "23/Nov/2025:01:02:03 +000",
             "23/Nov/2025:01:02:0x +0000",
             "23/Növ/2025:01:02:03 +000",
+            "29/Feb/2024:23:59:59 -0000",
+            "29/Feb/2025:23:59:59 +0000",
+            "31/Apr/2025:01:02:03 +0000",
+            "31/Dec/9999:01:02:03 +0000",
+            "01/Jan/0000:01:02:03 +0000",
+            "01/Jan/0001:00:00:00 +1800",
             "2025-11-23 01:02:03",
+            "2025-11-23 01:02:60",
+            "2025-11-23 01:02:03.045+0200",
+            "2025-02-29 01:02:03.045-1230",
+            "2025-12-31 01:02:03.045-1230",
+            "2025-11-23 01:02:03 12",
             "2025-11-23T01:02:03",
             "2025-13-23 01:02:03",
             "23112025",
@@ -139,7 +200,7 @@ mod tests {
             "11:12:13,04",
             "",
         ];
-        let mut fixed_count = 0;
+        let (mut fixed_count, mut moments) = (0, 0);
         for pattern in patterns {
             let parts = compile(pattern).unwrap();
             let Some(fixed) = Fixed::of(&parts) else { continue };
@@ -147,8 +208,13 @@ mod tests {
             for text in texts {
                 let (one, other) = (fixed.read(text), read::read(text, &parts));
                 assert_eq!(format!("{one:?}"), format!("{other:?}"), "{pattern} {text}");
+                if let Some(moment) = fixed.moment(text, &TimeZone::UTC) {
+                    let context = Context::at(0, Timestamp::UNIX_EPOCH);
+                    assert_eq!(other.unwrap().resolve(&TimeZone::UTC, &context), Some(moment), "{pattern} {text}");
+                    moments += 1;
+                }
             }
         }
-        assert_eq!(fixed_count, 5);
+        assert_eq!((fixed_count, moments), (7, 6));
     }
 }

@@ -6,11 +6,13 @@ mod fixed;
 mod names;
 mod pattern;
 mod read;
+mod usual;
 mod write;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub(crate) use civil::write_utc as utc_bytes;
 pub(crate) use fields::zone;
 use fixed::Fixed;
 use pattern::Part;
@@ -68,7 +70,10 @@ impl Format {
             Format::UnixMs => Timestamp::from_millisecond(text.parse().ok()?).ok(),
             Format::Tai64n => read_tai64n(text),
             Format::Pattern(parts) => read::read(text, parts)?.resolve(zone, context),
-            Format::Fixed(fixed) => fixed.read(text)?.resolve(zone, context),
+            Format::Fixed(fixed) => match fixed.moment(text, zone) {
+                Some(moment) => Some(moment),
+                None => fixed.read(text)?.resolve(zone, context),
+            },
         }
     }
 }
@@ -103,17 +108,9 @@ impl OutputFormat {
     }
 }
 
-/// Appends what [`utc`] gives.
-pub(crate) fn write_utc(out: &mut Vec<u8>, ms: i64) {
-    match civil::write_utc(ms) {
-        Some(text) => out.extend_from_slice(&text),
-        None => out.extend_from_slice(utc(ms).as_bytes()),
-    }
-}
-
 /// A time in milliseconds since 1970 in [`OUTPUT_FORMAT`]; what no calendar knows becomes 1970.
 pub(crate) fn utc(ms: i64) -> Text {
-    match civil::write_utc(ms) {
+    match utc_bytes(ms) {
         Some(text) => Text::from_utf8(text).unwrap_or_default(),
         None => {
             let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);

@@ -79,48 +79,6 @@ pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Appends the places of bytes that do not stand for themselves in a JSON string.
-pub(crate) fn find_escapes(bytes: &[u8], places: &mut Vec<u32>) {
-    let (chunks, rest) = bytes.as_chunks::<16>();
-    for (number, chunk) in chunks.iter().enumerate() {
-        if !is_plain_chunk(chunk) {
-            let marks = chunk.map(needs_mark);
-            let (words, _) = marks.as_chunks::<8>();
-            // The lowest bit of each byte, in one byte of their own: each is moved there by another power of two.
-            let bits = |word: &[u8; 8]| (u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
-            let mut marks = words.iter().rev().fold(0, |all, word| all << 8 | bits(word));
-            while marks != 0 {
-                places.push(16 * number as u32 + marks.trailing_zeros());
-                marks &= marks - 1;
-            }
-        }
-    }
-    let start = bytes.len() - rest.len();
-    let marked = rest.iter().enumerate().filter(|(_, byte)| needs_mark(**byte) != 0);
-    places.extend(marked.map(|(place, _)| (start + place) as u32));
-}
-
-#[inline]
-fn needs_mark(byte: u8) -> u8 {
-    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
-}
-
-/// Writes what stands between the quotes of a string: bytes of a text from `start` on, of which `places` are those of the text
-/// that do not stand for themselves.
-#[inline]
-pub(crate) fn write_marked(out: &mut Vec<u8>, bytes: &[u8], start: u32, places: &[u32]) {
-    let end = start + bytes.len() as u32;
-    let first = places.partition_point(|place| *place < start);
-    let mut from = 0;
-    for place in places[first..].iter().take_while(|place| **place < end) {
-        let place = (place - start) as usize;
-        push_bytes(out, &bytes[from..place]);
-        push_escape(out, bytes[place]);
-        from = place + 1;
-    }
-    push_bytes(out, &bytes[from..]);
-}
-
 /// Appends bytes, short ones in pieces of a fixed length that overlap: that is no call.
 #[inline]
 fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -154,7 +112,7 @@ fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Whether all bytes stand for themselves.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     if let Some(last) = bytes.last_chunk::<16>() {
         let (chunks, _) = bytes.as_chunks::<16>();
         return chunks.iter().all(is_plain_chunk) && is_plain_chunk(last);
@@ -168,7 +126,8 @@ fn is_plain(bytes: &[u8]) -> bool {
 /// In a form for which compilers take instructions on all bytes at once.
 #[inline]
 fn is_plain_chunk(chunk: &[u8; 16]) -> bool {
-    chunk.iter().fold(0, |any, byte| any | needs_mark(*byte)) == 0
+    let needs = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    chunk.iter().fold(0, |any, byte| any | needs(*byte)) == 0
 }
 
 /// Writes sixteen bytes at a time, up to the next escape of each.
@@ -197,13 +156,17 @@ fn write_escapes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 #[inline]
 fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    let (escape, length) = escape(byte);
+    out.extend_from_slice(&escape[..length]);
+}
+
+/// The escape of a byte that does not stand for itself, and its length.
+#[inline]
+pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let escape = ESCAPES[usize::from(byte)];
-    out.extend_from_slice(&[b'\\', escape]);
-    if escape == b'u' {
-        let low = HEX[usize::from(byte & 15)];
-        out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], low]);
-    }
+    let letter = ESCAPES[usize::from(byte)];
+    let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+    ([b'\\', letter, b'0', b'0', high, low], if letter == b'u' { 6 } else { 2 })
 }
 
 /// How many bytes stand for themselves from the start on.
@@ -257,22 +220,6 @@ fn write_integer(out: &mut Vec<u8>, number: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_piece_of_a_marked_text_is_escaped() {
-        let text = "plain \"quoted\" and \\ and \t\u{1}, ü\"\" and a row of plain ones behind it\n";
-        let mut places = Vec::new();
-        find_escapes(text.as_bytes(), &mut places);
-        for start in 0..text.len() {
-            for end in start..=text.len() {
-                let Some(piece) = text.get(start..end) else { continue };
-                let (mut marked, mut plain) = (Vec::new(), Vec::new());
-                write_marked(&mut marked, piece.as_bytes(), start as u32, &places);
-                write_escaped(&mut plain, piece);
-                assert_eq!(marked, plain, "{piece:?}");
-            }
-        }
-    }
 
     #[test]
     fn bytes_of_every_length_are_appended() {

@@ -38,6 +38,9 @@ const NATIVE: &[(&str, Native, &str)] = &[
     ),
     ("HTTPDATE", Native::HttpDate, "%{MONTHDAY}/%{MONTH}/%{YEAR}:%{TIME} %{INT}"),
     ("SYSLOGTIMESTAMP", Native::SyslogTimestamp, "%{MONTH} +%{MONTHDAY} %{TIME}"),
+    ("IP", Native::Ip, "(?:%{IPV6}|%{IPV4})"),
+    ("IPORHOST", Native::Ip, "(?:%{IP}|%{HOSTNAME})"),
+    ("HTTPDUSER", Native::NoUser, "%{EMAILADDRESS}|%{USER}"),
     // Every way through it begins with at most four digits and a colon; the rest is matched by its text.
     ("IPV6", Native::Ipv6Ahead, ""),
 ];

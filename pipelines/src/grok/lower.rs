@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 use thiserror::Error;
 
 use super::charset::{CharSet, First, Wide};
+use super::fuse;
 use super::program::{Choice, Follow, Instruction, Look, Pc, Place, Program, Sub, SubKind, Way};
 use super::shape;
 use super::syntax::Node;
@@ -59,6 +60,7 @@ pub(super) fn lower(patterns: &[Node], captures: usize) -> Result<Program, Lower
     program.start = start;
     program.begin = first.tells().then(|| Box::new(first.table()));
     program.begin_at_end = first.end;
+    fuse::fuse(&mut program, captures);
     program.at_line_start = patterns.iter().all(|pattern| shape::begins_with(pattern, &Node::LineStart));
     program.at_text_start = patterns.iter().all(|pattern| shape::begins_with(pattern, &Node::TextStart));
     Ok(program)
@@ -145,7 +147,8 @@ impl Lowering {
                         let target = self.program.targets.len() as u32;
                         self.program.targets.push(slow);
                         let first = self.firsts[slow as usize];
-                        self.push(Instruction::Quick { native: *native, target, next }, first)
+                        let is_sure = native.is_sure_before(&self.firsts[next as usize]);
+                        self.push(Instruction::Quick { native: *native, is_sure, target, next }, first)
                     }
                     true => {
                         let next = self.emit(node, next)?;

@@ -7,6 +7,7 @@
 mod charset;
 mod class;
 mod definitions;
+mod fuse;
 mod lower;
 mod matcher;
 mod native;

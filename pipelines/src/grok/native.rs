@@ -7,10 +7,13 @@ pub(super) fn end(native: Native, line: &[u8], position: usize) -> Option<usize>
     match native {
         Native::Ipv4 if before(line, position).is_some_and(|byte| byte.is_ascii_digit()) => None,
         Native::Ipv4 => ipv4(line, position),
-        Native::Ipv6Ahead => {
-            let digits = line[position..].iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
-            (digits < 5 && line.get(position + digits) == Some(&b':')).then_some(position)
+        Native::Ipv6Ahead => is_ipv6_ahead(line, position).then_some(position),
+        Native::Ip if before(line, position).is_some_and(|byte| byte.is_ascii_digit()) => None,
+        Native::Ip => {
+            let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+            ipv4(line, position).filter(|end| !line.get(*end).is_some_and(goes_on) && !is_ipv6_ahead(line, position))
         }
+        Native::NoUser => line[position..].starts_with(b"- ").then_some(position + 1),
         Native::Base10 => match before(line, position) {
             Some(b'0'..=b'9' | b'.' | b'+' | b'-') => None,
             _ => base10(line, position),
@@ -28,6 +31,11 @@ pub(super) fn end(native: Native, line: &[u8], position: usize) -> Option<usize>
 
 fn before(line: &[u8], position: usize) -> Option<u8> {
     position.checked_sub(1).map(|place| line[place])
+}
+
+fn is_ipv6_ahead(line: &[u8], position: usize) -> bool {
+    let digits = line[position..].iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    digits < 5 && line.get(position + digits) == Some(&b':')
 }
 
 fn ipv4(line: &[u8], position: usize) -> Option<usize> {

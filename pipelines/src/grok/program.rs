@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use super::charset::CharSet;
+use super::charset::{CharSet, First};
 
 /// Index of an instruction.
 pub(super) type Pc = u32;
@@ -63,7 +63,20 @@ pub(super) enum Instruction {
     /// Code of its own for the usual form; what it stands for, an index into [`Program::targets`], is tried behind it.
     Quick {
         native: Native,
+        /// Where the usual form is there, what it stands for has no other end that could be followed.
+        is_sure: bool,
         target: u32,
+        next: Pc,
+    },
+    /// The start of a capture, a [`Instruction::Span`], [`Instruction::Native`] or [`Instruction::Quick`], the end of the capture,
+    /// and a byte.
+    Take {
+        /// An edge of a word is before the part and behind it.
+        is_word: bool,
+        byte: Option<u8>,
+        slot: u32,
+        /// What stands behind the start of the capture.
+        inner: Pc,
         next: Pc,
     },
     /// The end of a loop's body, which goes on only when the body took something.
@@ -133,6 +146,10 @@ pub(super) enum Native {
     HttpDate,
     /// `SYSLOGTIMESTAMP` in its usual form, `Nov  3 07:08:09`.
     SyslogTimestamp,
+    /// `IP` and `IPORHOST`: an address of version 4 that goes on neither as one of version 6 nor as a name.
+    Ip,
+    /// `HTTPDUSER`: no user, `- `.
+    NoUser,
 }
 
 impl Native {
@@ -143,7 +160,19 @@ impl Native {
 
     /// Whether it knows only the usual form of what it stands for, and of the ways through that the first.
     pub fn is_quick(self) -> bool {
-        matches!(self, Native::HttpDate | Native::SyslogTimestamp)
+        matches!(self, Native::HttpDate | Native::SyslogTimestamp | Native::Ip | Native::NoUser)
+    }
+
+    /// Of a quick one whether what it stands for has no other end, where it has the usual form and these bytes can follow. All
+    /// other ends would be before the usual one.
+    pub fn is_sure_before(self, after: &First) -> bool {
+        let can_follow = |mut bytes: std::ops::RangeInclusive<u8>| bytes.any(|byte| after.contains(byte));
+        match self {
+            Native::HttpDate | Native::SyslogTimestamp => !can_follow(b'0'..=b'9'),
+            Native::Ip => !can_follow(b'0'..=b'9') && !after.contains(b'.'),
+            Native::NoUser => true,
+            _ => false,
+        }
     }
 }
 

@@ -366,8 +366,8 @@ impl<'d> Parser<'d> {
         // Code of its own is for the text as it is without flags that change blanks and dots.
         let as_written = |native: &Native| match native {
             Native::Quoted => !flags.dot_all,
-            Native::HttpDate | Native::SyslogTimestamp => !flags.extended,
-            Native::Ipv4 | Native::Ipv6Ahead | Native::Base10 => true,
+            Native::HttpDate | Native::SyslogTimestamp | Native::NoUser => !flags.extended,
+            Native::Ipv4 | Native::Ip | Native::Ipv6Ahead | Native::Base10 => true,
         };
         if let Some(native) = native.filter(as_written) {
             node = Node::Native { native, node: Box::new(node) };

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha1::{Digest, Sha1};
 use std::net::IpAddr;
 
-use super::{Flow, Processor, Reason, address};
+use super::{Flow, Processor, Reason, address, put_found};
 use crate::document::{Document, FieldPath, Value};
 use crate::pipeline::{Options, Refusal, Run};
 
@@ -97,13 +97,8 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 
 impl Processor for CommunityId {
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
-        let id = match self.id(document)? {
-            Some(id) => id,
-            None if self.ignore_missing => return Ok(Flow::Next),
-            None => return Err(Reason::Text("unable to construct flow from document".to_owned())),
-        };
-        document.set_field(&self.target, Value::from(id))?;
-        Ok(Flow::Next)
+        let id = self.id(document)?;
+        put_found(document, &self.target, id, self.ignore_missing, "unable to construct flow from document")
     }
 }
 

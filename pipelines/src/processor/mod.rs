@@ -44,7 +44,7 @@ mod user_agent;
 
 use std::fmt;
 
-use crate::document::{Document, FieldError};
+use crate::document::{Document, FieldError, FieldPath, Value};
 use crate::pipeline::{Context, Failure, Options, Refusal, Run, Stop};
 use crate::slots::{Fields, Layout, Place, Step};
 
@@ -122,6 +122,22 @@ impl From<String> for Reason {
     fn from(text: String) -> Reason {
         Reason::Text(text)
     }
+}
+
+/// Puts what was found out into its field. With nothing found the processor fails, for this reason, unless that is to be ignored.
+fn put_found(
+    document: &mut Document,
+    target: &FieldPath,
+    found: Option<impl Into<Value>>,
+    ignore_missing: bool,
+    reason: &str,
+) -> Result<Flow, Reason> {
+    match found {
+        Some(found) => document.set_field(target, found.into())?,
+        None if ignore_missing => {}
+        None => return Err(Reason::Text(reason.to_owned())),
+    }
+    Ok(Flow::Next)
 }
 
 /// Reads a processor's options and checks them.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Flow, Processor, Reason, address};
+use super::{Flow, Processor, Reason, address, put_found};
 use crate::document::{Document, FieldPath, Value};
 use crate::pipeline::{Options, Refusal, Run};
 use crate::template::{Escape, Template};
@@ -55,13 +55,14 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
 
 impl Processor for NetworkDirection {
     fn run(&self, document: &mut Document, _: &mut Run<'_>) -> Result<Flow, Reason> {
-        let direction = match self.direction(document)? {
-            Some(direction) => direction,
-            None if self.ignore_missing => return Ok(Flow::Next),
-            None => return Err(Reason::Text("unable to calculate network direction from document".to_owned())),
-        };
-        document.set_field(&self.target, Value::from(direction))?;
-        Ok(Flow::Next)
+        let direction = self.direction(document)?;
+        put_found(
+            document,
+            &self.target,
+            direction,
+            self.ignore_missing,
+            "unable to calculate network direction from document",
+        )
     }
 }
 

@@ -1,12 +1,15 @@
 //! The fields of one line in their slots: pieces of the line, numbers, and texts that were made on the way.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use super::layout::{DOCUMENT, GroupPlace, Layout, Member, Opening, Place};
+use super::marks::Marks;
+use super::pen::Pen;
 use crate::date;
-use crate::document::{Map, Text, Value, find_escapes, write_escaped, write_marked, write_value};
+use crate::document::{Map, Text, Value};
 
-/// Bytes of texts, and places of escapes, for which memory is kept from line to line.
+/// Bytes of texts, of JSON, and of a line whose bytes are marked, for which memory is kept from line to line.
 const KEPT_MAX: usize = 1 << 18;
 
 /// What is at a place.
@@ -55,7 +58,9 @@ pub(crate) struct Memory {
     texts: String,
     values: Vec<Value>,
     /// Where the line has bytes that JSON escapes.
-    escapes: Vec<u32>,
+    marks: Marks,
+    /// In which JSON is written.
+    json: RefCell<Vec<u8>>,
 }
 
 /// The fields of a line.
@@ -75,11 +80,10 @@ impl<'l, 'm> Fields<'l, 'm> {
         memory.slots.resize(layout.leaves(), Slot::Absent);
         memory.texts.clear();
         memory.values.clear();
-        memory.escapes.clear();
         // What one long line took is not kept for ever.
-        memory.escapes.shrink_to(KEPT_MAX);
         memory.texts.shrink_to(KEPT_MAX);
-        find_escapes(line.as_bytes(), &mut memory.escapes);
+        memory.marks.shrink_to(KEPT_MAX);
+        memory.marks.mark(line.as_bytes());
         Fields { layout, line, memory, groups: 0 }
     }
 
@@ -238,44 +242,52 @@ impl<'l, 'm> Fields<'l, 'm> {
         }
     }
 
-    /// Appends a field with its key, if it is there.
+    /// Writes a field with its key, if it is there.
     #[inline]
-    pub(super) fn write_with(&self, opening: &Opening, place: Place, out: &mut Vec<u8>) {
-        let slot = self.slot(place);
-        if slot == Slot::Absent {
-            return;
-        }
-        opening.write(out);
-        match slot {
+    pub(super) fn write_with(&self, opening: &Opening, place: Place, pen: &mut Pen<'_>) {
+        match self.slot(place) {
             Slot::Absent => {}
-            Slot::Null => out.extend_from_slice(b"null"),
-            Slot::Bool(truth) => write_value(out, &Value::Bool(truth)),
-            Slot::Integer(number) | Slot::Long(number) => write_value(out, &Value::Long(number)),
-            Slot::Time(ms) => {
-                out.push(b'"');
-                date::write_utc(out, ms);
-                out.push(b'"');
-            }
-            Slot::Json { start, end } => {
-                out.extend_from_slice(&self.memory.texts.as_bytes()[start as usize..end as usize]);
-            }
-            Slot::Value(index) => write_value(out, &self.memory.values[index as usize]),
             Slot::Line { start, end } => {
-                out.push(b'"');
-                write_marked(out, &self.line.as_bytes()[start as usize..end as usize], start, &self.memory.escapes);
-                out.push(b'"');
+                opening.write_quoted(pen);
+                pen.marked(self.line.as_bytes(), start as usize, end as usize, &self.memory.marks);
+                pen.byte(b'"');
             }
             Slot::Made { start, end } => {
-                out.push(b'"');
-                write_escaped(out, &self.memory.texts[start as usize..end as usize]);
-                out.push(b'"');
+                opening.write_quoted(pen);
+                pen.escaped(&self.memory.texts, start as usize, end as usize);
+                pen.byte(b'"');
             }
+            slot => {
+                opening.write(pen);
+                self.write_other(slot, pen);
+            }
+        }
+    }
+
+    fn write_other(&self, slot: Slot, pen: &mut Pen<'_>) {
+        match slot {
+            Slot::Absent | Slot::Line { .. } | Slot::Made { .. } => {}
+            Slot::Null => pen.bytes(b"null"),
+            Slot::Bool(truth) => pen.value(&Value::Bool(truth)),
+            Slot::Integer(number) | Slot::Long(number) => pen.integer(number),
+            Slot::Time(ms) => pen.time(ms),
+            Slot::Json { start, end } => {
+                pen.bytes(&self.memory.texts.as_bytes()[start as usize..end as usize]);
+            }
+            Slot::Value(index) => pen.value(&self.memory.values[index as usize]),
         }
     }
 
     /// Appends the fields as one JSON object on one line, without a newline.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        self.layout.write(DOCUMENT, self, out);
+        let mut memory = self.memory.json.borrow_mut();
+        let mut pen = Pen::new(&mut memory);
+        self.layout.write(DOCUMENT, self, &mut pen);
+        pen.close_object(0);
+        out.extend_from_slice(pen.written());
+        if memory.len() > KEPT_MAX {
+            *memory = Vec::new();
+        }
     }
 
     /// `@timestamp` in milliseconds since 1970, as [`Document::timestamp_ms`](crate::document::Document::timestamp_ms).

@@ -2,6 +2,7 @@
 //! laid out.
 
 use super::fields::Fields;
+use super::pen::{PIECE, Pen};
 use crate::document::{FieldPath, Root, write_escaped};
 
 /// Number of a field that has a value.
@@ -44,23 +45,20 @@ pub(super) struct Named {
     pub member: Member,
 }
 
-/// `,"key":`, ready-made.
+/// `,"key":"`, ready-made; the last quote belongs to texts alone.
 #[derive(Debug)]
 pub(super) enum Opening {
-    /// Its length, and its bytes with others behind them: to copy a fixed length is no call.
-    Short(usize, [u8; OPENING_BYTES]),
+    /// Its length, and its bytes with others behind them.
+    Short(usize, [u8; PIECE]),
     Long(Box<[u8]>),
 }
-
-/// Most keys are shorter by the four bytes around them.
-const OPENING_BYTES: usize = 32;
 
 impl Opening {
     fn new(key: &str) -> Opening {
         let mut bytes = b",\"".to_vec();
         write_escaped(&mut bytes, key);
-        bytes.extend_from_slice(b"\":");
-        let mut short = [0; OPENING_BYTES];
+        bytes.extend_from_slice(b"\":\"");
+        let mut short = [0; PIECE];
         match short.get_mut(..bytes.len()) {
             Some(place) => {
                 place.copy_from_slice(&bytes);
@@ -70,15 +68,21 @@ impl Opening {
         }
     }
 
+    /// Writes it before a text.
     #[inline]
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write_quoted(&self, pen: &mut Pen<'_>) {
         match self {
-            Opening::Short(length, bytes) => {
-                let end = out.len() + length;
-                out.extend_from_slice(bytes);
-                out.truncate(end);
-            }
-            Opening::Long(bytes) => out.extend_from_slice(bytes),
+            Opening::Short(length, bytes) => pen.piece(bytes, *length),
+            Opening::Long(bytes) => pen.bytes(bytes),
+        }
+    }
+
+    /// Writes it before anything else.
+    #[inline]
+    pub fn write(&self, pen: &mut Pen<'_>) {
+        match self {
+            Opening::Short(length, bytes) => pen.piece(bytes, length - 1),
+            Opening::Long(bytes) => pen.bytes(&bytes[..bytes.len() - 1]),
         }
     }
 }
@@ -180,26 +184,21 @@ impl Layout {
         self.groups[usize::from(group)].around
     }
 
-    /// Appends an object as JSON.
-    pub(super) fn write(&self, group: GroupPlace, fields: &Fields<'_, '_>, out: &mut Vec<u8>) {
-        // The comma before the first key is an opening bracket instead.
-        let start = out.len();
+    /// Writes the members of an object, each behind a comma.
+    pub(super) fn write(&self, group: GroupPlace, fields: &Fields<'_, '_>, pen: &mut Pen<'_>) {
         for named in self.members(group) {
             match named.member {
-                Member::Leaf(place) => fields.write_with(&named.opening, place, out),
+                Member::Leaf(place) => fields.write_with(&named.opening, place, pen),
                 Member::Group(group) => {
                     if fields.has_group(group) {
-                        named.opening.write(out);
-                        self.write(group, fields, out);
+                        named.opening.write(pen);
+                        let start = pen.at();
+                        self.write(group, fields, pen);
+                        pen.close_object(start);
                     }
                 }
             }
         }
-        match out.get_mut(start) {
-            Some(comma) => *comma = b'{',
-            None => out.push(b'{'),
-        }
-        out.push(b'}');
     }
 }
 

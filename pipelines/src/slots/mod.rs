@@ -8,6 +8,8 @@
 
 mod fields;
 mod layout;
+mod marks;
+mod pen;
 mod plan;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod places;
 mod spans;
 mod subs;
+mod takes;
 
 use std::cell::RefCell;
 
@@ -31,6 +32,8 @@ enum Frame {
     Lazy { pc: Pc, end: u32 },
     /// A slot's value before.
     Slot { slot: u32, value: u32 },
+    /// The values before of both slots of a capture.
+    Slots { slot: u32, start: u32, end: u32 },
 }
 
 /// Memory that is used for one line after the other.
@@ -42,6 +45,14 @@ pub(super) struct Scratch {
     visits: Visits,
     /// For each required literal its last place; `None` when it was not looked for yet.
     last_places: Vec<Option<Option<usize>>>,
+}
+
+impl Scratch {
+    /// Gives both slots of a capture the values that they had before.
+    fn restore(&mut self, slot: u32, start: u32, end: u32) {
+        self.slots[slot as usize] = start;
+        self.slots[slot as usize + 1] = end;
+    }
 }
 
 thread_local! {
@@ -209,18 +220,17 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
                 Instruction::Native { native, next } => {
                     native::end(native, bytes, position).map(|end| (self.behind_save(next, end), end))
                 }
-                Instruction::Quick { native, target, next } => {
+                Instruction::Quick { native, is_sure, target, next } => {
                     let usual = if FURTHEST { None } else { native::end(native, bytes, position) };
                     Some(match usual {
                         None => (program.targets[target as usize], position),
                         Some(end) => {
-                            self.step(1)?;
-                            let position = position as u32;
-                            self.scratch.stack.push(Frame::Choice { target, end: target + 1, position });
+                            self.quick(is_sure, target, position)?;
                             (next, end)
                         }
                     })
                 }
+                take @ Instruction::Take { .. } => self.take(take, position)?,
                 Instruction::Progress { slot, head, next } => {
                     let stuck = self.scratch.slots[slot as usize] == position as u32;
                     Some((if stuck { next } else { head }, position))
@@ -324,6 +334,10 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
                 Frame::Slot { slot, value } => {
                     self.scratch.stack.pop();
                     self.scratch.slots[slot as usize] = value;
+                }
+                Frame::Slots { slot, start, end } => {
+                    self.scratch.stack.pop();
+                    self.scratch.restore(slot, start, end);
                 }
                 Frame::Choice { target, end, position } => {
                     if target + 1 == end {

@@ -78,7 +78,7 @@ impl<const FURTHEST: bool> Matcher<'_, '_, '_, FURTHEST> {
         }
         let mut kept = base;
         for place in base..self.scratch.stack.len() {
-            if let Frame::Slot { .. } = self.scratch.stack[place] {
+            if let Frame::Slot { .. } | Frame::Slots { .. } = self.scratch.stack[place] {
                 self.scratch.stack[kept] = self.scratch.stack[place];
                 kept += 1;
             }
@@ -88,8 +88,10 @@ impl<const FURTHEST: bool> Matcher<'_, '_, '_, FURTHEST> {
 
     pub(super) fn undo(&mut self, base: usize) {
         while self.scratch.stack.len() > base {
-            if let Some(Frame::Slot { slot, value }) = self.scratch.stack.pop() {
-                self.scratch.slots[slot as usize] = value;
+            match self.scratch.stack.pop() {
+                Some(Frame::Slot { slot, value }) => self.scratch.slots[slot as usize] = value,
+                Some(Frame::Slots { slot, start, end }) => self.scratch.restore(slot, start, end),
+                _ => {}
             }
         }
     }

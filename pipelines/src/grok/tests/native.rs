@@ -57,6 +57,32 @@ fn times_of_syslog_are_those_of_their_definition() {
 }
 
 #[test]
+fn addresses_are_those_of_their_definition() {
+    let usual = [
+        "1.2.3.4 x",
+        "[192.0.2.17] ",
+        "10.0.0.1.example.com -",
+        "web1.example.org 255.0.0.9:80",
+        "2001:db8::7 1.2.3.4",
+    ];
+    for name in ["IP", "IPORHOST"] {
+        check(&format!("^%{{{name}:it}}(?: |x|$)"), name, &usual);
+        check(&format!("%{{{name}:it}} (?<rest>.*)"), name, &usual);
+        // What is given back is followed by these.
+        check(&format!("^%{{{name}:it}}[.:0-9](?<rest>.*)"), name, &usual);
+        check(&format!(r"^\W?%{{{name}:it}}(?: |$|\])"), name, &usual);
+    }
+}
+
+#[test]
+fn users_are_those_of_their_definition() {
+    let usual = ["1 - - x", "- frank [", "a@example.org -", "-.x - ", "x-y -@z "];
+    check("%{HTTPDUSER:user} ", "HTTPDUSER", &usual);
+    check("%{HTTPDUSER:one} %{HTTPDUSER:other}", "HTTPDUSER", &usual);
+    check("^%{HTTPDUSER:user}(?<rest> .*)", "HTTPDUSER", &usual);
+}
+
+#[test]
 fn quoted_texts_are_those_of_their_definition() {
     let usual = [r#"a "b c" d"#, r#""b \"c\" \\" 'x'"#, r#"'' "" `a"b`"#, r#"\"a" "ä\ä" 'b'"#];
     check("%{QUOTEDSTRING:text}", "QUOTEDSTRING", &usual);
