@@ -1,5 +1,6 @@
 //! The command line: what can be typed, before it is checked against the config file.
 
+mod check;
 mod demo;
 mod output;
 mod pipeline;
@@ -7,6 +8,7 @@ mod search;
 
 use crate::config::Size;
 use broker::Listener;
+pub use check::{CheckArgs, CompletionsArgs, ConfigCommand, ManArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use demo::DemoArgs;
 use kafka_client::Skip;
@@ -27,6 +29,18 @@ pub struct Cli {
     /// Config file; without it, sluice.yaml in the working directory or /etc/sluice is used where there is one.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// Form of what the program itself says on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// Lines for people, or for another program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    /// An object a line, with the names of the Elastic Common Schema.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +67,15 @@ pub enum Command {
     /// A page to search logs, over any Elasticsearch or OpenSearch; it only reads.
     #[cfg(feature = "search")]
     Discover(DiscoverArgs),
+    /// Say what is wrong with a config, where, and what to do about it.
+    Check(CheckArgs),
+    /// The config in force, its schema, and its keys.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a script that completes this command line in a shell.
+    Completions(CompletionsArgs),
+    /// Write the manual pages of this command line.
+    Man(ManArgs),
     /// Try ingest pipelines without a broker.
     #[command(subcommand)]
     Pipeline(PipelineCommand),

@@ -18,6 +18,11 @@ impl Failure {
         Self { message: message.into(), hint: hint.into() }
     }
 
+    /// The way out.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+
     /// Prints `error` with its causes and its hint to standard error.
     pub fn report(error: &anyhow::Error) -> ExitCode {
         // `up | head` ends its reader early; that is not worth a message.

@@ -13,10 +13,11 @@ mod progress;
 mod screen;
 mod shutdown;
 mod status;
+mod traces;
 
 use clap::Parser;
-use cli::{Cli, Command};
-use command::{agent, broker, dead, pipeline, setup, up, worker};
+use cli::{Cli, Command, ConfigCommand};
+use command::{agent, broker, dead, manual, pipeline, setup, up, worker};
 use failure::Failure;
 use screen::Screen;
 use std::process::ExitCode;
@@ -35,10 +36,27 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
-    let config = config::load(cli.config.as_deref())?;
+    match &cli.command {
+        // These look at no config, or look at a broken one.
+        Command::Completions(args) => return manual::completions(args),
+        Command::Man(args) => return manual::man(args),
+        Command::Check(_) => {}
+        Command::Config(ConfigCommand::Schema | ConfigCommand::Keys) => {
+            let Command::Config(command) = cli.command else { unreachable!("matched above") };
+            return command::config::run(command, config::ConfigFile::default());
+        }
+        _ => {}
+    }
+    let config = match cli.command {
+        Command::Check(_) => config::ConfigFile::default(),
+        _ => config::load(cli.config.as_deref())?,
+    };
     // The pipeline commands need no runtime.
     if let Command::Pipeline(command) = cli.command {
         return pipeline::run(command, &worker::pipeline_settings(&config.worker));
+    }
+    if let Command::Config(command) = cli.command {
+        return command::config::run(command, config);
     }
     raise_open_files_limit();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -61,7 +79,10 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => command::demo::run(args, screen).await,
             #[cfg(feature = "search")]
             Command::Discover(args) => command::discover::run(args, config).await,
-            Command::Pipeline(_) => unreachable!("handled above"),
+            Command::Check(args) => command::check::run(args, cli.config.as_deref()).await,
+            Command::Pipeline(_) | Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
+                unreachable!("handled above")
+            }
         }
     });
     // A blocking task that waits for a dead server must not hold up the end: what counts has been written by now.
@@ -79,7 +100,7 @@ fn raise_open_files_limit() {
     }
 }
 
-/// Traces go to standard error, above the live line. `SLUICE_LOG` takes a filter such as `info` or `agent=debug`.
+/// Traces of commands that run for long say more than those of others, whose output is what was asked for.
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
         Command::Up(_)
@@ -87,6 +108,10 @@ fn init_tracing(screen: &Screen, cli: &Cli) {
         | Command::Pipeline(_)
         | Command::Dead(_)
         | Command::Demo(_)
+        | Command::Check(_)
+        | Command::Config(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Search(_)
         | Command::Tail(_) => "warn",
         #[cfg(feature = "search")]
@@ -94,12 +119,5 @@ fn init_tracing(screen: &Screen, cli: &Cli) {
         Command::Agent(ref args) if args.dry_run || args.command.is_some() => "warn",
         Command::Broker(_) | Command::Agent(_) | Command::Worker(_) => "info",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SLUICE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default_level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(screen.is_terminal())
-        .with_writer(screen.clone())
-        .init();
+    traces::init(screen, default_level, cli.log_format);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::configs;
 use crate::limits;
 use crate::log::TopicConfig;
-use crate::security::{Listener, TlsFiles};
+use crate::security::{Listener, Security, SecurityError, TlsFiles};
 
 /// A checked configuration; names in parentheses are Kafka's.
 #[derive(Debug, Clone)]
@@ -85,6 +85,14 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Whether the listeners have what they need: reads the certificates and the users, and listens nowhere.
+    ///
+    /// # Errors
+    /// As [`Broker::start`](crate::Broker::start) would say it.
+    pub fn check_security(&self) -> Result<(), SecurityError> {
+        Security::open(self).map(drop)
+    }
+
     /// Defaults, on loopback, with its files under `data`.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {

@@ -25,9 +25,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Port of /health, /metrics and /files of an agent on its own.
-const STATUS_PORT: u16 = 9602;
+pub const STATUS_PORT: u16 = 9602;
 /// Where checkpoints are kept when nothing else is said.
-const CHECKPOINTS_DEFAULT: &str = "./sluice-data/agent";
+pub const CHECKPOINTS_DEFAULT: &str = "./sluice-data/agent";
 /// What to do about names that lead to nothing.
 pub const NO_MATCH_HINT: &str = "name files or globs that exist; quote globs, so that the shell leaves them alone";
 /// Topic of lines when nothing else is said.
@@ -251,7 +251,7 @@ fn stream(written: &crate::config::Input) -> Result<Option<Stream>, Failure> {
     Ok(streams.pop())
 }
 
-fn input(written: &crate::config::Input) -> Result<Input, Failure> {
+pub fn input(written: &crate::config::Input) -> Result<Input, Failure> {
     Ok(Input {
         paths: written.paths.clone(),
         exclude: written.exclude.clone(),
@@ -285,7 +285,7 @@ pub async fn start(config: Config, registry: &mut Registry) -> anyhow::Result<Ag
 }
 
 /// A setting that cannot work, with the way to one that does.
-fn wrong_config(error: ConfigError) -> Failure {
+pub fn wrong_config(error: ConfigError) -> Failure {
     if let ConfigError::Format { path, source } = &error {
         return Failure::new(format!("input {path:?}: {source}"), source.hint());
     }
@@ -296,7 +296,11 @@ fn wrong_config(error: ConfigError) -> Failure {
             "have what writes there end its lines with a newline, in UTF-8 or a similar encoding"
         }
         ConfigError::Label(_) => "for example: labels: {env: prod, team: shop}",
-        _ => "docs/sluice.yaml shows every key with its default",
+        ConfigError::Pattern { .. } => {
+            "globs have *, ?, [a-z], {a,b} and **; write \\ before one of these that is meant as it is"
+        }
+        ConfigError::Twice(_) => "leave one of the two out",
+        _ => "docs/config.md shows every key with its default and range",
     };
     Failure::new(format!("{:#}", anyhow::Error::new(error)), hint)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Port of /health and /metrics of a broker on its own.
-const STATUS_PORT: u16 = 9601;
+pub const STATUS_PORT: u16 = 9601;
 /// Between two looks at the broker's problems.
 const TICK: Duration = Duration::from_secs(1);
 const LISTEN_HINT: &str = "for example: listen: [\"127.0.0.1:9092\", \"SASL_SSL://0.0.0.0:9093\"]";
@@ -110,21 +110,24 @@ fn set(config: &mut Config, name: &str, value: &str, place: &str) -> Result<(), 
 /// Starts the broker; what stands in its way is said with the way out.
 pub async fn start(config: Config, registry: &mut Registry) -> anyhow::Result<Broker> {
     Broker::start(config, registry).await.map_err(|error| match error {
-        StartError::Security(error) => {
-            let hint = match &error {
-                SecurityError::NoCertificate(_) => "broker.tls in sluice.yaml names the files",
-                SecurityError::NoUsers(_) => "broker.users in sluice.yaml names the file",
-                SecurityError::InTheClear(_) => "listen with SSL:// or SASL_SSL://, or allow it with --insecure",
-                SecurityError::File { .. } => "docs/sluice.yaml shows what the files have to be",
-            };
-            Failure::new(error.to_string(), hint).into()
-        }
+        StartError::Security(error) => insecure(&error).into(),
         StartError::AddressInUse { .. } => {
             Failure::new(error.to_string(), "choose another with --listen 127.0.0.1:PORT, or end what listens there")
                 .into()
         }
         other => other.into(),
     })
+}
+
+/// What the listeners lack, with the way out.
+pub fn insecure(error: &SecurityError) -> Failure {
+    let hint = match error {
+        SecurityError::NoCertificate(_) => "broker.tls in sluice.yaml names the files",
+        SecurityError::NoUsers(_) => "broker.users in sluice.yaml names the file",
+        SecurityError::InTheClear(_) => "listen with SSL:// or SASL_SSL://, or allow it with --insecure",
+        SecurityError::File { .. } => "docs/sluice.yaml shows what the files have to be",
+    };
+    Failure::new(error.to_string(), hint)
 }
 
 /// `[PROTOCOL://]HOST:PORT`: of the listeners with this protocol, or of all.

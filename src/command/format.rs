@@ -6,7 +6,7 @@ use agent::format::{Format, Multiline, Rule};
 
 /// How long a group of lines waits for another one when nothing else is said: longer than any application takes to write
 /// a stack trace, shorter than anybody waits for it.
-const TIMEOUT_MS: u64 = 5000;
+pub const TIMEOUT_MS: u64 = 5000;
 
 /// Checks only what the keys must be together; [`agent::format::Framer`] checks each of them.
 pub fn format(written: &Input) -> Result<Format, Failure> {

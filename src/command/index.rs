@@ -4,7 +4,7 @@ use crate::config::WorkerSection;
 use crate::failure::Failure;
 
 /// The data stream when no index is said: the server begins a new index behind it by age and size, so no date is needed.
-const DATA_STREAM_DEFAULT: &str = "sluice-<dataset>";
+pub const DATA_STREAM_DEFAULT: &str = "sluice-<dataset>";
 
 /// The index pattern that the section says, if any.
 ///

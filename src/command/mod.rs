@@ -2,6 +2,8 @@
 
 pub mod agent;
 pub mod broker;
+pub mod check;
+pub mod config;
 pub mod dead;
 pub mod demo;
 #[cfg(feature = "search")]
@@ -10,6 +12,7 @@ pub mod elasticsearch;
 mod format;
 mod index;
 mod instance;
+pub mod manual;
 mod paint;
 pub mod pipeline;
 mod reload;
@@ -19,15 +22,24 @@ pub mod tail;
 pub mod up;
 pub mod worker;
 
+pub use format::TIMEOUT_MS as MULTILINE_TIMEOUT_MS;
+pub use index::DATA_STREAM_DEFAULT;
+pub use setup::INDEX_DEFAULT;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Broker of parts that run alone, when nothing else is said.
-const BROKER_DEFAULT: &str = "127.0.0.1:9092";
+pub const BROKER_DEFAULT: &str = "127.0.0.1:9092";
 /// How long each step of an end waits: for acknowledgements, for documents on their way. Nothing is lost when it is
 /// over: the next run goes on from the checkpoints and the committed offsets.
-const DRAIN: Duration = Duration::from_secs(10);
+pub const DRAIN: Duration = Duration::from_secs(10);
 /// Between two looks at the counters.
 const TICK: Duration = Duration::from_millis(200);
+
+/// A port on loopback, where parts answer unless they are told otherwise.
+pub fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
+}
 
 /// Brokers to start from: those of the flags, else the config file's, else [`BROKER_DEFAULT`].
 fn brokers(flags: &[String], section: Option<&str>) -> Vec<String> {

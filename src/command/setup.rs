@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Index of a worker when nothing else is said.
-const INDEX_DEFAULT: &str = "sluice-<dataset>-<yyyy.MM>";
+pub const INDEX_DEFAULT: &str = "sluice-<dataset>-<yyyy.MM>";
 
 pub async fn run(args: SetupArgs, config: ConfigFile) -> anyhow::Result<ExitCode> {
     let (index, data_stream) = (index::index(&config.worker)?, index::is_data_stream(&config.worker));

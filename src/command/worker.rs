@@ -31,14 +31,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Port of /health and /metrics of a worker on its own.
-const STATUS_PORT: u16 = 9603;
+pub const STATUS_PORT: u16 = 9603;
 /// Consumer group when nothing else is said.
-const GROUP_DEFAULT: &str = "sluice";
+pub const GROUP_DEFAULT: &str = "sluice";
 /// Renamed output files that are kept when nothing else is said.
-const ROTATE_KEEP: u32 = 5;
-const COMPRESSION_DEFAULT: &str = "lz4";
+pub const ROTATE_KEEP: u32 = 5;
+pub const COMPRESSION_DEFAULT: &str = "lz4";
 /// What `sluice.yaml` calls the ready-made pipeline for a record's dataset.
-const DETECT: &str = "detect";
+pub const DETECT: &str = "detect";
 
 pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;

@@ -2,6 +2,7 @@
 
 use super::size::Size;
 use broker::{Listener, ListenerError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Records to segments and back.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrokerSection {
     /// [PROTOCOL://]ADDRESS:PORT, with Kafka's names of protocols.
@@ -32,11 +33,13 @@ pub struct BrokerSection {
     pub guard: Vec<String>,
     /// Configs under the names that they have in Kafka's server.properties.
     pub set: BTreeMap<String, Scalar>,
+    /// Address of /health and /metrics [127.0.0.1:9601].
     pub status_listen: Option<SocketAddr>,
 }
 
 /// An address to listen on, as it is written.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[schemars(with = "String")]
 #[serde(try_from = "String", into = "String")]
 pub struct ListenerText(pub Listener);
 
@@ -55,11 +58,12 @@ impl From<ListenerText> for String {
 }
 
 /// Files in PEM form.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerTls {
     /// The broker's certificate, followed by those that lead to its root.
     pub certificate: PathBuf,
+    /// The certificate's private key.
     pub key: PathBuf,
     /// Roots of the certificates that clients have to show.
     #[serde(default)]
@@ -67,7 +71,7 @@ pub struct BrokerTls {
 }
 
 /// When a producer that asks for acks=all has its acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durability {
     Disk,
@@ -75,7 +79,7 @@ pub enum Durability {
 }
 
 /// A value of Kafka's configs, which YAML may take for a number or a flag.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Scalar {
     Flag(bool),

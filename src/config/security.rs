@@ -3,33 +3,37 @@
 use super::secret::{Secret, resolve};
 use crate::failure::Failure;
 use kafka_client::security::{Mechanism, Sasl, Security, Tls, TlsFiles};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// TLS of the connections to brokers: files in PEM form.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrokerTlsSection {
     /// Roots of the brokers' certificates [those of the system].
     pub ca: Option<PathBuf>,
     /// This client's certificate, for brokers that ask for one.
     pub certificate: Option<PathBuf>,
+    /// Its private key.
     pub key: Option<PathBuf>,
 }
 
 /// User and password at the brokers.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SaslSection {
     /// PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
     pub mechanism: Option<String>,
+    /// Name at the brokers.
     pub user: String,
+    /// Its password; `${NAME}` is replaced by what the environment has.
     pub password: Option<Secret>,
     /// A file whose first line is the password, instead of the password itself.
     pub password_file: Option<PathBuf>,
 }
 
-const MECHANISM_DEFAULT: &str = "SCRAM-SHA-512";
+pub const MECHANISM_DEFAULT: &str = "SCRAM-SHA-512";
 
 /// Reads the files that are named in `section` (of the agent or the worker).
 pub fn checked(section: &str, tls: Option<&BrokerTlsSection>, sasl: Option<&SaslSection>) -> Result<Security, Failure> {

@@ -1,6 +1,8 @@
 //! Sizes as people write them: `500MiB`, `20GiB`, or bytes.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::str::FromStr;
 
 /// A number of bytes, at least 1.
@@ -26,6 +28,20 @@ impl TryFrom<Written> for Size {
             Written::Bytes(bytes) => bytes.to_string().parse(),
             Written::Text(text) => text.parse(),
         }
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["integer", "string"], "minimum": 1, "pattern": "^ *[0-9]+ *([KkMmGgTt][Ii][Bb])? *$" })
     }
 }
 
