@@ -18,7 +18,7 @@ pub fn load(named: Option<&Path>) -> Result<ConfigFile, Failure> {
     let name = path.display().to_string();
     let config = parse(&name, &text)?;
     match range::problems(&config, &name, &text).into_iter().next() {
-        Some(problem) => Err(problem.into()),
+        Some(problem) => Err(Box::new(problem).into()),
         None => Ok(config),
     }
 }
@@ -39,11 +39,11 @@ pub fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// The config in `text`, which is the content of the file `name`.
-pub fn parse(name: &str, text: &str) -> Result<ConfigFile, Problem> {
+pub fn parse(name: &str, text: &str) -> Result<ConfigFile, Box<Problem>> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(ConfigFile::default());
     }
-    serde_saphyr::from_str(text).map_err(|error| explain(name, text, &error))
+    serde_saphyr::from_str(text).map_err(|error| Box::new(explain(name, text, &error)))
 }
 
 fn explain(name: &str, text: &str, error: &Error) -> Problem {

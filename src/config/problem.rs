@@ -83,8 +83,8 @@ impl fmt::Display for Problem {
     }
 }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
+impl From<Box<Problem>> for Failure {
+    fn from(problem: Box<Problem>) -> Self {
         Self::new(problem.to_string(), problem.hint)
     }
 }

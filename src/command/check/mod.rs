@@ -58,7 +58,7 @@ pub async fn run(args: CheckArgs, named: Option<&Path>) -> anyhow::Result<ExitCo
 pub fn check(name: &str, text: &str) -> Checked {
     let config = match config::parse(name, text) {
         Ok(config) => config,
-        Err(problem) => return Checked { config: None, problems: vec![problem] },
+        Err(problem) => return Checked { config: None, problems: vec![*problem] },
     };
     let mut found = Findings::new(name, text);
     for problem in config::out_of_range(&config, name, text) {
