@@ -17,6 +17,18 @@ export function level(value) {
   return LEVELS.find((names) => names.includes(word))?.[0] ?? null;
 }
 
+const probe = document.createElement("i");
+
+/** The colour of a name of style.css, as it is now: dark or light. */
+export function shade(name) {
+  probe.hidden = true;
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const colour = getComputedStyle(probe).color;
+  probe.remove();
+  return colour;
+}
+
 /** The class of a status, `2xx`. */
 export const statusClass = (value) => (/^[1-5]\d\d$/.test(String(value)) ? `${String(value)[0]}xx` : null);
 

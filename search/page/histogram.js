@@ -1,7 +1,7 @@
 // The histogram: documents over time, stacked, on which one drags to look closer.
 
 import uPlot from "./uplot/uPlot.esm.js";
-import { coloured, group } from "./colours.js";
+import { coloured, group, shade } from "./colours.js";
 import { $, fill, h } from "./dom.js";
 import { NONE } from "./searches.js";
 import { plain } from "./visible.js";
@@ -12,7 +12,6 @@ const HEIGHT = 132;
 let plot = null;
 let drawn = null;
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** Draws `buckets` of the aggregation. `onSelect(from, to)` in milliseconds after a drag. */
 export function draw({ buckets, fields, span, onSelect, onGroup }) {
@@ -28,15 +27,15 @@ export function draw({ buckets, fields, span, onSelect, onGroup }) {
     sums.unshift(sum);
   }
   const series = [...shown].reverse().map(({ name, colour: variable }) => ({
-    label: plain(name), stroke: colour(variable), fill: colour(variable), width: 0, points: { show: false },
+    label: plain(name), stroke: shade(variable), fill: shade(variable), width: 0, points: { show: false },
     paths: uPlot.paths.bars({ size: [0.86, 60], align: 1, radius: 0 }),
   }));
   legend(shown, counts, onGroup);
   plot?.destroy();
   const box = $("#histogram");
   fill(box);
-  const grid = { stroke: colour("--grid"), width: 1 };
-  const axis = { stroke: colour("--faint"), font: "11px " + getComputedStyle(document.body).fontFamily, ticks: { ...grid, size: 4 } };
+  const grid = { stroke: shade("--grid"), width: 1 };
+  const axis = { stroke: shade("--faint"), font: "11px " + getComputedStyle(document.body).fontFamily, ticks: { ...grid, size: 4 } };
   const top = Math.max(1, ...(sums[0] ?? [0]));
   plot = new uPlot({
     width: box.clientWidth, height: HEIGHT, padding: [8, 22, 0, 0], legend: { show: false },

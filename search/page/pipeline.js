@@ -2,6 +2,7 @@
 
 import uPlot from "./uplot/uPlot.esm.js";
 import { search, settings } from "./api.js";
+import { shade } from "./colours.js";
 import { $, fill, h } from "./dom.js";
 import { bottleneck, read, stages } from "./metrics.js";
 import { TIME } from "./searches.js";
@@ -167,20 +168,19 @@ const COLOURS = ["--s1", "--s3", "--s2", "--s4", "--s5"];
 
 function chart(selector, lists) {
   const box = $(selector);
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const key = [...lists.keys()].join() + colour("--text");
+  const key = [...lists.keys()].join() + shade("--text");
   const values = [history.times, ...lists.values()];
   let known = charts.find((one) => one.selector === selector);
   if (known?.key !== key || !box.firstChild) {
     known?.plot.destroy();
     charts = charts.filter((one) => one !== known);
     if (lists.size === 0) return;
-    const axis = { stroke: colour("--faint"), font: "11px " + getComputedStyle(document.body).fontFamily, grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
+    const axis = { stroke: shade("--faint"), font: "11px " + getComputedStyle(document.body).fontFamily, grid: { stroke: shade("--grid"), width: 1 }, ticks: { show: false } };
     const plot = new uPlot({
       width: box.clientWidth, height: 180, padding: [8, 24, 0, 0], cursor: { y: false }, legend: { live: true },
       scales: { x: { range: (_, first, last) => [Math.min(first, last - 60), last] }, y: { range: (_, __, top) => [0, Math.max(1, top) * 1.08] } },
       axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((tick) => stamp(tick * 1000, false).slice(0, 8)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => number(tick)) }],
-      series: [{ label: "time", value: (_, tick) => (tick === null ? "–" : stamp(tick * 1000, false).slice(0, 8)) }, ...[...lists.keys()].map((label, at) => ({ label, stroke: colour(COLOURS[at % COLOURS.length]), width: 1.5, points: { show: false }, value: (_, value) => (value === null ? "–" : number(value)) }))],
+      series: [{ label: "time", value: (_, tick) => (tick === null ? "–" : stamp(tick * 1000, false).slice(0, 8)) }, ...[...lists.keys()].map((label, at) => ({ label, stroke: shade(COLOURS[at % COLOURS.length]), width: 1.5, points: { show: false }, value: (_, value) => (value === null ? "–" : number(value)) }))],
     }, values, box);
     charts.push({ selector, key, plot });
   } else {

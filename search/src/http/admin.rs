@@ -1,10 +1,11 @@
 //! What clients ask about the server and its indices, templates and policies.
 
 use super::error::Failed;
+use super::parameters::Indices;
 use super::search::{object, select};
 use super::{BODY_BYTES_MAX, Reply, Request, VERSION};
 use crate::query::Refusal;
-use crate::store::{Definitions, Kind, Mapping, Store, name};
+use crate::store::{Definitions, DynamicTemplate, Kind, Mapping, Store, name};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -53,32 +54,57 @@ pub fn nodes() -> Reply {
 
 /// `_cat/indices`, as text or with `format=json`.
 pub fn indices(store: &Store, list: &str, request: &Request) -> Result<Reply, Failed> {
-    let names = name::Names::parse(list)?;
+    let selected = select(store, list, Indices::of(request)?)?;
     let mut rows = Vec::new();
-    for index in store.indices().iter().filter(|index| names.means(&index.name)) {
+    let is_selected = |name: &str| selected.iter().any(|snapshot| snapshot.name == name);
+    for index in store.indices().iter().filter(|index| is_selected(&index.name)) {
         let partitions = index.partitions();
         let documents: u64 = partitions.iter().map(|partition| partition.documents()).sum();
         let bytes: u64 = partitions.iter().map(|partition| partition.bytes()).sum();
         rows.push((index.name.clone(), documents, bytes));
     }
-    if request.parameter("format") == Some("json") {
-        let row = |(index, documents, bytes): &(String, u64, u64)| {
-            json!({ "health": "green", "status": "open", "index": index, "uuid": index, "pri": "1", "rep": "0",
-                    "docs.count": documents.to_string(), "docs.deleted": "0", "store.size": bytes.to_string(),
-                    "pri.store.size": bytes.to_string() })
-        };
-        return Ok(Reply::json(&Value::Array(rows.iter().map(row).collect())));
-    }
-    let row = |(index, documents, bytes): (String, u64, u64)| {
-        format!("green open {index} {index} 1 0 {documents} 0 {bytes}b {bytes}b\n")
+    let columns: Vec<&str> = match request.parameter("h") {
+        None | Some("") => CAT_COLUMNS.to_vec(),
+        Some(list) => list.split(',').collect(),
     };
-    let heading = "health status index uuid pri rep docs.count docs.deleted store.size pri.store.size\n";
-    let heading = if request.parameter("v").is_some() { heading.to_owned() } else { String::new() };
-    Ok(Reply::text(heading + &rows.into_iter().map(row).collect::<String>()))
+    if let Some(unknown) = columns.iter().find(|name| !CAT_COLUMNS.contains(name)) {
+        return Err(Refusal::argument(format!("the column [{unknown}] of [h] is not supported")).into());
+    }
+    let cell = |column: &str, (index, documents, bytes): &(String, u64, u64)| match column {
+        "health" => "green".to_owned(),
+        "status" => "open".to_owned(),
+        "index" | "uuid" => index.clone(),
+        "pri" => "1".to_owned(),
+        "docs.count" => documents.to_string(),
+        "store.size" | "pri.store.size" => bytes.to_string(),
+        _ => "0".to_owned(),
+    };
+    match request.parameter("format") {
+        Some("json") => {
+            let row = |row| columns.iter().map(|name| ((*name).to_owned(), cell(name, row).into())).collect();
+            Ok(Reply::json(&Value::Array(rows.iter().map(|found| Value::Object(row(found))).collect())))
+        }
+        None | Some("" | "text") => {
+            let mut text = String::new();
+            if super::parameters::flag(request, "v")? == Some(true) {
+                text = columns.join(" ") + "\n";
+            }
+            for row in &rows {
+                text.push_str(&columns.iter().map(|name| cell(name, row)).collect::<Vec<_>>().join(" "));
+                text.push('\n');
+            }
+            Ok(Reply::text(text))
+        }
+        Some(other) => Err(Refusal::argument(format!("[format] is json or text, not [{other}]")).into()),
+    }
 }
 
+/// Of `_cat/indices`, in their order.
+const CAT_COLUMNS: [&str; 10] =
+    ["health", "status", "index", "uuid", "pri", "rep", "docs.count", "docs.deleted", "store.size", "pri.store.size"];
+
 pub fn mapping(store: &Store, list: &str, request: &Request) -> Result<Reply, Failed> {
-    let shown = select(store, list, request)?.into_iter().map(|snapshot| {
+    let shown = select(store, list, Indices::of(request)?)?.into_iter().map(|snapshot| {
         let properties = snapshot.mapping.to_properties();
         (snapshot.name, json!({ "mappings": { "properties": properties } }))
     });
@@ -89,7 +115,9 @@ pub fn mapping(store: &Store, list: &str, request: &Request) -> Result<Reply, Fa
 pub fn declare(store: &Store, index: &str, request: &Request, of_mapping: bool) -> Result<Reply, Failed> {
     let body = Value::Object(object(&request.body)?);
     let mappings = if of_mapping { &body } else { &body["mappings"] };
-    let fields = Mapping::of_properties(mappings).map_err(|reason| Refusal::new("mapper_parsing_exception", reason))?;
+    let wrong = |reason| Refusal::new("mapper_parsing_exception", reason);
+    let fields = Mapping::of_properties(mappings).map_err(wrong)?;
+    let rules = DynamicTemplate::parse_all(&mappings["dynamic_templates"]).map_err(wrong)?;
     let exists = store.indices().iter().any(|known| known.name == index);
     if exists && !of_mapping {
         let reason = format!("index [{index}] already exists");
@@ -99,6 +127,7 @@ pub fn declare(store: &Store, index: &str, request: &Request, of_mapping: bool) 
     {
         let mut mapping = index.mapping.write().expect("nobody panics with the mapping");
         fields.iter().for_each(|(path, kind)| mapping.declare(path, *kind));
+        mapping.dynamic.extend(rules);
     }
     index.save()?;
     Ok(Reply::json(&json!({ "acknowledged": true, "shards_acknowledged": true, "index": index.name })))
@@ -114,7 +143,7 @@ pub fn field_caps(store: &Store, list: &str, request: &Request) -> Result<Reply,
         _ => return Err(Refusal::argument("no fields specified").into()),
     };
     let asked = name_patterns(&asked)?;
-    let snapshots = select(store, list, request)?;
+    let snapshots = select(store, list, Indices::of(request)?)?;
     let mut fields: BTreeMap<&str, BTreeMap<&'static str, (Kind, Vec<&str>)>> = BTreeMap::new();
     for snapshot in &snapshots {
         for (path, entry) in &snapshot.mapping.fields {
@@ -185,11 +214,17 @@ impl Part {
 
 pub fn put(store: &Store, part: Part, name: &str, request: &Request) -> Result<Reply, Failed> {
     let body = Value::Object(object(&request.body)?);
-    if part == Part::IndexTemplate {
-        Definitions::check_template(&body)?;
+    match part {
+        Part::IndexTemplate => Definitions::check_template(&body)?,
+        Part::ComponentTemplate => Definitions::check_mappings(&body["template"]["mappings"])?,
+        Part::Policy => {}
     }
+    let only_new = super::parameters::flag(request, "create")? == Some(true);
     store.define(|definitions| {
         definitions.check_room()?;
+        if only_new && part.of(definitions).contains_key(name) {
+            return Err(Refusal::argument(format!("[{name}] already exists")));
+        }
         part.of(definitions).insert(name.to_owned(), body);
         Ok(())
     })??;
@@ -220,14 +255,16 @@ fn missing(name: &str) -> Failed {
     Failed::new(StatusCode::NOT_FOUND, "resource_not_found_exception", format!("[{name}] not found"))
 }
 
-pub fn delete(store: &Store, list: &str) -> Result<Reply, Failed> {
+pub fn delete(store: &Store, list: &str, request: &Request) -> Result<Reply, Failed> {
+    let options = Indices::of(request)?;
     if list.contains('*') || list == "_all" || list.is_empty() {
         let reason = "Wildcard expressions or all indices are not allowed";
         return Err(Refusal::argument(reason).into());
     }
     let names = name::Names::parse(list)?;
     let known = store.indices();
-    if let Some(name) = names.plain().find(|name| !known.iter().any(|index| index.name == *name)) {
+    let missing = names.plain().find(|name| !known.iter().any(|index| index.name == *name));
+    if let Some(name) = missing.filter(|_| !options.ignore_unavailable) {
         return Err(Failed::no_index(name));
     }
     store.delete(&names)?;

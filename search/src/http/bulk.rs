@@ -1,23 +1,63 @@
 //! `_bulk`: lines of actions and documents, an answer for each.
 
 use super::error::Failed;
-use super::{Reply, Request};
+use super::filter_path::FilterPath;
+use super::{Reply, Request, parameters};
 use crate::query::Refusal;
 use crate::store::limits::ID_BYTES_MAX;
-use crate::store::{BulkItem, BulkOutcome, ItemError, Store, Written};
+use crate::store::{BulkItem, BulkOutcome, ItemError, Node, Store, Written};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::Arc;
 
 /// Keys of an action line that change nothing here: there is one shard, and no ingest pipeline is named by our sink.
-const HARMLESS: [&str; 5] = ["require_alias", "require_data_stream", "routing", "_type", "dynamic_templates"];
+const HARMLESS: [&str; 2] = ["require_data_stream", "routing"];
+
+/// Bytes of an item's answer, for the buffer of all: the longest one of what our sink sends.
+const ANSWER_BYTES: usize = 224;
+
+/// The same where a filter leaves the status.
+const LEAN_BYTES: usize = 32;
 
 /// One line of actions, and what it asks for.
 struct Action {
-    operation: String,
-    index: String,
+    operation: Operation,
+    index: Arc<str>,
     /// Why the item is not taken, though the request is.
     refused: Option<Refusal>,
+}
+
+/// What an action line asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Create,
+    Index,
+    Update,
+    Delete,
+}
+
+impl Operation {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "create" => Self::Create,
+            "index" => Self::Index,
+            "update" => Self::Update,
+            "delete" => Self::Delete,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Index => "index",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
 }
 
 /// Writes the documents of a request. `index`: the one in the path.
@@ -27,31 +67,124 @@ pub fn bulk(store: &Store, index: Option<&str>, request: &Request) -> Result<Rep
         let reason = "The bulk request must be terminated by a newline [\\n]";
         return Err(Refusal::argument(reason).into());
     }
+    check_refresh(request)?;
+    let filter = parameters::filter_path(request)?;
     let (actions, items) = read(body, index)?;
     if actions.is_empty() {
         return Err(Refusal::new("parse_exception", "request body is required").into());
     }
     let outcomes = store.bulk(items)?;
-    if matches!(request.parameter("refresh"), Some("" | "true" | "wait_for")) {
+    if check_refresh(request)? {
         store.refresh()?;
     }
+    // What a filter leaves of an item that was created is the same for all, unless it names what differs.
+    let lean = filter.as_ref().and_then(Lean::of);
     let mut has_errors = false;
     let mut outcomes = outcomes.into_iter();
-    let mut answers = Vec::with_capacity(actions.len());
+    let mut items = String::with_capacity(actions.len() * if lean.is_some() { LEAN_BYTES } else { ANSWER_BYTES });
     for action in actions {
-        let (status, answer) = match action.refused {
-            Some(refusal) => (400, json!({ "_index": action.index, "_id": null, "error": refusal.to_json() })),
-            None => {
-                let outcome = outcomes.next().expect("the store answers for each item");
-                item(&action.index, outcome)
-            }
+        let operation = action.operation.name();
+        let (status, mut answer) = match action.refused {
+            Some(refusal) => (400, json!({ "_index": *action.index, "_id": null, "error": refusal.to_json() })),
+            None => match outcomes.next().expect("the store answers for each item") {
+                BulkOutcome { id, result: Ok(Written::Created(sequence)) } => {
+                    match &lean {
+                        Some(lean) => add(&mut items, lean.created(action.operation)),
+                        None => created(&mut items, operation, &action.index, &id, sequence),
+                    }
+                    continue;
+                }
+                outcome => item(&action.index, outcome),
+            },
         };
         has_errors |= status >= 300;
-        let mut answer = answer;
         answer["status"] = status.into();
-        answers.push(Value::Object(Map::from_iter([(action.operation, answer)])));
+        match &lean {
+            Some(lean) => add(&mut items, &lean.item(operation, answer)),
+            None => add(&mut items, &json!({ operation: answer }).to_string()),
+        }
     }
-    Ok(Reply::json(&json!({ "took": request.took(), "errors": has_errors, "items": answers })))
+    match lean {
+        Some(lean) => Ok(lean.reply(request.took(), has_errors, &items)),
+        None => {
+            let took = request.took();
+            Ok(Reply::json_text(format!("{{\"took\":{took},\"errors\":{has_errors},\"items\":[{items}]}}")))
+        }
+    }
+}
+
+fn check_refresh(request: &Request) -> Result<bool, Refusal> {
+    match request.parameter("refresh") {
+        None | Some("false") => Ok(false),
+        Some("" | "true" | "wait_for") => Ok(true),
+        Some(other) => Err(Refusal::argument(format!("Unknown value for refresh: [{other}]."))),
+    }
+}
+
+/// Adds an item's answer; an empty one is left out.
+fn add(items: &mut String, answer: &str) {
+    if !items.is_empty() && !answer.is_empty() {
+        items.push(',');
+    }
+    items.push_str(answer);
+}
+
+/// Answers by a filter that leaves nothing of an item which differs from one to the next.
+struct Lean<'a> {
+    filter: &'a FilterPath,
+    create: String,
+    index: String,
+}
+
+impl<'a> Lean<'a> {
+    fn of(filter: &'a FilterPath) -> Option<Self> {
+        let mut created = [String::new(), String::new()];
+        for (text, operation) in created.iter_mut().zip([Operation::Create, Operation::Index]) {
+            self::created(text, operation.name(), "", "", 0);
+            let sample: Value = serde_json::from_str(text).ok()?;
+            let left = filter.apply(json!({ "items": [sample] }));
+            let inner = &left["items"][0][operation.name()];
+            if ["_index", "_id", "_seq_no"].iter().any(|name| inner.get(name).is_some()) {
+                return None;
+            }
+            *text = left["items"].get(0).map(Value::to_string).unwrap_or_default();
+        }
+        let [create, index] = created;
+        Some(Self { filter, create, index })
+    }
+
+    fn created(&self, operation: Operation) -> &str {
+        if operation == Operation::Create { &self.create } else { &self.index }
+    }
+
+    fn item(&self, operation: &str, answer: Value) -> String {
+        let left = self.filter.apply(json!({ "items": [{ operation: answer }] }));
+        left["items"].get(0).map(Value::to_string).unwrap_or_default()
+    }
+
+    fn reply(&self, took: u64, has_errors: bool, items: &str) -> Reply {
+        let left = self.filter.apply(json!({ "took": took, "errors": has_errors }));
+        let mut parts: Vec<String> =
+            left.as_object().into_iter().flatten().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        if !items.is_empty() {
+            parts.push(format!("\"items\":[{items}]"));
+        }
+        Reply { is_filtered: true, ..Reply::json_text(format!("{{{}}}", parts.join(","))) }
+    }
+}
+
+/// The answer of most items, without a tree in between.
+fn created(items: &mut String, operation: &str, index: &str, id: &str, sequence: u64) {
+    if !items.is_empty() {
+        items.push(',');
+    }
+    let (index, id) = (Value::from(index), Value::from(id));
+    let shards = "{\"total\":1,\"successful\":1,\"failed\":0}";
+    let answer = format_args!(
+        "{{\"{operation}\":{{\"_index\":{index},\"_id\":{id},\"_version\":1,\"result\":\"created\",\"_shards\":{shards},\
+         \"_seq_no\":{sequence},\"_primary_term\":1,\"status\":201}}}}"
+    );
+    items.write_fmt(answer).expect("a string takes everything");
 }
 
 /// `PUT|POST {index}/_doc/{id}`, `{index}/_create/{id}`: a bulk request of one.
@@ -65,14 +198,21 @@ pub fn single(
     if let Some(id) = id {
         check_id(id)?;
     }
+    check_refresh(request)?;
+    let is_create = match request.parameter("op_type") {
+        None => is_create,
+        Some("create") => true,
+        Some("index") if !is_create => false,
+        Some(other) => return Err(Refusal::argument(format!("opType [{other}] is not supported here")).into()),
+    };
     let item_of = BulkItem {
-        index: index.to_owned(),
+        index: index.into(),
         id: id.map(str::to_owned),
         overwrites: !is_create,
         source: request.body.clone(),
     };
     let outcome = store.bulk(vec![item_of])?.pop().expect("an outcome for the item");
-    if matches!(request.parameter("refresh"), Some("" | "true" | "wait_for")) {
+    if check_refresh(request)? {
         store.refresh()?;
     }
     let (status, answer) = item(index, outcome);
@@ -114,38 +254,46 @@ fn read(body: &Bytes, path_index: Option<&str>) -> Result<(Vec<Action>, Vec<Bulk
     let mut items = Vec::new();
     let mut rest = body.clone();
     let mut number = 0;
+    let path_index: Option<Arc<str>> = path_index.map(Into::into);
+    // Most lines name the same index.
+    let mut last: Option<Arc<str>> = None;
     while let Some(line) = next_line(&mut rest) {
         number += 1;
         if line.is_empty() {
             continue;
         }
         let (operation, metadata) = action(&line, number)?;
-        let text = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
-        let Some(index) = text("_index").or_else(|| path_index.map(str::to_owned)) else {
-            return Err(
-                Refusal::new("action_request_validation_exception", "Validation Failed: 1: index is missing;").into()
-            );
+        let get = |key: &str| metadata.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value);
+        let index = match get("_index") {
+            Some(Node::Text(name)) => match &last {
+                Some(index) if **index == **name => index.clone(),
+                _ => last.insert((**name).into()).clone(),
+            },
+            _ => path_index.clone().ok_or_else(|| {
+                Refusal::new("action_request_validation_exception", "Validation Failed: 1: index is missing;")
+            })?,
         };
-        let id = match metadata.get("_id") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(id)) => Some(id.clone()),
-            Some(other) => Some(other.to_string()),
+        let id = match get("_id") {
+            None | Some(Node::Null) => None,
+            Some(Node::Text(id)) => Some((**id).to_owned()),
+            Some(Node::Long(id)) => Some(id.to_string()),
+            Some(_) => return Err(Refusal::argument(format!("the [_id] of line [{number}] is no text")).into()),
         };
         if let Some(id) = &id {
             check_id(id)?;
         }
-        let is_create = operation == "create";
-        let known = |key: &&String| !["_index", "_id"].contains(&key.as_str()) && !HARMLESS.contains(&key.as_str());
-        let refused = match metadata.keys().find(known) {
+        let known = |key: &&str| !["_index", "_id"].contains(key) && !HARMLESS.contains(key);
+        let refused = match metadata.iter().map(|(key, _)| &**key).find(known) {
             Some(key) => Some(Refusal::argument(format!(
                 "Action/metadata line [{number}] contains [{key}], which is not supported"
             ))),
-            None if !matches!(operation.as_str(), "create" | "index") => {
-                Some(Refusal::argument(format!("the bulk action [{operation}] is not supported")))
+            None if !matches!(operation, Operation::Create | Operation::Index) => {
+                let name = operation.name();
+                Some(Refusal::argument(format!("the bulk action [{name}] is not supported")))
             }
             None => None,
         };
-        if operation == "delete" {
+        if operation == Operation::Delete {
             // It has no document behind it.
             actions.push(Action { operation, index, refused });
             continue;
@@ -155,22 +303,25 @@ fn read(body: &Bytes, path_index: Option<&str>) -> Result<(Vec<Action>, Vec<Bulk
             return Err(Refusal::argument(format!("the document of line [{number}] is missing")).into());
         };
         if refused.is_none() {
-            items.push(BulkItem { index: index.clone(), id, overwrites: !is_create, source });
+            let overwrites = operation == Operation::Index;
+            items.push(BulkItem { index: index.clone(), id, overwrites, source });
         }
         actions.push(Action { operation, index, refused });
     }
     Ok((actions, items))
 }
 
-fn action(line: &[u8], number: usize) -> Result<(String, Map<String, Value>), Failed> {
+type Metadata<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+
+fn action(line: &[u8], number: usize) -> Result<(Operation, Metadata<'_>), Failed> {
     let malformed =
         |what: &str| Failed::from(Refusal::argument(format!("Malformed action/metadata line [{number}], {what}")));
-    let parsed: Value = serde_json::from_slice(line).map_err(|error| malformed(&format!("{error}")))?;
+    let parsed = Node::parse(line).map_err(|error| malformed(&format!("{error}")))?;
     match parsed {
-        Value::Object(object) if object.len() == 1 => match object.into_iter().next() {
-            Some((operation, Value::Object(metadata))) => match operation.as_str() {
-                "create" | "index" | "update" | "delete" => Ok((operation, metadata)),
-                _ => Err(malformed("expected one of [create, delete, index, update]")),
+        Node::Object(object) if object.len() == 1 => match object.into_iter().next() {
+            Some((operation, Node::Object(metadata))) => match Operation::of(&operation) {
+                Some(operation) => Ok((operation, metadata)),
+                None => Err(malformed("expected one of [create, delete, index, update]")),
             },
             _ => Err(malformed("expected START_OBJECT")),
         },

@@ -6,6 +6,8 @@
 mod admin;
 mod bulk;
 mod error;
+mod filter_path;
+mod parameters;
 mod search;
 
 use crate::page::{self, Page};
@@ -24,11 +26,15 @@ use http_body_util::{BodyExt, Limited};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Bytes of a body, also unzipped. Our sink's bulk requests have 8 MiB.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
+/// Bytes of a body that is too large, up to which it is read to its end and thrown away before the answer.
+const BODY_BYTES_DRAINED_MAX: usize = 1 << 30;
+/// How long that may take.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Bytes of all bodies that are read or worked on at once; more wait.
 const BODIES_BYTES_MAX: usize = 96 << 20;
 /// Bodies without a length are counted as this much until they are read.
@@ -68,15 +74,40 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     kind: &'static str,
     body: String,
+    /// Whether `filter_path` was looked at when it was written.
+    is_filtered: bool,
 }
+
+const JSON: &str = "application/json";
 
 impl Reply {
     pub fn json(value: &serde_json::Value) -> Self {
-        Self { status: StatusCode::OK, kind: "application/json", body: value.to_string() }
+        Self::json_text(value.to_string())
+    }
+
+    /// As `filter_path` and `pretty` of the request have it.
+    fn shaped(mut self, request: &Request) -> Result<Self, Failed> {
+        let filter = if self.is_filtered { None } else { parameters::filter_path(request)? };
+        let pretty = parameters::flag(request, "pretty")? == Some(true);
+        if (filter.is_some() || pretty) && self.kind == JSON {
+            let answer: serde_json::Value = serde_json::from_str(&self.body)
+                .map_err(|error| Failed::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", error.to_string()))?;
+            let answer = match filter {
+                Some(filter) => filter.apply(answer),
+                None => answer,
+            };
+            self.body = if pretty { format!("{answer:#}\n") } else { answer.to_string() };
+        }
+        Ok(self)
+    }
+
+    /// JSON that is written already.
+    pub fn json_text(body: String) -> Self {
+        Self { status: StatusCode::OK, kind: JSON, body, is_filtered: false }
     }
 
     pub fn text(body: String) -> Self {
-        Self { status: StatusCode::OK, kind: "text/plain; charset=UTF-8", body }
+        Self { status: StatusCode::OK, kind: "text/plain; charset=UTF-8", body, is_filtered: false }
     }
 }
 
@@ -115,6 +146,10 @@ async fn work(server: Arc<Server>, request: axum::extract::Request) -> Result<Re
     let (head, body) = request.into_parts();
     let length = content_length(&head.headers);
     if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+        // A client that writes all of it before it reads would not see the answer otherwise.
+        if length.is_some_and(|length| length <= BODY_BYTES_DRAINED_MAX) {
+            let _ = tokio::time::timeout(DRAIN_MAX, drain(body)).await;
+        }
         return Err(too_large());
     }
     let is_zipped = match head.headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
@@ -137,7 +172,8 @@ async fn work(server: Arc<Server>, request: axum::extract::Request) -> Result<Re
         let body = if is_zipped { unzipped(&body)? } else { body };
         let parameters = parameters(head.uri.query().unwrap_or(""));
         let request = Request { parameters, body, began, now_millis: jiff::Timestamp::now().as_millisecond() };
-        route(&server.store, &head.method, head.uri.path(), &request)
+        let reply = route(&server.store, &head.method, head.uri.path(), &request)?;
+        reply.shaped(&request)
     });
     worked.await.unwrap_or_else(|error| {
         tracing::error!("a request failed without an answer: {error}");
@@ -152,6 +188,7 @@ fn route(store: &Store, method: &Method, path: &str, request: &Request) -> Resul
         .map(|part| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned())
         .collect();
     let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    parameters::check(method, &parts, request)?;
     let is_get = matches!(*method, Method::GET | Method::HEAD);
     let asks = is_get || *method == Method::POST;
     let writes = matches!(*method, Method::POST | Method::PUT);
@@ -165,7 +202,11 @@ fn route(store: &Store, method: &Method, path: &str, request: &Request) -> Resul
     };
     match parts[..] {
         [] if is_get => Ok(admin::root()),
-        ["_cluster", "health", ..] if is_get => Ok(admin::health(store)),
+        ["_cluster", "health"] if is_get => Ok(admin::health(store)),
+        ["_cluster", "health", list] if is_get => {
+            search::select(store, list, parameters::Indices::of(request)?)?;
+            Ok(admin::health(store))
+        }
         ["_nodes", ..] if is_get => Ok(admin::nodes()),
         ["_cat", "indices"] if is_get => admin::indices(store, "", request),
         ["_cat", "indices", list] if is_get => admin::indices(store, list, request),
@@ -189,6 +230,7 @@ fn route(store: &Store, method: &Method, path: &str, request: &Request) -> Resul
         ["_ilm", "policy"] | ["_plugins", "_ism", "policies"] => definitions(Part::Policy, ""),
         ["_ilm", "policy", name] | ["_plugins", "_ism", "policies", name] => definitions(Part::Policy, name),
         ["_refresh"] | [_, "_refresh"] if asks => {
+            search::select(store, if parts.len() == 2 { parts[0] } else { "" }, parameters::Indices::of(request)?)?;
             store.refresh()?;
             Ok(Reply::json(&serde_json::json!({ "_shards": { "total": 1, "successful": 1, "failed": 0 } })))
         }
@@ -197,10 +239,15 @@ fn route(store: &Store, method: &Method, path: &str, request: &Request) -> Resul
         [index, "_create", id] if writes => bulk::single(store, index, Some(id), true, request),
         [name, ..] if name.starts_with('_') && name != "_all" => Err(unsupported(method, path)),
         [index] if puts => admin::declare(store, index, request, false),
-        [list] if deletes => admin::delete(store, list),
+        [list] if deletes => admin::delete(store, list, request),
         [list] if is_get => admin::mapping(store, list, request),
         _ => Err(unsupported(method, path)),
     }
+}
+
+/// Reads to the end, and keeps nothing.
+async fn drain(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 fn unsupported(method: &Method, path: &str) -> Failed {

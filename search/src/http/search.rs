@@ -1,6 +1,7 @@
 //! `_search`, `_msearch` and `_count`.
 
 use super::error::Failed;
+use super::parameters::{self, Indices};
 use super::{Reply, Request};
 use crate::aggs;
 use crate::exec::hits::{count, hits, targets};
@@ -36,14 +37,17 @@ impl FieldNames for Fields<'_> {
     }
 }
 
-/// The indices that a path means; a plain name has to be there.
-pub fn select(store: &Store, list: &str, request: &Request) -> Result<Vec<Snapshot>, Failed> {
+/// The indices that a list of names and patterns means; a plain name has to be there, unless the options say otherwise.
+pub fn select(store: &Store, list: &str, options: Indices) -> Result<Vec<Snapshot>, Failed> {
     let names = Names::parse(list)?;
+    let pattern = names.patterns().next().map(str::to_owned);
+    let names = names.expanding(options.expands, options.hidden);
     let found = store.select(&names);
-    let ignores = request.parameter("ignore_unavailable") == Some("true");
     let missing = names.plain().find(|name| !found.iter().any(|snapshot| snapshot.name == *name));
-    match missing {
-        Some(name) if !ignores => Err(Failed::no_index(name)),
+    match (missing, pattern) {
+        (Some(name), _) if !options.ignore_unavailable => Err(Failed::no_index(name)),
+        (_, Some(pattern)) if found.is_empty() && !options.allow_no_indices => Err(Failed::no_index(&pattern)),
+        (Some(name), None) if found.is_empty() && !options.allow_no_indices => Err(Failed::no_index(name)),
         _ => Ok(found),
     }
 }
@@ -69,15 +73,63 @@ pub fn search(store: &Store, list: &str, request: &Request) -> Result<Reply, Fai
         }
     }
     if let Some(value) = request.parameter("track_total_hits") {
-        body.insert("track_total_hits".to_owned(), serde_json::from_str(value).unwrap_or(Value::Null));
+        let number = serde_json::from_str(value).ok().filter(|value: &Value| value.is_boolean() || value.is_u64());
+        let reason = || Refusal::argument(format!("[track_total_hits] has to be a boolean or a number, got [{value}]"));
+        body.insert("track_total_hits".to_owned(), number.ok_or_else(reason)?);
     }
+    source_of(&mut body, request)?;
     if let Some(value) = request.parameter("sort") {
         body.insert("sort".to_owned(), value.split(',').collect::<Vec<_>>().into());
     }
-    if let Some(value) = request.parameter("q") {
-        body.insert("query".to_owned(), json!({ "query_string": { "query": value } }));
+    query_in_url(&mut body, request)?;
+    Ok(Reply::json(&one(store, list, &body, Indices::of(request)?, request)?))
+}
+
+/// `q` and what belongs to it.
+fn query_in_url(body: &mut Map<String, Value>, request: &Request) -> Result<(), Refusal> {
+    let mut query = Map::new();
+    for (parameter, key) in [("df", "default_field"), ("default_operator", "default_operator")] {
+        if let Some(value) = request.parameter(parameter) {
+            query.insert(key.to_owned(), value.into());
+        }
     }
-    Ok(Reply::json(&one(store, list, &body, request)?))
+    for name in ["analyze_wildcard", "lenient"] {
+        if let Some(value) = parameters::flag(request, name)? {
+            query.insert(name.to_owned(), value.into());
+        }
+    }
+    match request.parameter("q") {
+        Some(value) => {
+            query.insert("query".to_owned(), value.into());
+            body.insert("query".to_owned(), json!({ "query_string": query }));
+        }
+        None if query.is_empty() => {}
+        None => {
+            let names: Vec<&String> = query.keys().collect();
+            return Err(Refusal::argument(format!("{names:?} mean nothing without the parameter [q]")));
+        }
+    }
+    Ok(())
+}
+
+/// `_source`, `_source_includes` and `_source_excludes`.
+fn source_of(body: &mut Map<String, Value>, request: &Request) -> Result<(), Refusal> {
+    let list = |name: &str| request.parameter(name).map(|list| list.split(',').map(Value::from).collect::<Vec<_>>());
+    match request.parameter("_source") {
+        Some("true" | "false") | Some("") => {
+            body.insert("_source".to_owned(), parameters::flag(request, "_source")?.unwrap_or(true).into());
+        }
+        Some(names) => {
+            body.insert("_source".to_owned(), names.split(',').collect::<Vec<_>>().into());
+        }
+        None => {}
+    }
+    let (includes, excludes) = (list("_source_includes"), list("_source_excludes"));
+    if includes.is_some() || excludes.is_some() {
+        let filter = json!({ "includes": includes.unwrap_or_default(), "excludes": excludes.unwrap_or_default() });
+        body.insert("_source".to_owned(), filter);
+    }
+    Ok(())
 }
 
 /// A search for each pair of lines; a failed one is an answer among others.
@@ -90,12 +142,13 @@ pub fn searches(store: &Store, list: &str, request: &Request) -> Result<Reply, F
             return Err(Refusal::argument(format!("a request has at most {SEARCHES_MAX} searches")).into());
         }
         let answer = object(header).and_then(|header| {
+            check_header(&header)?;
             let own = match header.get("index") {
                 Some(Value::String(names)) => names.clone(),
                 Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
                 _ => list.to_owned(),
             };
-            one(store, &own, &object(body)?, request)
+            one(store, &own, &object(body)?, Indices::of(request)?.with_header(&header)?, request)
         });
         answers.push(match answer {
             Ok(mut answer) => {
@@ -108,15 +161,34 @@ pub fn searches(store: &Store, list: &str, request: &Request) -> Result<Reply, F
     Ok(Reply::json(&json!({ "took": request.took(), "responses": answers })))
 }
 
+/// Refuses a header of `_msearch` that says what would be ignored.
+fn check_header(header: &Map<String, Value>) -> Result<(), Refusal> {
+    let known = [
+        "index",
+        "ignore_unavailable",
+        "allow_no_indices",
+        "expand_wildcards",
+        // They have nothing to decide where there is one node.
+        "preference",
+        "routing",
+        "request_cache",
+        "allow_partial_search_results",
+        "ccs_minimize_roundtrips",
+    ];
+    match header.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        Some((name, Value::String(value))) if name == "search_type" && value == "query_then_fetch" => Ok(()),
+        Some((name, _)) => Err(Refusal::argument(format!("key [{name}] is not supported in the metadata section"))),
+        None => Ok(()),
+    }
+}
+
 pub fn counted(store: &Store, list: &str, request: &Request) -> Result<Reply, Failed> {
     let mut body = object(&request.body)?;
-    if let Some(value) = request.parameter("q") {
-        body.insert("query".to_owned(), json!({ "query_string": { "query": value } }));
-    }
+    query_in_url(&mut body, request)?;
     if let Some(name) = body.keys().find(|name| *name != "query") {
         return Err(Refusal::parsing(format!("request does not support [{name}]")).into());
     }
-    let snapshots = select(store, list, request)?;
+    let snapshots = select(store, list, Indices::of(request)?)?;
     let query = query_of(&body, &snapshots)?;
     let number = count(&targets(&snapshots, &query, request.now_millis)?)?;
     Ok(Reply::json(&json!({ "count": number, "_shards": shards(snapshots.len()) })))
@@ -129,8 +201,14 @@ fn query_of(body: &Map<String, Value>, snapshots: &[Snapshot]) -> Result<Query, 
     }
 }
 
-fn one(store: &Store, list: &str, body: &Map<String, Value>, request: &Request) -> Result<Value, Failed> {
-    let snapshots = select(store, list, request)?;
+fn one(
+    store: &Store,
+    list: &str,
+    body: &Map<String, Value>,
+    indices: Indices,
+    request: &Request,
+) -> Result<Value, Failed> {
+    let snapshots = select(store, list, indices)?;
     let asked = Asked::parse(body)?;
     let query = query_of(body, &snapshots)?;
     let targets: Vec<Target<'_>> = targets(&snapshots, &query, request.now_millis)?;
@@ -192,8 +270,10 @@ impl Asked {
             match name.as_str() {
                 "query" | "from" | "size" | "sort" | "search_after" | "_source" | "track_total_hits" => {}
                 "aggs" | "aggregations" | "highlight" => {}
-                // They do not change what is found.
-                "timeout" | "version" | "seq_no_primary_term" | "track_scores" | "stored_fields" => {}
+                // A search is answered whole or not at all.
+                "timeout" => {}
+                // What would be shown beside each hit is not; that it is not wanted is fine.
+                "version" | "seq_no_primary_term" | "track_scores" | "explain" if body[name] == false => {}
                 _ => {
                     return Err(
                         Refusal::parsing(format!("Unknown key for a value in [{name}]: it is not supported")).into()

@@ -7,10 +7,13 @@ use super::node::Node;
 use super::schema::FIELDS;
 use super::times;
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::{RwLock, RwLockReadGuard};
+use std::sync::RwLock;
 use tantivy::TantivyDocument;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A document that is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,13 +33,42 @@ pub struct Parsed {
     pub time: Option<i64>,
 }
 
+/// What is known of an index's fields, from one document of a request to the next: without the mapping's lock, and by a hash.
+#[derive(Default)]
+pub struct Fields {
+    known: Known,
+    has_dynamic: Option<bool>,
+}
+
+type Known = HashMap<Box<str>, FieldEntry, BuildHasherDefault<PathHasher>>;
+
+/// Paths are short, and looked up for each value.
+#[derive(Default)]
+struct PathHasher(u64);
+
+impl Hasher for PathHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    // What `str` writes behind its bytes; there is one text in a key.
+    fn write_u8(&mut self, _: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Reads the document `source`; new fields are taken down in `mapping`.
-pub fn parse(source: &[u8], mapping: &RwLock<Mapping>) -> Result<Parsed, Refused> {
+pub fn parse(source: &[u8], mapping: &RwLock<Mapping>, fields: &mut Fields) -> Result<Parsed, Refused> {
     let node = Node::parse(source).map_err(|error| Refused::Broken(error.to_string()))?;
     let Node::Object(root) = &node else { return Err(Refused::NoObject) };
+    let looked = || !mapping.read().expect("nobody panics with the mapping").dynamic.is_empty();
+    let has_dynamic = *fields.has_dynamic.get_or_insert_with(looked);
     let mut walk = Walk {
         mapping,
-        guard: None,
+        known: &mut fields.known,
+        has_dynamic,
         path: String::with_capacity(64),
         paths: String::with_capacity(512),
         fast: Vec::with_capacity(32),
@@ -61,8 +93,9 @@ pub fn parse(source: &[u8], mapping: &RwLock<Mapping>) -> Result<Parsed, Refused
 /// The way through a document.
 struct Walk<'a> {
     mapping: &'a RwLock<Mapping>,
-    /// Held over many fields; let go before anything is taken down.
-    guard: Option<RwLockReadGuard<'a, Mapping>>,
+    known: &'a mut Known,
+    /// Whether the mapping has dynamic templates.
+    has_dynamic: bool,
     /// Of the value that is looked at.
     path: String,
     /// Of all entries, one after the other.
@@ -107,7 +140,7 @@ impl<'a> Walk<'a> {
                 }
                 elements.iter().try_for_each(|element| self.value(element, depth + 1, flat))
             }
-            Node::Object(object) => match self.entry().and_then(|entry| entry.declared) {
+            Node::Object(object) => match self.declared(node) {
                 Some(Kind::Flat) => self.object(object, depth + 1, Some(flat.unwrap_or(self.path.len()))),
                 Some(Kind::Place) => {
                     self.named(Seen::PLACE);
@@ -126,18 +159,38 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The type that a mapping or, for a field that is not there yet, a dynamic template says.
+    fn declared(&mut self, node: &Node<'_>) -> Option<Kind> {
+        match self.entry() {
+            Some(entry) => entry.declared,
+            None if self.has_dynamic => {
+                let mut mapping = self.mapping.write().expect("nobody panics with the mapping");
+                mapping.declare_dynamic(&self.path, of_type(node))
+            }
+            None => None,
+        }
+    }
+
     fn entry(&mut self) -> Option<FieldEntry> {
-        let mapping = self.mapping;
-        let guard = self.guard.get_or_insert_with(|| mapping.read().expect("nobody panics with the mapping"));
-        guard.get(&self.path).copied()
+        if let Some(entry) = self.known.get(self.path.as_str()) {
+            return Some(*entry);
+        }
+        let entry = self.mapping.read().expect("nobody panics with the mapping").get(&self.path).copied();
+        if let Some(entry) = entry {
+            self.known.insert(self.path.as_str().into(), entry);
+        }
+        entry
     }
 
     /// Takes down that the field has such values; `None`: it is one more than an index may have.
     fn note(&mut self, seen: Seen) -> Option<Range<usize>> {
-        if !self.entry().is_some_and(|entry| entry.seen.has(seen)) {
-            self.guard = None;
-            if !self.mapping.write().expect("nobody panics with the mapping").note(&self.path, seen) {
-                return None;
+        if !self.known.get(self.path.as_str()).is_some_and(|entry| entry.seen.has(seen)) {
+            self.known.remove(self.path.as_str());
+            if !self.entry().is_some_and(|entry| entry.seen.has(seen)) {
+                if !self.mapping.write().expect("nobody panics with the mapping").note(&self.path, seen) {
+                    return None;
+                }
+                self.known.remove(self.path.as_str());
             }
         }
         let start = self.paths.len();
@@ -146,8 +199,7 @@ impl<'a> Walk<'a> {
     }
 
     fn leaf(&mut self, node: &'a Node<'a>) {
-        let declared = self.entry().and_then(|entry| entry.declared);
-        match declared {
+        match self.declared(node) {
             Some(Kind::Stored) => {}
             Some(Kind::Place) => self.named(Seen::PLACE),
             Some(Kind::Text) => self.text(written(node)),
@@ -259,6 +311,19 @@ impl<'a> Walk<'a> {
         let own = self.path.split_off(root);
         self.keyword(written(node), Seen::KEYWORD);
         self.path.push_str(&own);
+    }
+}
+
+/// What Elasticsearch's `match_mapping_type` calls a value. A text that looks like a time is one only where dates are detected,
+/// which our own template wants no more than most: rules for either fit.
+fn of_type(node: &Node<'_>) -> &'static [&'static str] {
+    match node {
+        Node::Text(text) if text.len() <= 35 && times::of_whole(text).is_some() => &["date", "string"],
+        Node::Long(_) | Node::Unsigned(_) => &["long"],
+        Node::Double(_) => &["double"],
+        Node::Bool(_) => &["boolean"],
+        Node::Object(_) => &["object"],
+        _ => &["string"],
     }
 }
 

@@ -1,5 +1,6 @@
 //! The fields of an index: what an index template says of them, and what documents brought.
 
+use super::dynamic::DynamicTemplate;
 use super::limits::{FIELDS_MAX, PATH_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -91,6 +92,13 @@ impl Kind {
         }
     }
 
+    /// The kind of a field's mapping with this `type`.
+    pub fn of_mapping(kind: &str, field: &serde_json::Value) -> Option<Self> {
+        let known = Self::of_type(kind)?;
+        let is_stored = known == Self::Keyword && field["index"] == false && field["doc_values"] == false;
+        Some(if is_stored { Self::Stored } else { known })
+    }
+
     /// The kind of a `type` in a mapping; `None`: a type that is not known here.
     pub fn of_type(name: &str) -> Option<Self> {
         Some(match name {
@@ -112,6 +120,9 @@ impl Kind {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mapping {
     pub fields: BTreeMap<String, FieldEntry>,
+    /// For fields that are not there yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dynamic: Vec<DynamicTemplate>,
 }
 
 /// Fields that have their type before any document does, where no template says otherwise: the texts, times and places that
@@ -141,7 +152,8 @@ impl Mapping {
     /// The mapping of an index that no template speaks of.
     pub fn default_fields() -> Self {
         let entry = |kind| FieldEntry { declared: Some(kind), seen: Seen::default() };
-        Self { fields: DECLARED.iter().map(|(path, kind)| ((*path).to_owned(), entry(*kind))).collect() }
+        let fields = DECLARED.iter().map(|(path, kind)| ((*path).to_owned(), entry(*kind))).collect();
+        Self { fields, dynamic: Vec::new() }
     }
 
     pub fn get(&self, path: &str) -> Option<&FieldEntry> {
@@ -178,8 +190,31 @@ impl Mapping {
         }
     }
 
-    /// The fields of an Elasticsearch mapping (`{"properties": {..}}`), with the paths of those whose type is not known.
+    /// The type that a dynamic template gives the field that comes with its first value; the field is declared then.
+    /// `types` are the names that its type may have.
+    pub fn declare_dynamic(&mut self, path: &str, types: &[&str]) -> Option<Kind> {
+        let fits = |rule: &&DynamicTemplate| types.iter().any(|name| rule.fits(path, name));
+        let kind = self.dynamic.iter().find(fits)?.kind()?;
+        if path.len() <= PATH_BYTES_MAX {
+            self.declare(path, kind);
+        }
+        self.fields.get(path)?.declared
+    }
+
+    /// The fields of an Elasticsearch mapping (`{"properties": {..}}`). What would be ignored is refused by its name.
     pub fn of_properties(mappings: &serde_json::Value) -> Result<Vec<(String, Kind)>, String> {
+        for (name, value) in mappings.as_object().into_iter().flatten() {
+            match (name.as_str(), value) {
+                ("properties" | "dynamic_templates" | "_meta" | "_data_stream_timestamp", _) => {}
+                ("dynamic", serde_json::Value::Bool(true)) => {}
+                ("dynamic", value) if value == "true" => {}
+                // A text that looks like a time is found as a text and as a time, whatever is said here.
+                ("date_detection", serde_json::Value::Bool(_)) => {}
+                ("numeric_detection", serde_json::Value::Bool(false)) => {}
+                ("_source", value) if value["enabled"] != false && value.get("excludes").is_none() => {}
+                _ => return Err(format!("[{name}: {value}] of a mapping is not supported")),
+            }
+        }
         let mut found = Vec::new();
         collect(&mappings["properties"], "", 0, &mut found)?;
         Ok(found)
@@ -218,12 +253,10 @@ fn collect(
         match field["type"].as_str() {
             None | Some("object" | "nested") => collect(&field["properties"], &path, depth + 1, found)?,
             Some(kind) => {
-                let known = Kind::of_type(kind);
-                let known = known.ok_or_else(|| {
+                let known = Kind::of_mapping(kind, field).ok_or_else(|| {
                     format!("No handler for type [{kind}] declared on field [{name}] (not supported)")
                 })?;
-                let is_stored = known == Kind::Keyword && field["index"] == false && field["doc_values"] == false;
-                found.push((path, if is_stored { Kind::Stored } else { known }));
+                found.push((path, known));
             }
         }
     }

@@ -11,6 +11,7 @@
 //! answered is in the journal, flushed; after a kill the next start writes what no segment has.
 
 mod document;
+mod dynamic;
 mod entries;
 mod filter;
 mod index;
@@ -27,8 +28,10 @@ mod times;
 mod writer;
 
 pub use document::Refused;
+pub use dynamic::DynamicTemplate;
 pub use index::{Index, Snapshot};
 pub use mapping::{FieldEntry, Kind, Mapping, Seen};
+pub use node::Node;
 pub use partition::Day;
 pub use retention::Retention;
 pub use template::Definitions;
@@ -79,7 +82,7 @@ impl StoreError {
 
 /// A document of a bulk request.
 pub struct BulkItem {
-    pub index: String,
+    pub index: Arc<str>,
     /// `None`: the store makes one.
     pub id: Option<String>,
     /// `index` takes the place of what is there, `create` does not.
@@ -186,19 +189,29 @@ impl Store {
     pub fn bulk(&self, items: Vec<BulkItem>) -> Result<Vec<BulkOutcome>, StoreError> {
         let mut outcomes = Vec::with_capacity(items.len());
         let mut writes = Vec::with_capacity(items.len());
+        // Most documents go where the one before went.
+        let mut last: Option<(Arc<Index>, document::Fields)> = None;
         for item in items {
             let id = item.id.unwrap_or_else(|| self.ids.next());
-            let result = match self.shared.index_for(&item.index)? {
-                Err(refusal) => Err(ItemError::Index(refusal)),
-                Ok(index) => match document::parse(&item.source, &index.mapping) {
-                    Err(refused) => Err(ItemError::Document(refused)),
-                    Ok(document::Parsed { document, time }) => {
-                        let (id, overwrites, source) = (id.as_str().into(), item.overwrites, item.source);
-                        writes.push(Write { index, id, overwrites, source, document, time });
-                        // Its place is kept until the writer has said.
-                        Ok(Written::Conflict)
+            if last.as_ref().is_none_or(|(index, _)| *index.name != *item.index) {
+                last = None;
+                match self.shared.index_for(&item.index)? {
+                    Ok(index) => last = Some((index, document::Fields::default())),
+                    Err(refusal) => {
+                        outcomes.push(BulkOutcome { id, result: Err(ItemError::Index(refusal)) });
+                        continue;
                     }
-                },
+                }
+            }
+            let (index, fields) = last.as_mut().expect("it was made");
+            let result = match document::parse(&item.source, &index.mapping, fields) {
+                Err(refused) => Err(ItemError::Document(refused)),
+                Ok(document::Parsed { document, time }) => {
+                    let (id, overwrites, source) = (id.as_str().into(), item.overwrites, item.source);
+                    writes.push(Write { index: index.clone(), id, overwrites, source, document, time });
+                    // Its place is kept until the writer has said.
+                    Ok(Written::Conflict)
+                }
             };
             outcomes.push(BulkOutcome { id, result });
         }

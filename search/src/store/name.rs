@@ -36,6 +36,8 @@ pub fn check(name: &str) -> Result<(), Refusal> {
 /// A list of names and patterns (`sluice-*,-sluice-old`), as it stands in a path.
 pub struct Names {
     parts: Vec<Part>,
+    /// Whether patterns also mean names with a dot before them.
+    hidden: bool,
 }
 
 struct Part {
@@ -70,12 +72,26 @@ impl Names {
             };
             parts.push(Part { text: text.to_owned(), excludes, pattern });
         }
-        Ok(Self { parts })
+        Ok(Self { parts, hidden: false })
+    }
+
+    /// With what a request says of patterns: whether they are looked up, and whether they mean hidden indices.
+    pub fn expanding(mut self, expands: bool, hidden: bool) -> Self {
+        self.hidden = hidden;
+        if !expands {
+            self.parts.retain(|part| part.pattern.is_none());
+        }
+        self
+    }
+
+    /// The patterns, as they were written, that do not exclude.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter(|part| part.pattern.is_some() && !part.excludes).map(|part| part.text.as_str())
     }
 
     /// Whether the list means the index `name`.
     pub fn means(&self, name: &str) -> bool {
-        self.parts.iter().fold(false, |means, part| match part.matches(name) {
+        self.parts.iter().fold(false, |means, part| match part.matches(name, self.hidden) {
             true => !part.excludes,
             false => means,
         })
@@ -88,11 +104,11 @@ impl Names {
 }
 
 impl Part {
-    fn matches(&self, name: &str) -> bool {
+    fn matches(&self, name: &str, hidden: bool) -> bool {
         match &self.pattern {
             None => self.text == name,
             // Hidden indices are meant by those who write the dot.
-            Some(pattern) => (!name.starts_with('.') || self.text.starts_with('.')) && pattern.is_match(name),
+            Some(pattern) => (hidden || !name.starts_with('.') || self.text.starts_with('.')) && pattern.is_match(name),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Index templates: which types new indices get. Lifecycle policies are taken, kept and shown; retention is the store's own.
 
+use super::dynamic::DynamicTemplate;
 use super::mapping::{Kind, Mapping};
 use super::name;
 use crate::query::Refusal;
@@ -32,8 +33,14 @@ impl Definitions {
         if patterns.is_empty() {
             return Err(Refusal::argument("index_template: [index_patterns] is missing"));
         }
-        let mappings = &body["template"]["mappings"];
-        Mapping::of_properties(mappings).map(drop).map_err(|reason| Refusal::new("mapper_parsing_exception", reason))
+        Self::check_mappings(&body["template"]["mappings"])
+    }
+
+    /// Refuses mappings with what is not known here.
+    pub fn check_mappings(mappings: &Value) -> Result<(), Refusal> {
+        let rules = DynamicTemplate::parse_all(&mappings["dynamic_templates"]);
+        let checked = rules.and_then(|_| Mapping::of_properties(mappings));
+        checked.map(drop).map_err(|reason| Refusal::new("mapper_parsing_exception", reason))
     }
 
     /// The mapping that a new index gets: of the template with the highest priority, above what is declared by default.
@@ -44,6 +51,8 @@ impl Definitions {
         let mut declare = |body: &Value| {
             let fields: Vec<(String, Kind)> = Mapping::of_properties(&body["template"]["mappings"]).unwrap_or_default();
             fields.iter().for_each(|(path, kind)| mapping.declare(path, *kind));
+            let rules = DynamicTemplate::parse_all(&body["template"]["mappings"]["dynamic_templates"]);
+            mapping.dynamic.extend(rules.unwrap_or_default());
         };
         if let Some(best) = best {
             declare(best);

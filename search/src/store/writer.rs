@@ -120,6 +120,8 @@ impl Writer {
 
     /// Until all senders are gone; then commits. An error means that the disk does not keep what it is given.
     pub(super) fn run(mut self, jobs: Receiver<Job>) -> Result<(), StoreError> {
+        // Whoever has just started it looks for the first documents.
+        self.last_commit = Instant::now().checked_sub(COMMIT_INTERVAL).unwrap_or(self.last_commit);
         loop {
             let wait = COMMIT_INTERVAL.saturating_sub(self.last_commit.elapsed()).max(Duration::from_millis(1));
             match jobs.recv_timeout(if self.is_dirty { wait } else { COMMIT_INTERVAL }) {
@@ -336,7 +338,7 @@ impl Writer {
 
     /// Writes what the journal had at the start: what a segment has already is passed over.
     pub(super) fn replay(&mut self, index: &Arc<Index>, operation: &Operation<'_>) -> Result<(), StoreError> {
-        let Ok(parsed) = document::parse(operation.source, &index.mapping) else {
+        let Ok(parsed) = document::parse(operation.source, &index.mapping, &mut document::Fields::default()) else {
             // It was parsed before it was journaled; only an older version could have taken more than this one.
             tracing::error!("a document of the journal, {} in {}, is not taken any more", operation.id, index.name);
             return Ok(());

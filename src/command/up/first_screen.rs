@@ -5,6 +5,8 @@ use agent::FileState;
 use std::fmt;
 use std::net::SocketAddr;
 
+/// Where `sluice search` and `sluice tail` ask when nothing else is said.
+const SEARCH_PORT: u16 = 9200;
 /// Files that are named one by one; a host with thousands of them gets a count.
 const FILES_SHOWN_MAX: usize = 12;
 
@@ -55,6 +57,14 @@ impl fmt::Display for FirstScreen {
         }
         writeln!(f)?;
         writeln!(f, "next")?;
+        if let Some(address) = self.search {
+            let asked = match address.port() == SEARCH_PORT {
+                true => String::new(),
+                false => format!(" --elasticsearch http://{address}"),
+            };
+            writeln!(f, "  http://{address}/   in a browser: search, histogram, live tail")?;
+            writeln!(f, "  sluice tail 'log.level:error'{asked}   the same in a terminal")?;
+        }
         for topic in &self.topics {
             writeln!(f, "  kcat -b {} -t {topic} -C -o beginning   reads the lines with a Kafka client", self.broker)?;
         }

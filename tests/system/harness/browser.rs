@@ -25,13 +25,15 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub struct Browser {
     /// Base URL of the session.
     session: String,
+    /// Where pictures go, below `target/tmp/page`.
+    pictures: &'static str,
     /// Ended after the session.
     _driver: Process,
 }
 
 impl Browser {
     /// Starts a browser that reaches nothing but this machine.
-    pub fn start(scene: &Scene) -> anyhow::Result<Self> {
+    pub fn start(scene: &Scene, pictures: &'static str) -> anyhow::Result<Self> {
         let found = |name: &str| {
             std::env::var_os("PATH")
                 .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
@@ -75,7 +77,7 @@ impl Browser {
         } } });
         let answer = call(Method::POST, &format!("{base}/session"), Some(&wanted)).context("start Chromium")?;
         let id = answer["sessionId"].as_str().context("a session has an id")?;
-        Ok(Self { session: format!("{base}/session/{id}"), _driver: driver })
+        Ok(Self { session: format!("{base}/session/{id}"), pictures, _driver: driver })
     }
 
     fn post(&self, command: &str, body: &Value) -> anyhow::Result<Value> {
@@ -176,9 +178,9 @@ impl Browser {
         self.post("actions", &json!({ "actions": [pointer] })).map(drop)
     }
 
-    /// A picture of the window, kept as `target/tmp/page/NAME.png`.
+    /// A picture of the window, kept as `target/tmp/page/PICTURES/NAME.png`.
     pub fn picture(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page").join(self.pictures);
         std::fs::create_dir_all(&folder).with_context(|| format!("make {folder:?}"))?;
         let picture = call(Method::GET, &format!("{}/screenshot", self.session), None)?;
         let bytes = STANDARD.decode(picture.as_str().unwrap_or_default()).context("a picture is base64")?;

@@ -94,3 +94,35 @@ pub fn killed_during_bulks(scene: &Scene) -> anyhow::Result<()> {
     process.wait(DELIVERY)?;
     Ok(())
 }
+
+/// Bytes of lines, and those of the full mode.
+const BYTES: u64 = 10_000_000;
+const BYTES_FULL: u64 = 100_000_000;
+/// Ten times what is wanted of a release build on two cores that do nothing else: a document within 2 s of the start, and all
+/// of 100 MB within 30 s.
+const FIRST_MAX: Duration = Duration::from_secs(20);
+const ALL_MAX: Duration = Duration::from_secs(300);
+
+/// `up` with an empty folder on a large file: the first document is found soon, and then all of them.
+pub fn up_on_many_lines(scene: &Scene) -> anyhow::Result<()> {
+    let is_full = std::env::var("SLUICE_SOAK").is_ok_and(|mode| mode == "full");
+    let search = ports::free_address();
+    let client = http::client();
+    let mut file = LogFile::create(scene.path("access.log"), Stream::new(0, 1))?;
+    let mut lines = 0;
+    while std::fs::metadata(scene.path("access.log"))?.len() < if is_full { BYTES_FULL } else { BYTES } {
+        file.write(5_000)?;
+        lines += 5_000;
+    }
+    let began = std::time::Instant::now();
+    let process = scene.start("up", up(&search, &["access.log"]));
+    let all = json!({ "match_all": {} });
+    wait::until("the first document", FIRST_MAX, || count(client, &search, &all).filter(|found| *found > 0))?;
+    let first = began.elapsed();
+    wait::until("all documents", ALL_MAX, || count(client, &search, &all).filter(|found| *found >= lines))?;
+    println!("the first document after {first:.1?}, all {lines} after {:.1?}", began.elapsed());
+    ensure!(count(client, &search, &all) == Some(lines), "each line is there once");
+    process.interrupt()?;
+    process.wait(DELIVERY)?;
+    Ok(())
+}

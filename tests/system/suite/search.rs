@@ -1,4 +1,4 @@
-//! `sluice search` and `sluice tail` on a real OpenSearch.
+//! `sluice search` and `sluice tail` on a real OpenSearch, and on the store of `sluice up`.
 
 use crate::harness::scene::Scene;
 use crate::harness::{http, sluice, wait};
@@ -42,9 +42,12 @@ fn search(url: &str, index: &str, arguments: &[&str]) -> anyhow::Result<Output> 
     Ok(sluice::command(["search"].iter().chain(arguments).chain(&place)).output()?)
 }
 
-/// Queries in Lucene's syntax, the time, the newest ones, NDJSON, bars, and what is wrong.
 pub fn finds_documents(scene: &Scene) -> anyhow::Result<()> {
-    let url = real::opensearch()?.url.clone();
+    finds_documents_on(scene, &real::opensearch()?.url)
+}
+
+/// Queries in Lucene's syntax, the time, the newest ones, NDJSON, bars, and what is wrong.
+fn finds_documents_on(scene: &Scene, url: &str) -> anyhow::Result<()> {
     let name = scene.own_name("search");
     let mappings = json!({ "mappings": { "properties": { "@timestamp": { "type": "date" } } } });
     http::client().put(format!("{url}/{name}")).json(&mappings).send()?.error_for_status()?;
@@ -55,58 +58,66 @@ pub fn finds_documents(scene: &Scene) -> anyhow::Result<()> {
         document(200, "db1", 503, "not of a web server"),
         document(100, "web2", 503, "second failure"),
     ];
-    index(&url, &name, &documents)?;
+    index(url, &name, &documents)?;
 
     let query = "http.response.status_code:>=500 AND host.name:web*";
-    let output = search(&url, &name, &[query, "--last", "1h"])?;
+    let output = search(url, &name, &[query, "--last", "1h"])?;
     let text = String::from_utf8(output.stdout)?;
     let lines: Vec<&str> = text.lines().collect();
     ensure!(output.status.success() && lines.len() == 2, "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     ensure!(lines[0].ends_with(r"502 error first \u{1b}[2J failure"), "{text}");
     ensure!(lines[1].ends_with("503 error second failure") && lines[1].contains(" a.log "), "{text}");
 
-    let output = search(&url, &name, &["--json", "--limit", "3"])?;
+    let output = search(url, &name, &["--json", "--limit", "3"])?;
     let found: Vec<Value> =
         String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(found == documents[2..], "the newest three: {found:#?}");
     let told = String::from_utf8(output.stderr)?;
     ensure!(told.contains("the newest 3 of 5 documents"), "{told}");
 
-    let output = search(&url, &name, &[query, "--last", "1h", "--histogram"])?;
+    let output = search(url, &name, &[query, "--last", "1h", "--histogram"])?;
     let text = String::from_utf8(output.stdout)?;
     ensure!(text.ends_with("2 documents, a bar has 5 min 00 s\n"), "{text}");
     ensure!((12..=14).contains(&text.lines().count()), "{text}");
-    let output = search(&url, &name, &["--histogram", "--json"])?;
+    let output = search(url, &name, &["--histogram", "--json"])?;
     let bars = String::from_utf8(output.stdout)?;
     let bars = bars.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
     ensure!(bars.iter().filter_map(|bar| bar["count"].as_u64()).sum::<u64>() == 5, "{bars:?}");
 
     for (arguments, said) in [
-        (["--last", "1h", "message:(unclosed"], "Cannot parse 'message:(unclosed'"),
+        (["--last", "1h", "message:(unclosed"], "message:(unclosed"),
         (["--index", "no-such-index", "x"], "error: the server refuses the search (404): no such index"),
         (["--index", "a/_delete", "x"], "is no name of an index"),
     ] {
         let index = if arguments[0] == "--index" { arguments[1] } else { name.as_str() };
         let arguments = if arguments[0] == "--index" { &arguments[2..] } else { &arguments[..] };
-        let output = search(&url, index, arguments)?;
+        let output = search(url, index, arguments)?;
         let told = String::from_utf8(output.stderr)?;
         ensure!(output.status.code() == Some(2) && told.contains(said) && told.contains("hint: "), "{told}");
     }
     Ok(())
 }
 
-/// What is there first, then what comes, also when it is late; Ctrl-C ends it.
 pub fn follows(scene: &Scene) -> anyhow::Result<()> {
-    let url = real::opensearch()?.url.clone();
+    follows_on(scene, &real::opensearch()?.url)
+}
+
+pub fn follows_in_the_store(scene: &Scene) -> anyhow::Result<()> {
+    let (url, _up) = super::page::with_store(scene)?;
+    follows_on(scene, &url)
+}
+
+/// What is there first, then what comes, also when it is late; Ctrl-C ends it.
+fn follows_on(scene: &Scene, url: &str) -> anyhow::Result<()> {
     let name = scene.own_name("tail");
     let mappings = json!({ "mappings": { "properties": { "@timestamp": { "type": "date" } } } });
     http::client().put(format!("{url}/{name}")).json(&mappings).send()?.error_for_status()?;
-    index(&url, &name, &[document(60, "web1", 500, "there already"), document(50, "web1", 200, "no error")])?;
-    let arguments = ["tail", "log.level:error", "--elasticsearch", &url, "--index", &name];
+    index(url, &name, &[document(60, "web1", 500, "there already"), document(50, "web1", 200, "no error")])?;
+    let arguments = ["tail", "log.level:error", "--elasticsearch", url, "--index", &name];
     let process = scene.start("tail", sluice::command(arguments));
     wait::until("what is there", ANSWER, || process.stdout().contains("there already").then_some(()))?;
     index(
-        &url,
+        url,
         &name,
         &[document(0, "web1", 500, "new"), document(0, "web1", 200, "no error"), document(120, "web2", 502, "late")],
     )?;

@@ -15,7 +15,7 @@ const LINES: u64 = 500;
 /// All parts run and the far end does not answer: the page shows how much went through each, what waits where, and that
 /// the sink is the bottleneck.
 pub fn shows_the_way(scene: &Scene) -> anyhow::Result<()> {
-    let browser = Browser::start(scene)?;
+    let browser = Browser::start(scene, "pipeline")?;
     LogFile::create(scene.path("access.log"), Stream::new(0, 1))?.write(LINES)?;
     let (status, nobody) = (ports::free_address(), format!("http://{}", ports::free_address()));
     let arguments = [

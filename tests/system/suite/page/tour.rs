@@ -11,8 +11,14 @@ use std::path::Path;
 const ROW_PIXELS: u64 = 24;
 
 /// The whole tour, on the page at `page` over the documents in `server`. Adds some documents on the way.
-pub fn walk(scene: &Scene, page: &str, server: &str, documents: &Documents) -> anyhow::Result<()> {
-    let browser = Browser::start(scene)?;
+pub fn walk(
+    scene: &Scene,
+    pictures: &'static str,
+    page: &str,
+    server: &str,
+    documents: &Documents,
+) -> anyhow::Result<()> {
+    let browser = Browser::start(scene, pictures)?;
     let tour = Tour { browser: &browser, page, server, documents };
     tour.first_look()?;
     tour.search()?;
