@@ -2,6 +2,7 @@
 
 mod dealer;
 mod flow;
+mod leaving;
 mod memory;
 mod mixture;
 mod records;

@@ -1,6 +1,6 @@
 //! `sluice pipeline explain FILE 'line'`: what each processor does with a line.
 
-use super::changes::{changes, shown};
+use super::changes::changes;
 use crate::command::paint::{Paint, safe};
 use jiff::Timestamp;
 use pipelines::document::{Document, Origin};
@@ -167,7 +167,8 @@ fn write_stop(out: &mut String, stop: &Stop, indent: &str, paint: Paint) {
         paint.bad("^"),
         matched_bytes,
         text.len(),
-        shown(&Value::from(expected.as_str()))
+        // A literal has its quotes already.
+        safe(expected)
     );
 }
 
@@ -224,7 +225,7 @@ processors:
             &[
                 "grok line 6\n    failed: Provided Grok expressions do not match field value: [GET 12 s]\n",
                 "    message: GET 12 s\n    ",
-                "^ 7 of 8 bytes match; here \"",
+                "^ 7 of 8 bytes match; here \" ms\" is expected\n",
                 "  on_failure set line 10\n      + why: \"no match\"\n",
             ],
         );
