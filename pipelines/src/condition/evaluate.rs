@@ -13,14 +13,18 @@ static NULL: Value = Value::Null;
 
 /// Whether the condition holds. Every operation counts as one piece of work.
 pub(super) fn run(program: &Program, document: &Document, work: &mut u64) -> Result<bool, String> {
-    let mut machine = Machine { document, params: &program.params, stack: Vec::with_capacity(program.stack_max) };
-    let mut position = 0;
-    while let Some(op) = program.ops.get(position) {
-        *work += 1;
-        position = machine.step(op)?.unwrap_or(position + 1);
-    }
-    truth(&machine.pop())
+    let stack = Vec::with_capacity(program.stack_max);
+    Machine { document, params: &program.params, look: None, stack }.run(program, work)
 }
+
+/// Whether the condition holds, where its paths are told by `look`; none when that can tell none, and when the condition fails.
+pub(super) fn run_over<'a>(program: &'a Program, nothing: &'a Document, look: &Look<'_, 'a>) -> Option<bool> {
+    let stack = Vec::with_capacity(program.stack_max);
+    Machine { document: nothing, params: &program.params, look: Some(look), stack }.run(program, &mut 0).ok()
+}
+
+/// Gives the value of a path; none where only a document can tell.
+pub(crate) type Look<'l, 'a> = dyn Fn(&Path) -> Option<Cow<'a, Value>> + 'l;
 
 /// The value at the end of a path.
 pub(super) fn walk<'a>(path: &Path, document: &'a Document) -> Result<&'a Value, String> {
@@ -61,13 +65,23 @@ fn place(index: i64, length: usize) -> Result<usize, String> {
     }
 }
 
-struct Machine<'a> {
+struct Machine<'a, 'l> {
     document: &'a Document,
     params: &'a Map,
+    look: Option<&'l Look<'l, 'a>>,
     stack: Vec<Operand<'a>>,
 }
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
+    fn run(mut self, program: &'a Program, work: &mut u64) -> Result<bool, String> {
+        let mut position = 0;
+        while let Some(op) = program.ops.get(position) {
+            *work += 1;
+            position = self.step(op)?.unwrap_or(position + 1);
+        }
+        truth(&self.pop())
+    }
+
     fn pop(&mut self) -> Operand<'a> {
         // The compiler balances pushes and pops.
         self.stack.pop().unwrap_or(Operand::NULL)
@@ -185,6 +199,10 @@ impl<'a> Machine<'a> {
     }
 
     fn path(&self, path: &Path) -> Result<Operand<'a>, String> {
+        if let Some(look) = self.look {
+            // Why is not asked: a document gives the reason.
+            return look(path).map(Operand::Value).ok_or_else(String::new);
+        }
         match walk(path, self.document) {
             Ok(value) => Ok(Operand::borrowed(value)),
             Err(reason) if reason == LENGTH_OF_LIST => {

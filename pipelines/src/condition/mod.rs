@@ -16,6 +16,8 @@ mod syntax;
 
 use thiserror::Error;
 
+pub(crate) use evaluate::Look;
+pub(crate) use program::{Path, Root};
 pub(crate) use selector::{Found, Selector, Table};
 
 use crate::document::Document;
@@ -56,6 +58,12 @@ impl Condition {
     /// Whether the condition holds; an error is the text of Painless' exception. `work` counts operations.
     pub fn holds(&self, document: &Document, work: &mut u64) -> Result<bool, String> {
         evaluate::run(&self.program, document, work)
+    }
+
+    /// Whether the condition holds, where `look` gives the values of paths; `nothing` is a document without fields. None when
+    /// only a document can tell, and when the condition fails.
+    pub fn holds_over<'a>(&'a self, nothing: &'a Document, look: &Look<'_, 'a>) -> Option<bool> {
+        if self.program.asks_for_identity() { None } else { evaluate::run_over(&self.program, nothing, look) }
     }
 
     /// The names at the top of a document below which it reads; none where that cannot be told.

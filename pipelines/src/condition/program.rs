@@ -81,7 +81,7 @@ impl Root {
 
 impl Path {
     /// The path that an expression is, when it is nothing else.
-    pub fn of(expression: &Expression) -> Option<Path> {
+    pub(super) fn of(expression: &Expression) -> Option<Path> {
         let (of, name, safe) = match expression {
             Expression::Field { of, name, safe } => (of, name.as_str(), *safe),
             // `a['b']` reads a map as `a.b` does; of a list it is an error in both forms.
@@ -117,6 +117,11 @@ impl Program {
         compiler.expression(expression)?;
         compiler.ops.push(Op::Truth);
         Ok(Program { ops: compiler.ops, params, stack_max: compiler.stack_max })
+    }
+
+    /// Whether it asks if two values are the same one, which copies never are.
+    pub fn asks_for_identity(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op, Op::Binary(Binary::Same | Binary::NotSame)))
     }
 
     /// The names at the top of a document below which it reads; none where that cannot be told.

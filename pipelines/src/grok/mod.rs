@@ -241,6 +241,12 @@ impl Pieces<'_, '_> {
     #[inline]
     pub fn give(&self, mut put: impl FnMut(usize, ValueKind, Range<usize>) -> Option<()>) -> Option<()> {
         for (index, field) in self.grok.fields.iter().enumerate() {
+            if let [capture] = field.captures[..] {
+                if let Some((start, end)) = capture_of(self.slots, capture as usize) {
+                    put(index, field.kind, start..end)?;
+                }
+                continue;
+            }
             let mut is_found = false;
             for capture in &field.captures {
                 if let Some((start, end)) = capture_of(self.slots, *capture as usize) {

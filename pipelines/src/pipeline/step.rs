@@ -142,10 +142,17 @@ impl Step {
     /// What a plan needs to know of it; none when it needs a tree.
     pub fn plan(&self, planner: &mut Planner<'_>) -> Option<Planned> {
         let condition = self.condition.as_ref().map(|(condition, _)| condition);
-        match self.processor.called() {
+        let before = condition.map(|_| planner.layout.clone());
+        let planned = match self.processor.called() {
             Some(id) => planner.call(id, condition),
-            None => Planner::planned(self.processor.plan(&mut planner.layout)?, condition),
-        }
+            None => self.processor.plan(&mut planner.layout).and_then(|places| Planner::planned(places, condition)),
+        };
+        planned.or_else(|| {
+            let passed = Planner::passed(condition?)?;
+            // It must not keep others from what it named itself.
+            planner.layout = before?;
+            Some(passed)
+        })
     }
 
     /// As [`run`](Step::run), along a plan.
@@ -161,6 +168,9 @@ impl Step {
                 Some(false) => return slots::Step::Next,
                 None => return slots::Step::Tree,
             }
+        }
+        if planned.needs_tree {
+            return slots::Step::Tree;
         }
         let came = match run.call(planned, fields) {
             Some(came) => came,

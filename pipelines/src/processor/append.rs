@@ -2,7 +2,8 @@
 
 use super::{Flow, Processor, Reason};
 use crate::document::{Document, Value};
-use crate::pipeline::{Options, Refusal, Run};
+use crate::pipeline::{Context, Options, Refusal, Run};
+use crate::slots::{Fields, Layout, Place, Slot, Step};
 use crate::template::{Escape, FieldTemplate, ValueTemplate};
 
 #[derive(Debug)]
@@ -47,6 +48,58 @@ impl Processor for Append {
             Source::Value(value) => value.render(document, self.escape),
             Source::CopyFrom(from) => document.field(&*from.path(document)?)?.clone(),
         };
+        let old = match document.has_field(&path) {
+            // Null is a value like others.
+            true => Some(document.field(&path)?.clone()),
+            false => None,
+        };
+        if let Some(new) = self.joined(old, value) {
+            document.set_field(&path, new)?;
+        }
+        Ok(Flow::Next)
+    }
+
+    fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        let mut places = vec![layout.leaf(self.field.fixed()?)?];
+        match &self.source {
+            // What is below an object would have no place.
+            Source::Value(ValueTemplate::Constant(value)) if !holds_object(value) => {}
+            Source::Value(ValueTemplate::Text(template)) => places.extend(template.plan(layout)?),
+            Source::Value(_) => return None,
+            Source::CopyFrom(from) => places.push(layout.leaf(from.fixed()?)?),
+        }
+        Some(places)
+    }
+
+    fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
+        let [field, others @ ..] = places else { return Step::Tree };
+        let value = match (&self.source, others) {
+            (Source::Value(ValueTemplate::Constant(value)), _) => Some(value.clone()),
+            (Source::Value(ValueTemplate::Text(template)), variables) => {
+                template.render_planned(variables, fields, self.escape).map(Value::from)
+            }
+            (Source::CopyFrom(_), [from]) if fields.slot(*from) == Slot::Absent => return Step::Failed,
+            (Source::CopyFrom(_), [from]) => fields.value(*from),
+            _ => None,
+        };
+        let Some(value) = value else { return Step::Tree };
+        let old = match fields.slot(*field) {
+            Slot::Absent => None,
+            _ => match fields.value(*field) {
+                Some(old) => Some(old),
+                None => return Step::Tree,
+            },
+        };
+        if let Some(new) = self.joined(old, value) {
+            fields.set_value(*field, &new);
+        }
+        Step::Next
+    }
+}
+
+impl Append {
+    /// The list that there is then; none when nothing changes.
+    fn joined(&self, old: Option<Value>, value: Value) -> Option<Value> {
         let mut added = match value {
             Value::List(values) => values,
             value => vec![value],
@@ -54,31 +107,30 @@ impl Processor for Append {
         if self.ignore_empty_values {
             added.retain(|value| !matches!(value, Value::Null) && value.as_str() != Some(""));
             if added.is_empty() {
-                return Ok(Flow::Next);
+                return None;
             }
         }
-        let new = if document.has_field(&path) {
-            // Null is a value like others.
-            let mut list = match document.field(&path)?.clone() {
-                Value::List(list) => list,
-                scalar => vec![scalar],
-            };
-            let before = list.len();
-            for value in added {
-                if self.allow_duplicates || !list.contains(&value) {
-                    list.push(value);
-                }
-            }
-            // A scalar that no value is added to because it is there stays one.
-            if !self.allow_duplicates && list.len() == before {
-                return Ok(Flow::Next);
-            }
-            list
-        } else {
-            added
+        let Some(old) = old else { return Some(Value::List(added)) };
+        let mut list = match old {
+            Value::List(list) => list,
+            scalar => vec![scalar],
         };
-        let new = Value::List(new);
-        document.set_field(&path, new)?;
-        Ok(Flow::Next)
+        let before = list.len();
+        for value in added {
+            if self.allow_duplicates || !list.contains(&value) {
+                list.push(value);
+            }
+        }
+        // A scalar that no value is added to because it is there stays one.
+        if !self.allow_duplicates && list.len() == before { None } else { Some(Value::List(list)) }
+    }
+}
+
+/// Whether an object is in a value.
+pub(super) fn holds_object(value: &Value) -> bool {
+    match value {
+        Value::Map(_) => true,
+        Value::List(values) => values.iter().any(holds_object),
+        _ => false,
     }
 }

@@ -80,14 +80,28 @@ impl Date {
 
 impl Processor for Date {
     fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
-        match (&self.zone, &self.locale) {
-            (Zone::Fixed(_), None) => Some(vec![layout.leaf(&self.field)?, layout.leaf(&self.target)?]),
-            _ => None,
+        if self.locale.is_some() {
+            return None;
         }
+        let mut places = vec![layout.leaf(&self.field)?, layout.leaf(&self.target)?];
+        if let Zone::Template(template) = &self.zone {
+            places.extend(template.plan(layout)?);
+        }
+        Some(places)
     }
 
     fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, context: &Context) -> Step {
-        let ([field, target], Zone::Fixed(zone)) = (places, &self.zone) else { return Step::Tree };
+        let [field, target, variables @ ..] = places else { return Step::Tree };
+        let own;
+        let zone = match &self.zone {
+            Zone::Fixed(zone) => zone,
+            Zone::Template(template) => {
+                let Some(name) = template.render_planned(variables, fields, Escape::Json) else { return Step::Tree };
+                let Some(zone) = zone(&name) else { return Step::Failed };
+                own = zone;
+                &own
+            }
+        };
         let text = match fields.read(*field) {
             Field::Text(text) => text,
             Field::Absent => return Step::Failed,

@@ -60,8 +60,11 @@ impl Processor for Set {
         let field = layout.leaf(self.field.fixed()?)?;
         match &self.source {
             // What is below an object would have no place.
-            Source::Value { value: ValueTemplate::Constant(Value::Map(_) | Value::List(_)), .. } => None,
+            Source::Value { value: ValueTemplate::Constant(value), .. } if super::append::holds_object(value) => None,
             Source::Value { value: ValueTemplate::Constant(_), .. } => Some(vec![field]),
+            Source::Value { value: ValueTemplate::Text(template), .. } => {
+                Some([field].into_iter().chain(template.plan(layout)?).collect())
+            }
             Source::Value { .. } => None,
             Source::CopyFrom(from) => Some(vec![field, layout.leaf(from.fixed()?)?]),
         }
@@ -76,6 +79,12 @@ impl Processor for Set {
             (Source::Value { value: ValueTemplate::Constant(value), .. }, _) => {
                 if !(self.ignore_empty_value && value.as_str() == Some("")) {
                     fields.set_value(*field, value);
+                }
+            }
+            (Source::Value { value: ValueTemplate::Text(template), escape }, [_, variables @ ..]) => {
+                let Some(text) = template.render_planned(variables, fields, *escape) else { return Step::Tree };
+                if !(self.ignore_empty_value && text.is_empty()) {
+                    fields.set_text(*field, &text);
                 }
             }
             (Source::CopyFrom(_), [_, from]) => {

@@ -1,11 +1,13 @@
 //! The fields of one line in their slots: pieces of the line, numbers, and texts that were made on the way.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
 use super::layout::{DOCUMENT, GroupPlace, Layout, Member, Opening, Place};
 use super::marks::Marks;
-use super::pen::Pen;
+use super::pen::{PIECE, Pen};
+use crate::condition::{Path, Root};
 use crate::date;
 use crate::document::{Map, Text, Value};
 
@@ -209,7 +211,7 @@ impl<'l, 'm> Fields<'l, 'm> {
     }
 
     /// The value at a place as it is in a tree; none where there is nothing, or what only JSON is left of.
-    fn value(&self, place: Place) -> Option<Value> {
+    pub fn value(&self, place: Place) -> Option<Value> {
         Some(match self.slot(place) {
             Slot::Absent | Slot::Json { .. } => return None,
             Slot::Null => Value::Null,
@@ -219,6 +221,37 @@ impl<'l, 'm> Fields<'l, 'm> {
             Slot::Time(ms) => Value::String(date::utc(ms)),
             Slot::Value(index) => self.memory.values[index as usize].clone(),
             slot @ (Slot::Line { .. } | Slot::Made { .. }) => Value::String(Text::from(self.text(slot)?)),
+        })
+    }
+
+    /// The value that a condition reads under a path; none where that is an object, or the condition fails there.
+    pub(super) fn look(&self, path: &Path) -> Option<Cow<'_, Value>> {
+        let Root::Source(name) = &path.root else { return None };
+        let mut found = self.present(DOCUMENT, name);
+        for hop in &path.hops {
+            found = match found {
+                Some(Member::Group(group)) => self.present(group, &hop.name),
+                Some(Member::Leaf(place)) if self.slot(place) != Slot::Null => return None,
+                _ if hop.safe => None,
+                _ => return None,
+            };
+        }
+        Some(match found {
+            None => Cow::Owned(Value::Null),
+            Some(Member::Group(_)) => return None,
+            Some(Member::Leaf(place)) => match self.slot(place) {
+                // What a list is of matters to conditions.
+                Slot::Value(index) => Cow::Borrowed(&self.memory.values[index as usize]),
+                _ => Cow::Owned(self.value(place)?),
+            },
+        })
+    }
+
+    /// A field of an object, if it is there.
+    fn present(&self, group: GroupPlace, key: &str) -> Option<Member> {
+        self.layout.member(group, key).filter(|member| match member {
+            Member::Leaf(place) => self.slot(*place) != Slot::Absent,
+            Member::Group(group) => self.has_group(*group),
         })
     }
 
@@ -245,11 +278,21 @@ impl<'l, 'm> Fields<'l, 'm> {
     /// Writes a field with its key, if it is there.
     #[inline]
     pub(super) fn write_with(&self, opening: &Opening, place: Place, pen: &mut Pen<'_>) {
-        match self.slot(place) {
+        // Not copied: what is written in two halves is not read in one.
+        match self.memory.slots[usize::from(place)] {
             Slot::Absent => {}
             Slot::Line { start, end } => {
+                let (line, marks) = (self.line.as_bytes(), &self.memory.marks);
+                let (start, end) = (start as usize, end as usize);
+                if end - start <= PIECE
+                    && let Some(opening) = opening.short()
+                    && marks.is_plain(start, end)
+                    && pen.short(opening, line, start, end)
+                {
+                    return;
+                }
                 opening.write_quoted(pen);
-                pen.marked(self.line.as_bytes(), start as usize, end as usize, &self.memory.marks);
+                pen.marked(line, start, end, marks);
                 pen.byte(b'"');
             }
             Slot::Made { start, end } => {
@@ -257,9 +300,9 @@ impl<'l, 'm> Fields<'l, 'm> {
                 pen.escaped(&self.memory.texts, start as usize, end as usize);
                 pen.byte(b'"');
             }
-            slot => {
+            ref slot => {
                 opening.write(pen);
-                self.write_other(slot, pen);
+                self.write_other(*slot, pen);
             }
         }
     }

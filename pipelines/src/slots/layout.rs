@@ -20,25 +20,25 @@ pub(super) const DOCUMENT: GroupPlace = 0;
 
 /// The tree of all fields. No field has a value in one document and fields below it in another: pipelines for which that
 /// cannot be ruled out have no layout.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Layout {
     leaves: Vec<Leaf>,
     groups: Vec<Group>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Leaf {
     /// The objects around it, a bit each.
     around: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Group {
     around: u64,
     members: Vec<Named>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Named {
     pub key: Box<str>,
     opening: Opening,
@@ -46,7 +46,7 @@ pub(super) struct Named {
 }
 
 /// `,"key":"`, ready-made; the last quote belongs to texts alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Opening {
     /// Its length, and its bytes with others behind them.
     Short(usize, [u8; PIECE]),
@@ -65,6 +65,15 @@ impl Opening {
                 Opening::Short(bytes.len(), short)
             }
             None => Opening::Long(bytes.into()),
+        }
+    }
+
+    /// Its length and bytes, when it is no longer than a piece.
+    #[inline]
+    pub fn short(&self) -> Option<(usize, &[u8; PIECE])> {
+        match self {
+            Opening::Short(length, bytes) => Some((*length, bytes)),
+            Opening::Long(_) => None,
         }
     }
 
@@ -146,7 +155,7 @@ impl Layout {
         (path.root() == Root::Source).then_some(found)
     }
 
-    fn member(&self, group: GroupPlace, key: &str) -> Option<Member> {
+    pub(super) fn member(&self, group: GroupPlace, key: &str) -> Option<Member> {
         self.members(group).iter().find(|named| &*named.key == key).map(|named| named.member)
     }
 

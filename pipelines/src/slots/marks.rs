@@ -13,10 +13,18 @@ impl Marks {
         self.0.clear();
         let (words, rest) = line.as_chunks::<WORD>();
         self.0.extend(words.iter().map(word));
-        // A line that ends with a word has one more, so that each place has one.
+        // A line that ends with a word has one more, so that each place has one, and one behind it.
         let mut last = [b' '; WORD];
         last[..rest.len()].copy_from_slice(rest);
-        self.0.push(word(&last));
+        self.0.extend([word(&last), 0]);
+    }
+
+    /// Whether none of at most 63 bytes is marked.
+    #[inline]
+    pub fn is_plain(&self, from: usize, end: usize) -> bool {
+        let (index, shift) = (from / WORD, from % WORD);
+        let marks = self.0[index] >> shift | self.0[index + 1] << 1 << (WORD - 1 - shift);
+        marks & !(u64::MAX << (end - from)) == 0
     }
 
     /// What one long line took is not kept for ever.
@@ -75,6 +83,8 @@ mod tests {
                     place = next + 1;
                 }
                 assert_eq!(found, (from..end).filter(expect).collect::<Vec<_>>(), "{from}..{end} of {length}");
+                let end = end.min(from + WORD - 1);
+                assert_eq!(marks.is_plain(from, end), found.iter().all(|place| *place >= end), "{from}..{end}");
             }
         }
     }

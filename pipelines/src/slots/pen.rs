@@ -58,6 +58,22 @@ impl<'b> Pen<'b> {
         self.memory.resize(self.at + bytes.max(READY), 0);
     }
 
+    /// Writes a key, a text that stands for itself, and its last quote, if the text is no longer than a piece and more of `text`
+    /// is behind it; says whether it did. So most fields are.
+    #[inline]
+    pub fn short(&mut self, opening: (usize, &[u8; PIECE]), text: &[u8], start: usize, end: usize) -> bool {
+        let (length, opening) = opening;
+        let size = end - start;
+        let Some(from) = text.get(start..start + PIECE).filter(|_| size <= PIECE) else { return false };
+        self.room(PIECE + 1);
+        let Some(to) = self.memory.get_mut(self.at..self.at + 2 * PIECE + 1) else { return false };
+        to[..PIECE].copy_from_slice(opening);
+        to[length..length + PIECE].copy_from_slice(from);
+        to[length + size] = b'"';
+        self.at += length + size + 1;
+        true
+    }
+
     /// Writes the beginning of a piece.
     #[inline]
     pub fn piece(&mut self, piece: &[u8; PIECE], length: usize) {
@@ -78,7 +94,6 @@ impl<'b> Pen<'b> {
     }
 
     /// Writes a part of a text.
-    #[inline]
     fn slice(&mut self, text: &[u8], start: usize, end: usize) {
         let length = end - start;
         self.room(length);

@@ -1,8 +1,8 @@
 //! A pipeline's way over slots: which places each of its processors uses, and a line's run along it.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use smallvec::SmallVec;
 
@@ -38,6 +38,8 @@ pub(crate) struct Planned {
     roots: Vec<(Box<str>, Option<Member>)>,
     /// Of a processor that calls another pipeline: its id and steps.
     called: Option<(Arc<str>, Vec<Planned>)>,
+    /// Whether it has no plan: lines for which its condition holds need a tree.
+    pub needs_tree: bool,
 }
 
 /// What became of a line.
@@ -129,7 +131,12 @@ impl Planner<'_> {
             None => Vec::new(),
             Some(condition) => condition.roots()?.into_iter().map(|name| (name.into(), None)).collect(),
         };
-        Some(Planned { places, roots, called: None })
+        Some(Planned { places, roots, called: None, needs_tree: false })
+    }
+
+    /// Plans a processor that has no plan for the lines for which it does not run.
+    pub fn passed(condition: &Condition) -> Option<Planned> {
+        Some(Planned { needs_tree: true, ..Planner::planned(Vec::new(), Some(condition))? })
     }
 
     /// Plans a processor that calls another pipeline.
@@ -190,6 +197,11 @@ impl<'p> PlanRun<'p, '_> {
 
     /// Whether a condition holds; none when only a tree can tell, or when it fails.
     pub fn holds(&self, condition: &Condition, planned: &Planned, fields: &Fields<'_, '_>) -> Option<bool> {
+        static NOTHING: LazyLock<Document> = LazyLock::new(Document::new);
+        // Most ask for texts and numbers.
+        if let Some(holds) = condition.holds_over(&NOTHING, &|path| fields.look(path)) {
+            return Some(holds);
+        }
         let mut document = Document::new();
         for (name, member) in &planned.roots {
             if let Some(member) = member

@@ -112,6 +112,10 @@ processors:
   - set: {if: "ctx.x?.y == null", field: x.y, value: 'none'}
   - drop: {if: "ctx.message.contains('drop')"}
   - uppercase: {if: "ctx.host?.name != null", field: host.name}
+  - set: {if: "ctx.a?.b.length() == 3 && ctx.a.isEmpty() == false", field: three, value: 1}
+  - set: {if: "ctx.n == 5 && ctx.host?.name?.nothing?.at?.all == null", field: five, value: 1, ignore_failure: true}
+  - set: {if: "ctx.a.b === ctx.a.b || ctx.a.b =~ /^n/", field: same, value: 1}
+  - set: {if: "ctx.log?.flags instanceof List && ctx.log.flags.contains('truncated')", field: cut, value: 1}
   - set: {if: "ctx.labels?.env == 'prod'", field: is.prod, value: 1}
 "#;
     let lines: &[&[u8]] = &[b"yes 5", b"yes 3", b"no 7", b"drop 1", b"", b"\xff 1"];
@@ -135,6 +139,21 @@ fn fields_that_may_be_objects_have_no_plan() {
         let text = format!("processors: [{{{processor}}}]");
         assert_eq!(check("object", &text, &[b"{}", b"a b"], &Origin::default()), 0, "{processor}");
     }
+}
+
+#[test]
+fn what_has_no_plan_matters_only_where_it_runs() {
+    let text = r#"
+processors:
+  - json: {if: "ctx.message.startsWith('{')", field: message, target_field: json}
+  - foreach: {if: "ctx.list != null", field: list, processor: {uppercase: {field: _ingest._value}}}
+  - pipeline: {if: "ctx.host?.name == null && ctx.message == 'call'", name: nowhere, ignore_missing_pipeline: true}
+  - set: {if: "ctx.message == 'object'", field: x.y, value: {z: 1}}
+  - set: {field: seen, copy_from: x.y.z, ignore_empty_value: true}
+  - append: {field: tags, value: '{{{message}}}'}
+"#;
+    assert_eq!(check("passed", text, &[b"{}", b"plain", b"call", b"{\"a\":1}"], &Origin::default()), 1);
+    assert_eq!(check("passed", text, &[b"{}", b"plain", b"call"], &full_origin(&[])), 2);
 }
 
 #[test]
@@ -182,7 +201,7 @@ fn processor(random: &mut fastrand::Rng) -> String {
     const FIELDS: &[&str] = &["a", "b", "c.d", "c.e.f", "message", "@timestamp", "host.name", "log.offset", "stream"];
     let (field, other) = (one(random, FIELDS), one(random, FIELDS));
     let missing = one(random, &["", ", ignore_missing: true"]);
-    let body = match random.usize(..12) {
+    let body = match random.usize(..15) {
         0 | 1 => {
             let pattern = one(
                 random,
@@ -218,8 +237,22 @@ fn processor(random: &mut fastrand::Rng) -> String {
         ),
         9 => format!("gsub: {{field: '{field}', pattern: '[0-9]+', replacement: '<$0>'{missing}"),
         10 => format!(
+            "append: {{field: '{field}', value: {}{}",
+            one(random, &["x", "[x, y]", "'{{{a}}}-{{c.d}}'"]),
+            one(random, &["", ", allow_duplicates: false"])
+        ),
+        11 => format!(
+            "append: {{field: '{field}', copy_from: '{other}'{}",
+            one(random, &["", ", ignore_empty_values: true"])
+        ),
+        12 => format!(
+            "set: {{field: '{field}', value: {}{}",
+            one(random, &["'{{{b}}}/{{a}}'", "[x, 1]", "'{{log.offset}} at {{{@timestamp}}}'"]),
+            one(random, &["", ", ignore_empty_value: true", ", override: false"])
+        ),
+        13 => format!(
             "date: {{field: '{field}', target_field: '{other}', formats: ['yyyy', 'ISO8601', 'UNIX']{}",
-            one(random, &["", ", timezone: 'Europe/Berlin'"])
+            one(random, &["", ", timezone: 'Europe/Berlin'", ", timezone: '{{{b}}}'"])
         ),
         _ => one(random, &["drop: {tag: d", "user_agent: {field: message, target_field: c"]).to_owned(),
     };

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use thiserror::Error;
 
 use crate::document::{Document, FieldError, FieldPath, Value, write_escaped, write_value};
+use crate::slots::{Fields, Layout, Place, Slot};
 
 pub(crate) use value::{FieldTemplate, ValueTemplate};
 
@@ -122,6 +123,44 @@ impl Template {
         let mut text = String::new();
         render(&self.parts, document, &mut Vec::new(), escape, &mut text);
         text
+    }
+
+    /// The places of the fields that it names; none when it is more than a text with fields.
+    pub fn plan(&self, layout: &mut Layout) -> Option<Vec<Place>> {
+        let variables = self.parts.iter().filter(|part| !matches!(part, Part::Literal(_)));
+        let place = |part: &Part| match part {
+            Part::Variable { name: Name::Path { path, .. }, .. } => layout.leaf(path),
+            _ => None,
+        };
+        variables.map(place).collect()
+    }
+
+    /// As [`render`](Template::render), with the places that `plan` gave; none where only a document can tell.
+    pub fn render_planned(&self, places: &[Place], fields: &Fields<'_, '_>, escape: Escape) -> Option<String> {
+        let mut text = String::new();
+        let mut places = places.iter();
+        for part in &self.parts {
+            let escaped = match part {
+                Part::Literal(literal) => {
+                    text.push_str(literal);
+                    continue;
+                }
+                Part::Variable { escaped, .. } => *escaped,
+                _ => return None,
+            };
+            let place = *places.next()?;
+            match fields.slot(place) {
+                Slot::Absent | Slot::Null => {}
+                slot => match fields.text(slot) {
+                    Some(value) => push(&mut text, value, escaped, escape),
+                    None => match fields.value(place)? {
+                        Value::List(_) | Value::Map(_) => return None,
+                        value => push(&mut text, &value.to_java_string(), escaped, escape),
+                    },
+                },
+            }
+        }
+        Some(text)
     }
 }
 

@@ -230,7 +230,7 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
                         }
                     })
                 }
-                take @ Instruction::Take { .. } => self.take(take, position)?,
+                Instruction::Take { .. } => self.take(pc, position)?,
                 Instruction::Progress { slot, head, next } => {
                     let stuck = self.scratch.slots[slot as usize] == position as u32;
                     Some((if stuck { next } else { head }, position))

@@ -7,9 +7,11 @@ use crate::grok::program::{Instruction, Pc, Place, Way};
 impl<const FURTHEST: bool> Matcher<'_, '_, '_, FURTHEST> {
     /// Carries out an [`Instruction::Take`]; gives where it goes on.
     #[inline]
-    pub(super) fn take(&mut self, instruction: Instruction, position: usize) -> Result<Option<(Pc, usize)>, Stopped> {
-        let Instruction::Take { is_word, byte, slot, inner, next } = instruction else { return Ok(None) };
+    pub(super) fn take(&mut self, pc: Pc, position: usize) -> Result<Option<(Pc, usize)>, Stopped> {
         let program = self.program;
+        let Instruction::Take { is_word, byte, slot, inner, next } = program.instructions[pc as usize] else {
+            return Ok(None);
+        };
         if FURTHEST {
             // Where exactly it ends is of interest: the instructions that it stands for are still there.
             self.save(slot, position);
