@@ -1,80 +1,9 @@
 //! The embedded store by its HTTP API, as clients meet it.
 
+mod store;
+
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::path::Path;
-
-/// A server on a folder, with a blocking client.
-struct Store {
-    runtime: tokio::runtime::Runtime,
-    server: Option<search::Server>,
-    address: SocketAddr,
-    client: reqwest::blocking::Client,
-}
-
-impl Store {
-    fn open(folder: &Path) -> Self {
-        // No TLS is spoken; the client wants to know how all the same. Another test may have said so before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-        let listen = "127.0.0.1:0".parse().expect("an address");
-        let server = runtime.block_on(search::Server::start(
-            folder.to_owned(),
-            listen,
-            search::Retention::default(),
-            &search::page::Page::default(),
-        ));
-        let server = server.expect("a server");
-        let address = server.address();
-        Self { runtime, server: Some(server), address, client: reqwest::blocking::Client::new() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.address)
-    }
-
-    fn get(&self, path: &str) -> (u16, Value) {
-        answer(self.client.get(self.url(path)).send().expect("an answer"))
-    }
-
-    fn post(&self, path: &str, body: impl Into<reqwest::blocking::Body>) -> (u16, Value) {
-        answer(self.client.post(self.url(path)).body(body).send().expect("an answer"))
-    }
-
-    fn put(&self, path: &str, body: &Value) -> (u16, Value) {
-        answer(self.client.put(self.url(path)).body(body.to_string()).send().expect("an answer"))
-    }
-
-    /// Ids of the hits, in their order.
-    fn ids(&self, index: &str, body: &Value) -> Vec<String> {
-        let (status, found) = self.post(&format!("{index}/_search"), body.to_string());
-        assert_eq!(status, 200, "{found:#}");
-        let hits = found["hits"]["hits"].as_array().expect("hits");
-        hits.iter().map(|hit| hit["_id"].as_str().expect("an id").to_owned()).collect()
-    }
-
-    fn bulk(&self, path: &str, lines: &[Value]) -> Value {
-        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let (status, found) = self.post(path, body);
-        assert_eq!(status, 200, "{found:#}");
-        found
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let server = self.server.take().expect("it is stopped once");
-        self.runtime.block_on(server.stop());
-    }
-}
-
-fn answer(response: reqwest::blocking::Response) -> (u16, Value) {
-    let status = response.status().as_u16();
-    assert_eq!(response.headers()["x-elastic-product"], "Elasticsearch");
-    let text = response.text().expect("a body");
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-}
+use store::Store;
 
 fn statuses(bulk: &Value) -> Vec<u64> {
     let items = bulk["items"].as_array().expect("items").iter();
@@ -287,11 +216,8 @@ fn broken_input_costs_what_is_broken() {
     assert_eq!(caps["fields"].as_object().map(serde_json::Map::len), Some(2000));
     assert_eq!(store.ids("a", &json!({ "query": { "ids": { "values": ["wide"] } } })), ["wide"]);
     let huge = vec![b' '; 100 << 20];
-    match store.client.post(store.url("_bulk")).body(huge).send() {
-        Ok(response) => assert_eq!(response.status(), 413),
-        // The server closes without reading the rest.
-        Err(error) => assert!(error.is_request() || error.is_body(), "{error:?}"),
-    }
+    let (status, answered) = store.post("_bulk", huge);
+    assert_eq!((status, &answered["error"]["type"]), (413, &json!("content_too_long_exception")));
     for (path, status) in [("%2e%2e%2fx/_search", 400), ("missing/_search", 404), ("_sql", 400)] {
         assert_eq!(store.get(path).0, status, "{path}");
     }

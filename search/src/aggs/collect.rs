@@ -263,10 +263,12 @@ impl BucketsOfSegment {
                 buckets.others = left.iter().map(|(_, number)| self.counts[*number as usize]).sum();
                 buckets.error = raws.last().map_or(0, |(_, number)| self.counts[*number as usize]);
             }
-            for (raw, number) in raws {
+            raws.sort_unstable();
+            for (key, (_, number)) in self.keys.keys(&raws)?.into_iter().zip(&raws) {
+                let number = *number;
                 let inner = children.iter_mut().filter_map(|child| child[number as usize].take()).collect();
                 let bucket = Bucket { count: self.counts[number as usize], children: inner };
-                buckets.buckets.insert(self.keys.key(raw)?, bucket);
+                buckets.buckets.insert(key, bucket);
             }
         }
         Ok(all.into_iter().map(Partial::Buckets).collect())

@@ -6,8 +6,7 @@ use super::values::{Key, Typed, Values};
 use crate::query::ast::Scalar;
 use std::collections::HashSet;
 use std::sync::Arc;
-use tantivy::BitSet;
-use tantivy::DocId;
+use tantivy::{BitSet, DocId, TantivyError};
 
 /// A bucket before its key is looked up: a column and bits of its own.
 pub type Raw = (u8, u64);
@@ -168,6 +167,38 @@ impl Keys {
             },
             _ => Ok(Key::Long(raw as i64)),
         }
+    }
+}
+
+impl Keys {
+    /// The keys of buckets that ascend. Texts are read from their dictionary in one go: to look up one of them is to unpack a
+    /// block of it.
+    pub fn keys(&self, buckets: &[(Raw, u32)]) -> tantivy::Result<Vec<Key>> {
+        let mut keys = Vec::with_capacity(buckets.len());
+        for same in buckets.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
+            let column = same[0].0.0;
+            let texts = match self {
+                Self::Terms { values, .. } if column != MISSING => match values.columns().get(usize::from(column)) {
+                    Some(Typed::Text(texts)) => Some(texts),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let Some(texts) = texts else {
+                for (raw, _) in same {
+                    keys.push(self.key(*raw)?);
+                }
+                continue;
+            };
+            let ords: Vec<u64> = same.iter().map(|((_, ord), _)| *ord).collect();
+            let add = |text: &[u8]| keys.push(Key::Text(String::from_utf8_lossy(text).into_owned()));
+            if !texts.dictionary().sorted_ords_to_term_cb(&ords, add)? {
+                return Err(TantivyError::InternalError(
+                    "a column names a text that its dictionary does not have".to_owned(),
+                ));
+            }
+        }
+        Ok(keys)
     }
 }
 

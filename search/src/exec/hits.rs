@@ -75,7 +75,7 @@ pub fn count(targets: &[Target<'_>]) -> Result<u64, SearchError> {
 
 /// Finds the hits, and reads those that are asked for.
 pub fn hits(targets: &[Target<'_>], request: &HitsRequest<'_>) -> Result<Hits, SearchError> {
-    let by_score = [SortKey { by: By::Score, descending: true, missing_first: false }];
+    let by_score = [SortKey { by: By::Score, descending: true, missing_first: false, missing: None }];
     let keys = if request.sort.is_empty() { &by_score[..] } else { request.sort };
     let needs_score = keys.iter().any(|key| key.by == By::Score);
     let limit = request.from.saturating_add(request.size);

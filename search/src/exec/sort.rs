@@ -31,6 +31,8 @@ pub struct SortKey {
     pub by: By,
     pub descending: bool,
     pub missing_first: bool,
+    /// The number that a document without a value is sorted by.
+    pub missing: Option<i64>,
 }
 
 /// A value that a hit is compared by, as it stands in the answer's `sort`.
@@ -69,6 +71,7 @@ impl SortKey {
                         let mut key = Self::new(field, options.get("order").and_then(Value::as_str))?;
                         for (name, value) in options {
                             match (name.as_str(), value.as_str()) {
+                                ("missing", None) if value.is_i64() => key.missing = value.as_i64(),
                                 ("missing", Some("_first")) => key.missing_first = true,
                                 ("missing", Some("_last")) | ("order" | "unmapped_type", Some(_)) => {}
                                 _ => {
@@ -98,7 +101,7 @@ impl SortKey {
             Some("desc") => true,
             Some(other) => return Err(Refusal::argument(format!("Unknown SortOrder [{other}]"))),
         };
-        Ok(Self { by, descending, missing_first: false })
+        Ok(Self { by, descending, missing_first: false, missing: None })
     }
 }
 
@@ -196,7 +199,14 @@ impl Collector for Best<'_> {
         for (key, path) in self.keys.iter().zip(&self.paths) {
             let after = self.after.and_then(|after| after.get(columns.len()));
             let (values, after) = Values::open(reader, key, path.as_deref(), after)?;
-            columns.push(KeyColumn { values, descending: key.descending, missing_first: key.missing_first, after });
+            let missing = key.missing.and_then(|missing| values.of_missing(missing));
+            columns.push(KeyColumn {
+                values,
+                descending: key.descending,
+                missing_first: key.missing_first,
+                missing,
+                after,
+            });
         }
         Ok(SegmentBest {
             ordinal,
@@ -234,6 +244,8 @@ struct KeyColumn {
     values: Values,
     descending: bool,
     missing_first: bool,
+    /// The value of documents without one.
+    missing: Option<u64>,
     /// The place of `search_after` among the ranks of this segment.
     after: u128,
 }
@@ -298,11 +310,25 @@ impl Values {
                 key.rank(2 * u128::from(as_u64(*kind, value)) + 1)
             }
             (Self::Score, Some(value)) => key.rank(2 * u128::from((value.number() as f32 as f64).to_u64()) + 1),
+            (Self::None, Some(value)) if key.missing.is_some() && !matches!(value, SortValue::Text(_)) => {
+                key.rank(2 * u128::from(as_u64(ColumnType::I64, value)) + 1)
+            }
             // Texts are behind numbers.
             (Self::Number(..) | Self::None, Some(_)) => key.rank(2 * u128::from(u64::MAX) + 2),
             (Self::Text(_), Some(_)) => key.rank(0),
         };
         Ok((values, place))
+    }
+}
+
+impl Values {
+    /// The number that a request gives to documents without a value; in a segment without the field it is all there is.
+    fn of_missing(&self, missing: i64) -> Option<u64> {
+        match self {
+            Self::None => Some(as_u64(ColumnType::I64, &SortValue::Long(missing))),
+            Self::Number(_, kind) => Some(as_u64(*kind, &SortValue::Long(missing))),
+            Self::Score | Self::Text(_) => None,
+        }
     }
 }
 
@@ -325,7 +351,7 @@ impl KeyColumn {
             Values::Number(column, _) => self.of_many(column, document),
             Values::Text(column) => self.of_many(column.ords(), document),
         };
-        match value {
+        match value.or(self.missing) {
             None if self.missing_first => 0,
             None => MISSING,
             Some(value) if self.descending => ABOVE - (2 * u128::from(value) + 1),
@@ -346,6 +372,7 @@ impl KeyColumn {
         let place = if self.descending { ABOVE - rank } else { rank - 1 };
         let value = u64::try_from(place / 2).unwrap_or(u64::MAX);
         match &self.values {
+            Values::None if self.missing.is_some() => SortValue::Long(i64::from_u64(value)),
             Values::None => SortValue::Missing,
             Values::Score => SortValue::Double(f64::from_u64(value)),
             Values::Number(_, ColumnType::DateTime) => {

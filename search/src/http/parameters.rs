@@ -90,10 +90,10 @@ pub fn check(method: &Method, parts: &[&str], request: &Request) -> Result<(), R
         return Err(Refusal::argument(format!("request [/{path}] contains unrecognized parameter: [{name}]")));
     }
     let refused_values = [
-        ("require_alias", "", "the embedded store has no aliases"),
+        ("require_alias", "false", "the embedded store has no aliases"),
         ("pipeline", "_none", "the embedded store has no ingest pipelines"),
-        ("rest_total_hits_as_int", "", "the total is an object"),
-        ("include_unmapped", "", "only fields that are there are shown"),
+        ("rest_total_hits_as_int", "false", "the total is an object"),
+        ("include_unmapped", "false", "only fields that are there are shown"),
         ("ignore_throttled", "true", "no index is throttled"),
         ("level", "cluster", "only [cluster] is supported"),
         ("bytes", "b", "only [b] is supported"),
