@@ -51,6 +51,12 @@ pub trait Sink: Send + Sync {
 pub trait Framing: Send + Sync {
     /// Writes the line before the document of `item`, whose `json` counts for nothing, with its newline.
     fn write_line(&self, item: &Item, out: &mut Vec<u8>);
+
+    /// The same where `line` of `out` is that of `before`, which may be the same but for the id.
+    fn write_next_line(&self, item: &Item, before: &Item, line: Range<usize>, out: &mut Vec<u8>) {
+        let _ = (before, line);
+        self.write_line(item, out);
+    }
 }
 
 /// Documents rendered as JSON one after the other, and what each one is.

@@ -5,10 +5,12 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::{Frame, SizeHint};
-use pipelines::sink::{Framing, Item, Op};
+use pipelines::sink::{DocumentId, Framing, Item, Op};
 use std::convert::Infallible;
 use std::io::Write;
+use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Behind each document.
@@ -96,8 +98,31 @@ impl Framing for ActionLine {
         write_key(b",\"_id\":", item.id.as_ref().map(|id| id.as_str()));
         write_key(b",\"routing\":", item.routing.as_deref());
         write_key(b",\"pipeline\":", item.pipeline.as_deref());
-        out.extend_from_slice(b"}}\n");
+        out.extend_from_slice(END);
     }
+
+    fn write_next_line(&self, item: &Item, before: &Item, line: Range<usize>, out: &mut Vec<u8>) {
+        let is_short = |item: &Item| item.routing.is_none() && item.pipeline.is_none();
+        let is_alike = Arc::ptr_eq(&item.index, &before.index) && item.op == before.op;
+        match (&item.id, &before.id) {
+            (Some(DocumentId::Record(id)), Some(DocumentId::Record(id_before)))
+                if is_alike && is_short(item) && is_short(before) && is_plain(id) && is_plain(id_before) =>
+            {
+                out.extend_from_within(line);
+                let id_end = out.len() - END.len() - 1;
+                out[id_end - id.len()..id_end].copy_from_slice(id);
+            }
+            _ => self.write_line(item, out),
+        }
+    }
+}
+
+/// Behind the last value of an action line.
+const END: &[u8] = b"}}\n";
+
+/// Whether a text stands in JSON as it is, and in as many bytes.
+fn is_plain(text: &[u8]) -> bool {
+    !text.iter().fold(false, |any, &byte| any | !(b' '..0x80).contains(&byte) | (byte == b'"') | (byte == b'\\'))
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
@@ -116,9 +141,41 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::delivery::Delivery;
-    use pipelines::sink::{DocumentBatch, DocumentId};
+    use pipelines::sink::DocumentBatch;
     use std::io::Read;
-    use std::sync::Arc;
+
+    #[test]
+    fn a_line_is_the_same_behind_any_other() {
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b\n".into());
+        let ids = [
+            None,
+            Some(DocumentId::Record(*b"AAAAAAAAAAAAAAAAAAAAAAAA")),
+            Some(DocumentId::Record(*b"BAAAAAAAAAAAAAAAAAAAAAAB")),
+            Some(DocumentId::Record([b'"'; 24])),
+            Some(DocumentId::Record([0xff; 24])),
+            Some(DocumentId::Text("x".into())),
+        ];
+        let mut items = Vec::new();
+        for id in ids {
+            for (index, op) in [(&a, Op::Create), (&b, Op::Create), (&a, Op::Index)] {
+                for (routing, pipeline) in [(None, None), (Some("r"), None), (None, Some("p"))] {
+                    let [routing, pipeline] = [routing, pipeline].map(|text| text.map(Into::into));
+                    let (id, index) = (id.clone(), Arc::clone(index));
+                    items.push(Item { json: 0..0, id, index, event_ms: 0, op, routing, pipeline });
+                }
+            }
+        }
+        for before in &items {
+            for item in &items {
+                let (mut want, mut got) = (Vec::new(), b"before".to_vec());
+                ActionLine.write_line(before, &mut got);
+                let line = 6..got.len();
+                ActionLine.write_line(item, &mut want);
+                ActionLine.write_next_line(item, before, line.clone(), &mut got);
+                assert!(got[line.end..] == want, "{item:?} behind {before:?}: {}", String::from_utf8_lossy(&got));
+            }
+        }
+    }
 
     #[test]
     fn action_and_document_lines() {

@@ -80,7 +80,7 @@ impl Config {
             connection: ConnectionConfig::new(urls),
             bulk_bytes_max: BULK_BYTES_MAX,
             bulk_documents_max: BULK_DOCUMENTS_MAX,
-            linger: Duration::from_secs(1),
+            linger: Duration::from_millis(200),
             compression: Compression::Auto,
             requests_in_flight_max: REQUESTS_IN_FLIGHT_MAX,
             backoff_min: Duration::from_millis(100),

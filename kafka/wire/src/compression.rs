@@ -3,7 +3,7 @@
 //! gzip: RFC 1952; snappy: xerial's block framing (raw snappy is accepted, as Kafka's Java library does); lz4: the LZ4
 //! frame format; zstd: RFC 8878 (KIP-110).
 
-use crate::lz4;
+use crate::{lz4, lz4_read};
 use std::io::{self, Read, Write};
 
 /// How the records of a batch are compressed; the number is the codec in bits 0 to 2 of the attributes.
@@ -73,6 +73,27 @@ impl Compression {
             Self::Lz4 => lz4::Encoder::new().frame(plain, &[], out),
             Self::Zstd => zstd::stream::copy_encode(plain, out, ZSTD_LEVEL).expect(INFALLIBLE),
         }
+    }
+
+    /// Writes the plain form of `compressed`, at most `plain_bytes_max` bytes of it, over `plain`, and returns how many bytes of
+    /// `plain` that is: what a buffer has behind them is left of what it was used for before.
+    ///
+    /// # Errors
+    /// As [`Compression::decompress`].
+    pub fn decompress_over(
+        self,
+        compressed: &[u8],
+        plain_bytes_max: usize,
+        plain: &mut Vec<u8>,
+    ) -> Result<usize, DecompressError> {
+        if self == Self::Lz4
+            && let Some(end) = lz4_read::read_over(compressed, plain_bytes_max, plain)
+        {
+            return Ok(end);
+        }
+        plain.clear();
+        self.decompress(compressed, plain_bytes_max, plain)?;
+        Ok(plain.len())
     }
 
     /// Appends the plain form of `compressed` to `out`, at most `plain_bytes_max` bytes of it.

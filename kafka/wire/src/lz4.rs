@@ -15,13 +15,13 @@
 //! Source: <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md> and `lz4_Block_format.md` beside it. Kafka's
 //! Java library (`Lz4BlockInputStream`) refuses blocks that depend on each other.
 
-const FRAME_MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
-const FLG: u8 = 0x60;
+pub(crate) const FRAME_MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
+pub(crate) const FLG: u8 = 0x60;
 /// Largest block, BD and header checksum: the second byte of the xxHash32 of FLG and BD. The smallest that holds the
 /// whole batch is taken, because matches do not reach into the block before.
-const BLOCK_SIZES: [(usize, u8, u8); 4] =
+pub(crate) const BLOCK_SIZES: [(usize, u8, u8); 4] =
     [(64 << 10, 0x40, 0x82), (256 << 10, 0x50, 0xfb), (1 << 20, 0x60, 0x51), (4 << 20, 0x70, 0x73)];
-const STORED: u32 = 1 << 31;
+pub(crate) const STORED: u32 = 1 << 31;
 /// What a long batch is compressed in, part by part: few enough bytes to be still in a core's own cache.
 const PART: (usize, u8, u8) = BLOCK_SIZES[1];
 pub(crate) const PART_BYTES: usize = PART.0;

@@ -18,6 +18,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Positions and offsets have six bytes.
 const PLACE_MAX: u64 = (1 << 48) - 1;
+/// Digits of the smallest numbers that may not fit into 64 bits.
+const DECIMAL_DIGITS_MIN: usize = 20;
 
 /// Where a line stands in a file that an agent knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +29,29 @@ pub(crate) struct FilePlace {
 }
 
 impl FilePlace {
-    /// From the values of the headers `sluice.file.id` (16 hex digits) and `log.offset` (decimal). Anything else is not
-    /// from an agent of ours.
-    pub fn parse(file_id: &[u8], position: &[u8]) -> Option<Self> {
-        let hex = (file_id.len() == 16 && file_id.iter().all(u8::is_ascii_hexdigit)).then_some(file_id)?;
-        let file_id = u64::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?;
-        let position = std::str::from_utf8(position).ok()?.parse().ok()?;
+    /// No agent of ours has a position that is too large for an id.
+    pub fn new(file_id: u64, position: u64) -> Option<Self> {
         (position <= PLACE_MAX).then_some(Self { file_id, position })
     }
 
     pub fn id(self, line: &[u8]) -> DocumentId {
         id(self.file_id, self.position, line)
     }
+}
+
+/// The value of a header `sluice.file.id`: 16 hex digits. Anything else is not from an agent of ours.
+pub(crate) fn file_id(value: &[u8]) -> Option<u64> {
+    let hex = (value.len() == 16 && value.iter().all(u8::is_ascii_hexdigit)).then_some(value)?;
+    u64::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
+}
+
+/// The value of a header `log.offset`.
+pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
+    // Every line has one, nearly all of them so few digits that they cannot overflow.
+    if (1..DECIMAL_DIGITS_MIN).contains(&value.len()) && value.iter().all(u8::is_ascii_digit) {
+        return Some(value.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')));
+    }
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// Header of a record that was a dead letter: the `_id` that its document had.
@@ -80,10 +93,14 @@ fn id(owner: u64, place: u64, line: &[u8]) -> DocumentId {
 mod tests {
     use super::*;
 
+    fn parse(file_id: &str, position: &str) -> Option<FilePlace> {
+        FilePlace::new(super::file_id(file_id.as_bytes())?, decimal(position.as_bytes())?)
+    }
+
     #[test]
     fn ids_are_stable() {
         // These stand in indices: they must never change.
-        let place = FilePlace::parse(b"0123456789abcdef", b"4096").expect("a place");
+        let place = parse("0123456789abcdef", "4096").expect("a place");
         assert_eq!(place.id(b"a line").as_str(), "ASNFZ4mrze8AAAAAEAA1R6tM");
         assert_eq!(of_record(partition_hash("logs", None, 3), 42, b"a line").as_str().len(), RECORD_ID_BYTES);
     }
@@ -123,11 +140,7 @@ mod tests {
     #[test]
     fn only_an_agents_headers_are_a_place() {
         let check = |file_id: &str, position: &str, want: bool| {
-            assert_eq!(
-                FilePlace::parse(file_id.as_bytes(), position.as_bytes()).is_some(),
-                want,
-                "{file_id} {position}"
-            );
+            assert_eq!(parse(file_id, position).is_some(), want, "{file_id} {position}");
         };
         check("00000000000000ff", "0", true);
         check("00000000000000ff", "281474976710655", true);
@@ -136,5 +149,8 @@ mod tests {
         check("+0000000000000ff", "1", false);
         check("ff", "1", false);
         check("", "", false);
+        check("00000000000000ff", "00000000000000000000000000000007", true);
+        check("00000000000000ff", "99999999999999999999", false);
+        check("00000000000000ff", "1x", false);
     }
 }

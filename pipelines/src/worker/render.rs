@@ -1,7 +1,9 @@
 //! From fetched record batches to documents in JSON: the part of the worker that costs CPU.
 
+mod source;
+
 use super::config::Choice;
-use super::identity::{self, FilePlace};
+use super::identity;
 use super::index::{IndexPattern, Indices, settle_time, sound_time};
 use super::ledger::Span;
 use crate::document::{Document, Origin};
@@ -12,8 +14,9 @@ use crate::slots::Came;
 use jiff::Timestamp;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::{BatchHeader, Batches, PlainRecords, Record};
-use std::borrow::Cow;
+use source::Source;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
@@ -136,6 +139,7 @@ impl Renderer {
             partition_hash: identity::partition_hash(&partition.topic, topic_id, partition.partition),
             now: Timestamp::now(),
             plain: self.plain.lock().expect(LOCK).pop().unwrap_or_default(),
+            line: 0..0,
         };
         // The worker has walked over the same batches before, so no header is malformed here.
         for (header, batch) in Batches::new(batches).flatten() {
@@ -197,6 +201,8 @@ struct Run<'a> {
     now: Timestamp,
     /// What the last batch was decompressed to.
     plain: Vec<u8>,
+    /// Where the sink's line before the last document is.
+    line: Range<usize>,
 }
 
 impl Run<'_> {
@@ -215,13 +221,15 @@ impl Run<'_> {
         let mut buffer = std::mem::take(&mut self.plain);
         let plain = PlainRecords::read_into(*header, batch, PLAIN_BYTES_MAX, &mut buffer)
             .map_err(|error| unreadable(next, with_cause(&error)))?;
-        let mut source = Source::default();
+        let (renderer, mut source, mut pipeline) = (self.renderer, Source::default(), None);
         for record in &plain {
             let record = record.map_err(|error| unreadable(next, error.to_string()))?;
             next = record.offset.saturating_add(1);
             if (span.first..span.next).contains(&record.offset) {
-                source.read(&record);
-                self.render_record(&record, &source, rendered);
+                if source.read(&record) {
+                    pipeline = renderer.pipeline(source.dataset());
+                }
+                self.render_record(&record, &source, pipeline, rendered);
                 if rendered.batch.json.len() >= DOCUMENT_BYTES_MAX && next < span.next {
                     rendered.next = next;
                     self.plain = buffer;
@@ -233,22 +241,16 @@ impl Run<'_> {
         Ok(true)
     }
 
-    fn render_record(&mut self, record: &Record<'_>, source: &Source<'_>, rendered: &mut Rendered) {
+    fn render_record(
+        &mut self,
+        record: &Record<'_>,
+        source: &Source<'_>,
+        pipeline: Option<&Pipeline>,
+        rendered: &mut Rendered,
+    ) {
         rendered.records += 1;
         let line = record.value.unwrap_or_default();
-        let origin = Origin {
-            timestamp_ms: record.timestamp,
-            host_name: source.host_name.as_deref(),
-            file_path: source.file_path.as_deref(),
-            position: source.position,
-            dataset: source.dataset.as_deref(),
-            labels: &source.labels,
-            stream: source.stream.as_deref(),
-            source_address: source.address.as_deref(),
-            written_at: source.written_at.as_deref(),
-            truncated: source.truncated,
-        };
-        let pipeline = self.renderer.pipeline(origin.dataset);
+        let origin = source.origin(record.timestamp);
         let context = Context::at(record.timestamp, self.now);
         if let Some(pipeline) = pipeline {
             let start = rendered.batch.json.len();
@@ -305,7 +307,7 @@ impl Run<'_> {
         let line = record.value.unwrap_or_default();
         let id = match own.id {
             Some(id) if !id.is_empty() => DocumentId::Text(id.into()),
-            _ => match (&source.replayed_id, source.place) {
+            _ => match (&source.replayed_id, source.place()) {
                 (Some(id), _) => id.clone(),
                 (None, Some(place)) => place.id(line),
                 (None, None) => identity::of_record(self.partition_hash, record.offset, line),
@@ -327,7 +329,12 @@ impl Run<'_> {
         let json = &mut rendered.batch.json;
         let framing = self.renderer.framing.as_deref();
         if let Some(framing) = framing {
-            framing.write_line(&item, json);
+            let start = json.len();
+            match rendered.items.last() {
+                Some(before) => framing.write_next_line(&item, before, self.line.clone(), json),
+                None => framing.write_line(&item, json),
+            }
+            self.line = start..json.len();
         }
         let start = json.len();
         write(json);
@@ -356,69 +363,6 @@ fn run_pipeline(pipeline: &Pipeline, document: &mut Document, context: &Context)
         Outcome::Failed(Failure { message, processor_type: "pipeline", processor_tag: None, pipeline: None })
     })
 }
-
-/// What a record's headers say about its line.
-#[derive(Default)]
-struct Source<'a> {
-    /// The headers that this is from, but for the value of the last one. It is the position in an agent's records, and all
-    /// before it is the same for the lines of a file.
-    common: Option<&'a [u8]>,
-    file_id: Option<&'a [u8]>,
-    host_name: Option<Cow<'a, str>>,
-    file_path: Option<Cow<'a, str>>,
-    dataset: Option<Cow<'a, str>>,
-    position: Option<u64>,
-    place: Option<FilePlace>,
-    /// Of a record that was a dead letter, and had another offset before.
-    replayed_id: Option<DocumentId>,
-    labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    stream: Option<Cow<'a, str>>,
-    address: Option<Cow<'a, str>>,
-    written_at: Option<Cow<'a, str>>,
-    truncated: bool,
-}
-
-impl<'a> Source<'a> {
-    /// Takes the headers of `record` in place of those of the record before.
-    fn read(&mut self, record: &Record<'a>) {
-        let position = record.headers.split_last(POSITION_HEADER);
-        if let Some((common, value)) = position
-            && self.common == Some(common)
-        {
-            return self.set_position(value);
-        }
-        *self = Self { common: position.map(|(common, _)| common), ..Self::default() };
-        let mut last = None;
-        for header in record.headers.clone() {
-            let text = || header.value.map(String::from_utf8_lossy);
-            match header.key {
-                b"host.name" => self.host_name = text(),
-                b"log.file.path" => self.file_path = text(),
-                b"event.dataset" => self.dataset = text().filter(|dataset| !dataset.is_empty()),
-                b"sluice.file.id" => self.file_id = header.value,
-                POSITION_HEADER => last = header.value,
-                identity::REPLAYED_ID_HEADER => self.replayed_id = header.value.and_then(identity::replayed),
-                b"stream" => self.stream = text(),
-                b"log.source.address" => self.address = text(),
-                b"@timestamp" => self.written_at = text(),
-                b"sluice.cut" => self.truncated = true,
-                key => {
-                    let name = key.strip_prefix(b"labels.").filter(|name| !name.is_empty());
-                    self.labels.extend(name.map(String::from_utf8_lossy).zip(text()));
-                }
-            }
-        }
-        self.set_position(last);
-    }
-
-    fn set_position(&mut self, text: Option<&[u8]>) {
-        self.position = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-        self.place = self.file_id.zip(text).and_then(|(file_id, position)| FilePlace::parse(file_id, position));
-    }
-}
-
-/// An agent writes it last.
-const POSITION_HEADER: &[u8] = b"log.offset";
 
 fn with_cause(error: &dyn std::error::Error) -> String {
     match error.source() {

@@ -36,7 +36,8 @@ impl<'a> PlainRecords<'a> {
             Compression::None => Cow::Borrowed(records),
             codec => {
                 let mut plain = Vec::new();
-                codec.decompress(records, plain_bytes_max, &mut plain)?;
+                let end = codec.decompress_over(records, plain_bytes_max, &mut plain)?;
+                plain.truncate(end);
                 Cow::Owned(plain)
             }
         };
@@ -57,9 +58,8 @@ impl<'a> PlainRecords<'a> {
         let bytes = match header.compression()? {
             Compression::None => records,
             codec => {
-                plain.clear();
-                codec.decompress(records, plain_bytes_max, plain)?;
-                plain
+                let end = codec.decompress_over(records, plain_bytes_max, plain)?;
+                &plain[..end]
             }
         };
         Ok(Self { header, bytes: Cow::Borrowed(bytes) })
@@ -143,7 +143,7 @@ fn take_record<'a>(
     let key = take_bytes(&mut body)?;
     let value = take_bytes(&mut body)?;
     let header_count = take_varint(&mut body)?;
-    let mut headers = Headers { bytes: body, left: header_count, last: None };
+    let mut headers = Headers { bytes: body, left: header_count, last: None, repeats: false };
     // Walked here once, so that iterating over them later cannot fail.
     let mut walk = headers.clone();
     let mut unread = header_count;
@@ -153,6 +153,7 @@ fn take_record<'a>(
         && let Some(rest) = body.strip_prefix(before)
     {
         (walk.bytes, unread) = (rest, 1);
+        headers.repeats = true;
     }
     for _ in 0..unread {
         let before = &body[..body.len() - walk.bytes.len()];
@@ -183,6 +184,7 @@ pub struct Headers<'a> {
     left: i32,
     /// The last one, and all that is encoded before it.
     last: Option<(&'a [u8], Header<'a>)>,
+    repeats: bool,
 }
 
 impl<'a> Headers<'a> {
@@ -195,6 +197,11 @@ impl<'a> Headers<'a> {
     /// that differ in that value only.
     pub fn split_last(&self, key: &[u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
         self.last.filter(|(_, header)| header.key == key).map(|(before, header)| (before, header.value))
+    }
+
+    /// Whether all headers but the last one are those of the record before in the batch. Not all that are so are found.
+    pub fn repeats(&self) -> bool {
+        self.repeats
     }
 
     /// The encoded headers, to compare those of two records without looking inside.
