@@ -5,7 +5,8 @@ from programs import MIB, ROOT, TICKS, create, expect, free_port, ours, records
 
 # What Fluent Bit 5.1 took for the same kind of log, from file to such an endpoint with its regex parser, when it could be had.
 FLUENT_BIT_CPU_PER_GIB = 24
-WAIT_SECONDS_MAX = 900
+# Anything that takes longer is not measured.
+WAIT_SECONDS_MAX = 300
 DELAY_SECONDS = 15
 DELAY_LINES_PER_SECOND = 1000
 # The first second pays for connections and files that are made.
@@ -17,6 +18,9 @@ processors:
 """
 # What everything but parsing takes.
 NO_PIPELINE = "processors: []\n"
+# Of ready-made bodies, before the first that are counted.
+WARM_BYTES = 100 * MIB
+LOOP_CONNECTIONS = 4
 # As much of COMBINEDAPACHELOG as liblognorm has words for.
 RULEBASE = """\
 version=2
@@ -28,9 +32,12 @@ rule=:%clientip:word% %ident:word% %auth:word% [%timestamp:char-to:]%] "%verb:wo
 class Process:
     """A process in the background, whose CPU is read while it runs."""
 
+    running = []
+
     def __init__(self, command, log, **more):
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
         self.command = command
+        self.running.append(self)
 
     def cpu(self):
         with open(f"/proc/{self.process.pid}/stat") as file:
@@ -38,6 +45,7 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def end(self):
+        self.running.remove(self)
         self.process.terminate()
         try:
             self.process.wait(30)
@@ -83,9 +91,27 @@ class Sink:
 
     def __init__(self, sluice, endpoint, folder, log):
         self.sluice, self.endpoint, self.folder, self.log = sluice, endpoint, folder, log
+        self.brokers = []
         for name, text in (("combined", PIPELINE), ("none", NO_PIPELINE)):
             with open(f"{folder}/{name}.yml", "w") as file:
                 file.write(text)
+
+    def broker(self, name):
+        """One of ours for a single measurement."""
+        server = ours(self.sluice, f"{self.folder}/{name}", self.log)
+        self.brokers.append(server)
+        return server
+
+    def end(self, server):
+        self.brokers.remove(server)
+        server.end()
+
+    def end_all(self):
+        """Ends what a measurement that failed has left behind."""
+        for process in list(Process.running):
+            process.end()
+        for server in list(self.brokers):
+            self.end(server)
 
     def config(self, name, **keys):
         """A sluice.yaml with these keys of worker.elasticsearch."""
@@ -148,7 +174,7 @@ def from_topic(sink, server, lines, size, rounds):
 
 def chain_of_ours(sink, file, lines, number):
     """File, agent, broker, worker, endpoint: CPU of all four of ours."""
-    server = ours(sink.sluice, f"{sink.folder}/chain-{number}", sink.log)
+    server = sink.broker(f"chain-{number}")
     endpoint = Endpoint(sink.endpoint, sink.log)
     create(server.port, "chain")
     begin = time.monotonic()
@@ -162,7 +188,7 @@ def chain_of_ours(sink, file, lines, number):
     for part in parts.values():
         part.end()
     endpoint.end()
-    server.end()
+    sink.end(server)
     shutil.rmtree(f"{sink.folder}/chain-{number}", ignore_errors=True)
     return figures
 
@@ -220,7 +246,7 @@ class Rsyslog:
 
 
 def chain_of_rsyslog(sink, file, lines, number):
-    server = ours(sink.sluice, f"{sink.folder}/chain-rsyslog-{number}", sink.log)
+    server = sink.broker(f"chain-rsyslog-{number}")
     endpoint = Endpoint(sink.endpoint, sink.log)
     create(server.port, "chain")
     begin = time.monotonic()
@@ -230,14 +256,14 @@ def chain_of_rsyslog(sink, file, lines, number):
     figures |= {"cpu": sum(figures.values()), "wall": time.monotonic() - begin}
     rsyslog.end()
     endpoint.end()
-    server.end()
+    sink.end(server)
     shutil.rmtree(f"{sink.folder}/chain-rsyslog-{number}", ignore_errors=True)
     return figures
 
 
 def delay(sink, name, start):
     """Seconds from the write of a line to the moment at which its bulk request is at the endpoint."""
-    server = ours(sink.sluice, f"{sink.folder}/delay-{name}", sink.log)
+    server = sink.broker(f"delay-{name}")
     endpoint = Endpoint(sink.endpoint, sink.log, "--delays")
     create(server.port, "delay")
     file = f"{sink.folder}/delay-{name}.log"
@@ -259,7 +285,7 @@ def delay(sink, name, start):
     for part in parts:
         part.end()
     endpoint.end()
-    server.end()
+    sink.end(server)
     at = lambda part: delays[min(int(len(delays) * part), len(delays) - 1)]
     return {"p50": at(0.5), "p99": at(0.99), "most": delays[-1]}
 
@@ -369,32 +395,45 @@ def into_opensearch(sink, server, lines, rounds):
         worker.end()
         return {"documents": lines / wall, "cpu": cpu, "wall": wall}
 
-    def by_loop(connections):
-        def run(index):
-            # Compressed before the clock starts, like the worker's.
-            packed = [gzip.compress(body, 1) for body in bodies(saved, index)]
-            wall = plain_loop(port, packed, connections)
-            return {"documents": lines / wall, "cpu": 0, "wall": wall}
-        return run
+    def by_loop(index, bytes_max=None):
+        # Compressed before the clock starts. The worker does that, too, where its server is on another host.
+        packed, left = [], bytes_max
+        for body in bodies(saved, index):
+            packed.append(gzip.compress(body, 1))
+            if left is not None and (left := left - len(body)) <= 0:
+                break
+        wall = plain_loop(port, packed, LOOP_CONNECTIONS)
+        return {"documents": lines / wall, "cpu": 0, "wall": wall}
 
-    ways = {"sluice worker": by_worker, "plain loop, 1 connection": by_loop(1), "plain loop, 4 connections": by_loop(4)}
+    ways = {"sluice worker": by_worker, f"plain loop, {LOOP_CONNECTIONS} connections": by_loop}
     measured = {name: [] for name in ways}
-    # One round that is not counted: the server's code is compiled while it runs.
-    for number in range(-1, rounds):
+    # Not counted: the server's code is compiled while it runs.
+    by_loop("bench-warm", WARM_BYTES)
+    ask(port, "DELETE", "/bench-warm")
+    for number in range(rounds):
         names = list(ways)
         for name in names if number % 2 == 0 else reversed(names):
-            index = f"bench-{number + 1}-{names.index(name)}"
-            figures = ways[name](index)
+            index = f"bench-{number}-{names.index(name)}"
+            measured[name].append(ways[name](index))
             expect(f"{name} in {index}", count(index), lines)
             ask(port, "DELETE", f"/{index}")
-            if number >= 0:
-                measured[name].append(figures)
     process.end()
-    loops = [rows for name, rows in measured.items() if name != "sluice worker"]
-    for name, rows in measured.items():
-        for number, row in enumerate(rows):
-            row["to_loop"] = row["documents"] / max(loop[number]["documents"] for loop in loops)
+    loops = measured[f"plain loop, {LOOP_CONNECTIONS} connections"]
+    for rows in measured.values():
+        for row, loop in zip(rows, loops):
+            row["to_loop"] = row["documents"] / loop["documents"]
     return measured
+
+
+def attempt(sink, parts, title, measure):
+    """Adds a part; one that fails says so in its place, and leaves what the others measured."""
+    try:
+        text = measure()
+    except (SystemExit, OSError, subprocess.CalledProcessError) as error:
+        text = f"NOT MEASURED: {error}"
+        sink.end_all()
+    print(f"## {title}\n\n{text}\n", flush=True)
+    parts.append(f"## {title}\n\n{text}")
 
 
 def bench(sluice, file, lines, size, rounds, folder, log, table):
@@ -409,37 +448,49 @@ def bench(sluice, file, lines, size, rounds, folder, log, table):
     only = os.environ.get("SLUICE_BENCH_SINK", "topic,chain,delay,opensearch").split(",")
     server = ours(sluice, f"{folder}/broker-for-sink", log)
     sink.load(server.port, "bench", file, lines)
+    began = time.monotonic()
     if "topic" in only:
-        columns = [
+        topic_columns = [
             ("CPU, s per GiB of log", "cpu", per_gib, 2), ("MiB/s", "speed", 1, 0), ("documents/s", "documents", 1, 0),
             ("bytes sent, of the log's", "sent", 1, 2), ("CPU of the endpoint, s per GiB", "endpoint_cpu", per_gib, 2),
         ]
-        measured = from_topic(sink, server, lines, size, rounds)
-        parts.append(f"## Worker: topic to a bulk endpoint that stores nothing (COMBINEDAPACHELOG, date)\n\n{table(measured, columns)}")
+        attempt(
+            sink, parts, "Worker: topic to a bulk endpoint that stores nothing (COMBINEDAPACHELOG, date)",
+            lambda: table(from_topic(sink, server, lines, size, rounds), topic_columns),
+        )
     if "opensearch" in only:
-        columns = [("documents/s", "documents", 1, 0), ("of the best loop", "to_loop", 1, 2), ("CPU, s per GiB", "cpu", per_gib, 2)]
-        measured = into_opensearch(sink, server, lines, rounds)
-        parts.append(f"## Into OpenSearch 3.8, {lines} documents\n\n{table(measured, columns)}")
+        opensearch_columns = [
+            ("documents/s", "documents", 1, 0), ("of the loop", "to_loop", 1, 2), ("CPU, s per GiB", "cpu", per_gib, 2),
+        ]
+        attempt(
+            sink, parts, f"Into OpenSearch 3.8, {lines} documents",
+            lambda: table(into_opensearch(sink, server, lines, rounds), opensearch_columns),
+        )
     server.end()
-    if "chain" in only:
-        chains = {"sluice: agent, broker, worker": chain_of_ours, "rsyslog, our broker, rsyslog": chain_of_rsyslog}
-        measured = {name: [] for name in chains}
+
+    def chains():
+        ways = {"sluice: agent, broker, worker": chain_of_ours, "rsyslog, our broker, rsyslog": chain_of_rsyslog}
+        measured = {name: [] for name in ways}
         for number in range(rounds):
-            for name in chains if number % 2 == 0 else reversed(list(chains)):
-                measured[name].append(chains[name](sink, file, lines, number))
+            for name in ways if number % 2 == 0 else reversed(list(ways)):
+                measured[name].append(ways[name](sink, file, lines, number))
         columns = [("CPU of all, s per GiB of log", "cpu", per_gib, 2), ("broker's part", "broker", per_gib, 2), ("MiB/s", "speed", 1, 0)]
         for rows in measured.values():
             for row in rows:
                 row["speed"] = size / MIB / row["wall"]
-        parts.append(
-            f"## The whole chain: file to a bulk endpoint that stores nothing\n\n{table(measured, columns)}\n\n"
+        return (
+            f"{table(measured, columns)}\n\n"
             f"Fluent Bit 5.1, measured earlier from file to such an endpoint without a broker in between: "
             f"{FLUENT_BIT_CPU_PER_GIB} s per GiB. Debian does not have it. rsyslog parses with mmnormalize; it does not read the time."
         )
+
+    if "chain" in only:
+        attempt(sink, parts, "The whole chain: file to a bulk endpoint that stores nothing", chains)
     if "delay" in only:
-        columns = [("median, ms", "p50", 1000, 1), ("99th percentile, ms", "p99", 1000, 1), ("most, ms", "most", 1000, 1)]
-        parts.append(
-            f"## Write of a line to its bulk request, {DELAY_LINES_PER_SECOND} lines a second for {DELAY_SECONDS} s\n\n"
-            f"{table(delays(sink), columns)}"
+        delay_columns = [("median, ms", "p50", 1000, 1), ("99th percentile, ms", "p99", 1000, 1), ("most, ms", "most", 1000, 1)]
+        attempt(
+            sink, parts, f"Write of a line to its bulk request, {DELAY_LINES_PER_SECOND} lines a second for {DELAY_SECONDS} s",
+            lambda: table(delays(sink), delay_columns),
         )
+    parts.append(f"All of it took {time.monotonic() - began:.0f} s.")
     return "\n\n".join(parts)
