@@ -256,6 +256,8 @@ impl Dispatcher {
             Verdict::Retry { code, .. } => Some(*code),
             _ => None,
         };
+        // Behind a batch that failed a wrong sequence is what follows from it, and says nothing new.
+        let follows = matches!(&verdict, Verdict::Sequence(_));
         slot.lane.answered(batch.ordinal, verdict, Instant::now());
         match retry {
             Some(code) => {
@@ -268,7 +270,7 @@ impl Dispatcher {
                     self.report(batch.lane, || format!("produce: broker answered {code}"));
                 }
             }
-            None if slot.reported => {
+            None if slot.reported && !follows => {
                 slot.reported = false;
                 self.client.outages().end(&Place::Partition(slot.partition.clone()));
             }
