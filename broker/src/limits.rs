@@ -68,10 +68,13 @@ pub const FETCH_SESSION_PARTITIONS_MAX: usize = 100_000;
 /// Topics in a request that creates or deletes some.
 pub const TOPICS_PER_REQUEST_MAX: usize = 10_000;
 
-/// Partitions in all: a client that asks for made-up names creates topics, and each partition holds an open file.
+/// Logs of segments that stay open when nobody needs them at the moment: opening one anew costs some microseconds.
+pub const SEGMENT_FILES_OPEN_MAX: usize = 4_096;
+
+/// Partitions in all: a client that asks for made-up names creates topics, and each costs a directory and memory.
 pub const PARTITIONS_MAX: i32 = 20_000;
 
-/// Partitions of one topic: each costs file descriptors and a directory.
+/// Partitions of one topic: each costs a directory and memory.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
 
 /// Partitions in one answer to DescribeTopicPartitions: Kafka's `max.request.partition.size.limit`.

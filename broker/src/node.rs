@@ -1,7 +1,7 @@
 //! What all connections of a broker share.
 
 use kafka_wire::protocol::ResponseError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::group::{Coordinator, OFFSETS_TOPIC};
 use crate::limits;
-use crate::log::{CreateTopicError, DataDirectory, DeleteTopicError, Partition, PartitionError, Topic, TopicConfig};
+use crate::log::{CreateTopicError, DataDirectory, DeleteTopicError, NewTopic, Partition, PartitionError, Topic};
 use crate::memory::RequestMemory;
 use crate::producer_ids::ProducerIds;
 use crate::security::Security;
@@ -76,57 +76,106 @@ impl Node {
             .map_err(|error| (error, format!("The configs of {name} cannot be changed: {error}")))
     }
 
-    /// Makes a topic.
-    pub async fn create_topic(
-        self: &Arc<Self>,
-        name: &str,
-        partitions: i32,
-        config: TopicConfig,
-    ) -> Result<Arc<Topic>, ResponseError> {
-        if is_internal(name) {
-            // Its partitions are the coordinator's, which made it at the start.
-            return Err(ResponseError::InvalidTopicException);
-        }
-        self.check_room(partitions)?;
-        let (node, name) = (Arc::clone(self), name.to_owned());
-        blocking(move || node.log.create_topic(&name, partitions, config).map_err(|error| not_created(&error))).await
+    /// Makes topics together; outcomes in their order.
+    pub async fn create_topics(self: &Arc<Self>, asked: Vec<NewTopic>) -> Vec<Result<Arc<Topic>, ResponseError>> {
+        let mut room = self.room();
+        self.together(
+            asked,
+            // The partitions of the internal topic are the coordinator's, which made it at the start.
+            |topic| take_room(&mut room, &topic.name, topic.partitions),
+            |node, sound| {
+                node.log.create_topics(sound).into_iter().map(|one| one.map_err(|e| not_created(&e))).collect()
+            },
+        )
+        .await
     }
 
-    /// Removes a topic and what groups have committed for it.
-    pub async fn delete_topic(self: &Arc<Self>, name: &str) -> Result<(), ResponseError> {
-        if is_internal(name) {
-            return Err(ResponseError::InvalidTopicException);
-        }
-        let (node, deleted) = (Arc::clone(self), name.to_owned());
-        blocking(move || node.log.delete_topic(&deleted).map_err(|error| not_deleted(&error))).await?;
-        self.groups.forget_topic(name).await
-    }
-
-    /// Raises a topic's number of partitions to `count`.
-    pub async fn add_partitions(self: &Arc<Self>, name: &str, count: i32) -> Result<(), ResponseError> {
-        if is_internal(name) {
-            // A group's partition follows from the number of partitions: its offsets would be looked for elsewhere.
-            return Err(ResponseError::InvalidTopicException);
-        }
-        let has = self.log.topic(name).map_or(0, |topic| topic.partition_count());
-        self.check_room(count.saturating_sub(has))?;
-        let (node, name) = (Arc::clone(self), name.to_owned());
-        blocking(move || node.log.add_partitions(&name, count).map_err(|error| not_created(&error))).await.map(drop)
-    }
-
-    /// Two that ask at the same time may pass together; the limit is not that exact.
-    fn check_room(&self, more: i32) -> Result<(), ResponseError> {
-        let there: i32 = self.log.topics().values().map(|topic| topic.partition_count()).sum();
-        match there.saturating_add(more) > limits::PARTITIONS_MAX {
-            true => Err(ResponseError::PolicyViolation),
+    /// Removes topics together, and what groups have committed for them; outcomes in their order.
+    pub async fn delete_topics(self: &Arc<Self>, names: Vec<String>) -> Vec<Result<(), ResponseError>> {
+        let refuse_internal = |name: &String| match is_internal(name) {
+            true => Err(ResponseError::InvalidTopicException),
             false => Ok(()),
+        };
+        let mut outcomes = self
+            .together(names.clone(), refuse_internal, |node, sound| {
+                node.log.delete_topics(&sound).into_iter().map(|one| one.map_err(|e| not_deleted(&e))).collect()
+            })
+            .await;
+        let gone: HashSet<&str> =
+            names.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(name, _)| &**name).collect();
+        if let Err(error) = self.groups.forget_topics(&gone).await {
+            outcomes.iter_mut().filter(|outcome| outcome.is_ok()).for_each(|outcome| *outcome = Err(error));
         }
+        outcomes
+    }
+
+    /// Raises topics' numbers of partitions; outcomes in their order.
+    pub async fn add_partitions(self: &Arc<Self>, asked: Vec<(String, i32)>) -> Vec<Result<(), ResponseError>> {
+        let mut room = self.room();
+        let outcomes = self.together(
+            asked,
+            // A group's partition follows from the number of partitions: its offsets would be looked for elsewhere.
+            |(name, count)| {
+                let has = self.log.topic(name).map_or(0, |topic| topic.partition_count());
+                take_room(&mut room, name, count.saturating_sub(has))
+            },
+            |node, sound| {
+                node.log.add_partitions(sound).into_iter().map(|one| one.map_err(|e| not_created(&e))).collect()
+            },
+        );
+        outcomes.await.into_iter().map(|outcome| outcome.map(drop)).collect()
+    }
+
+    /// Does all that `check` lets pass in one piece of `work`, away from the threads that serve connections.
+    async fn together<A: Send + 'static, T: Send + 'static>(
+        self: &Arc<Self>,
+        asked: Vec<A>,
+        mut check: impl FnMut(&A) -> Result<(), ResponseError>,
+        work: impl FnOnce(&Self, Vec<A>) -> Vec<Result<T, ResponseError>> + Send + 'static,
+    ) -> Vec<Result<T, ResponseError>> {
+        let mut sound = Vec::new();
+        let mut refused = Vec::with_capacity(asked.len());
+        for one in asked {
+            refused.push(check(&one).err());
+            if let Some(None) = refused.last() {
+                sound.push(one);
+            }
+        }
+        let node = Arc::clone(self);
+        let done = match sound.is_empty() {
+            true => Vec::new(),
+            false => blocking(move || Ok(work(&node, sound))).await.unwrap_or_default(),
+        };
+        let mut done = done.into_iter();
+        let outcome = |refused: Option<ResponseError>| match refused {
+            Some(error) => Err(error),
+            None => done.next().unwrap_or(Err(ResponseError::UnknownServerError)),
+        };
+        refused.into_iter().map(outcome).collect()
+    }
+
+    /// Partitions that may still be made. Two that ask at the same time may pass together; the limit is not that exact.
+    fn room(&self) -> i32 {
+        let there: i32 = self.log.topics().values().map(|topic| topic.partition_count()).sum();
+        limits::PARTITIONS_MAX.saturating_sub(there)
     }
 }
 
 /// Topics that belong to the broker.
 pub(crate) fn is_internal(name: &str) -> bool {
     name == OFFSETS_TOPIC
+}
+
+/// Refuses the broker's own topics, and partitions beyond the room that is left.
+fn take_room(room: &mut i32, name: &str, more: i32) -> Result<(), ResponseError> {
+    if is_internal(name) {
+        return Err(ResponseError::InvalidTopicException);
+    }
+    if more > *room {
+        return Err(ResponseError::PolicyViolation);
+    }
+    *room -= more.max(0);
+    Ok(())
 }
 
 /// Refuses a client whose metadata is older or newer than this partition's leader epoch (KIP-320); -1 does not ask.

@@ -4,6 +4,7 @@ use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_wire::protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_wire::protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -14,11 +15,33 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=3;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
-    let mut results = Vec::new();
+    let mut seen = HashSet::new();
+    let twice: HashSet<_> = request
+        .topics
+        .iter()
+        .filter(|topic| !seen.insert(topic.name.clone()))
+        .map(|topic| topic.name.clone())
+        .collect();
+    let mut checked = Vec::new();
     for topic in request.topics.into_iter().take(limits::TOPICS_PER_REQUEST_MAX) {
-        let outcome = match checked(node, call, &topic) {
+        let outcome = match twice.contains(&topic.name) {
+            true => Err((ResponseError::InvalidRequest, "the topic is named twice in this request".to_owned())),
+            false => check(node, call, &topic),
+        };
+        checked.push((topic, outcome));
+    }
+    let sound = checked.iter().filter(|(_, outcome)| outcome.is_ok());
+    let sound = sound.map(|(topic, _)| (topic.name.to_string(), topic.count)).collect();
+    let added = match request.validate_only {
+        true => Vec::new(),
+        false => node.add_partitions(sound).await,
+    };
+    let mut added = added.into_iter();
+    let mut results = Vec::with_capacity(checked.len());
+    for (topic, outcome) in checked {
+        let outcome = match outcome {
             Ok(()) if request.validate_only => Ok(()),
-            Ok(()) => (node.add_partitions(&topic.name, topic.count).await)
+            Ok(()) => (added.next().unwrap_or(Err(ResponseError::UnknownServerError)))
                 .map_err(|error| (error, format!("partitions cannot be added: {error}"))),
             Err(refused) => Err(refused),
         };
@@ -31,7 +54,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: CreatePartitionsRequ
     CreatePartitionsResponse::default().with_results(results)
 }
 
-fn checked(node: &Node, call: &Call, asked: &CreatePartitionsTopic) -> Result<(), (ResponseError, String)> {
+fn check(node: &Node, call: &Call, asked: &CreatePartitionsTopic) -> Result<(), (ResponseError, String)> {
     let topic = call.administered(node, &asked.name).map_err(|error| (error, error.to_string()))?;
     let has = usize::try_from(topic.partition_count()).unwrap_or(0);
     let wants = usize::try_from(asked.count).unwrap_or(0);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::describe_configs::topic_settings;
 use super::{Call, text};
 use crate::limits;
-use crate::log::TopicConfig;
+use crate::log::{NewTopic, TopicConfig};
 use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 2..=7;
@@ -30,9 +30,9 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: CreateTopicsRequest)
         .map(|topic| topic.name.clone())
         .collect();
     let too_many = request.topics.len() > limits::TOPICS_PER_REQUEST_MAX;
-    let mut results = Vec::new();
-    for topic in request.topics {
-        let result = CreatableTopicResult::default().with_name(topic.name.clone());
+    let mut sound = Vec::new();
+    let mut checked = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
         let outcome = match () {
             () if twice.contains(&topic.name) => {
                 Err((ResponseError::InvalidRequest, "the topic is named twice in this request".to_owned()))
@@ -42,46 +42,62 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: CreateTopicsRequest)
                 let error = ResponseError::TopicAuthorizationFailed;
                 Err((error, error.to_string()))
             }
-            () => create(node, &topic, request.validate_only).await,
+            () => asked(node, topic),
         };
-        results.push(match outcome {
-            Ok((partitions, config, id)) => {
-                let result = if call.version >= 7 { result.with_topic_id(id) } else { result };
-                match call.version {
-                    ..5 => result,
-                    _ => result
-                        .with_num_partitions(partitions)
-                        .with_replication_factor(1)
-                        .with_configs(Some(configs(node, &config))),
-                }
-            }
-            Err((error, message)) => {
-                let result = result.with_error_code(error.code()).with_error_message(Some(text(message)));
-                match call.version {
-                    ..5 => result,
-                    _ => result.with_num_partitions(-1).with_replication_factor(-1),
-                }
-            }
-        });
+        sound.extend(outcome.as_ref().ok().cloned());
+        checked.push(outcome);
+    }
+    let made = match request.validate_only {
+        true => Vec::new(),
+        false => node.create_topics(sound).await,
+    };
+    let mut made = made.into_iter();
+    let mut results = Vec::with_capacity(checked.len());
+    for (topic, checked) in request.topics.into_iter().zip(checked) {
+        let outcome = match checked {
+            Ok(asked) if request.validate_only => Ok((asked, uuid::Uuid::nil())),
+            Ok(asked) => match made.next().unwrap_or(Err(ResponseError::UnknownServerError)) {
+                Ok(made) => Ok((asked, made.id)),
+                Err(error) => Err((error, format!("topic {:?} cannot be created: {error}", topic.name.as_str()))),
+            },
+            Err(refused) => Err(refused),
+        };
+        results.push(result(node, call, CreatableTopicResult::default().with_name(topic.name), outcome));
     }
     CreateTopicsResponse::default().with_topics(results)
 }
 
-/// Number of partitions, settings, and the id, which is null where the topic was only validated.
-async fn create(
-    node: &Arc<Node>,
-    topic: &CreatableTopic,
-    validate_only: bool,
-) -> Result<(i32, TopicConfig, uuid::Uuid), Refused> {
-    let partitions = checked(node, topic)?;
-    let config = configured(node, topic)?;
-    if validate_only {
-        return Ok((partitions, config, uuid::Uuid::nil()));
+/// The id is null where the topic was only validated.
+fn result(
+    node: &Node,
+    call: &Call,
+    result: CreatableTopicResult,
+    outcome: Result<(NewTopic, uuid::Uuid), Refused>,
+) -> CreatableTopicResult {
+    match outcome {
+        Ok((topic, id)) => {
+            let result = if call.version >= 7 { result.with_topic_id(id) } else { result };
+            match call.version {
+                ..5 => result,
+                _ => result
+                    .with_num_partitions(topic.partitions)
+                    .with_replication_factor(1)
+                    .with_configs(Some(configs(node, &topic.config))),
+            }
+        }
+        Err((error, message)) => {
+            let result = result.with_error_code(error.code()).with_error_message(Some(text(message)));
+            match call.version {
+                ..5 => result,
+                _ => result.with_num_partitions(-1).with_replication_factor(-1),
+            }
+        }
     }
-    match node.create_topic(&topic.name, partitions, config.clone()).await {
-        Ok(made) => Ok((partitions, config, made.id)),
-        Err(error) => Err((error, format!("topic {:?} cannot be created: {error}", topic.name.as_str()))),
-    }
+}
+
+/// What is to be made, if it may be.
+fn asked(node: &Node, topic: &CreatableTopic) -> Result<NewTopic, Refused> {
+    Ok(NewTopic { name: topic.name.to_string(), partitions: checked(node, topic)?, config: configured(node, topic)? })
 }
 
 fn checked(node: &Node, topic: &CreatableTopic) -> Result<i32, Refused> {

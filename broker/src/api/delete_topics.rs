@@ -15,13 +15,23 @@ pub const VERSIONS: RangeInclusive<i16> = 1..=6;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
     let named = request.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name)));
-    let mut responses = Vec::new();
+    let mut found = Vec::new();
     for asked in request.topics.into_iter().chain(named).take(limits::TOPICS_PER_REQUEST_MAX) {
         let topic = match &asked.name {
             Some(name) => call.administered(node, name),
             None => (node.log.topic_by_id(asked.topic_id).ok_or(ResponseError::UnknownTopicId))
                 .and_then(|topic| call.administered(node, &topic.name)),
         };
+        found.push((asked, topic));
+    }
+    let sound = found.iter().filter_map(|(_, topic)| Some(topic.as_ref().ok()?.name.to_string()));
+    let mut deleted = match node.config.delete_topics {
+        true => node.delete_topics(sound.collect()).await,
+        false => sound.map(|_| Err(ResponseError::TopicDeletionDisabled)).collect(),
+    }
+    .into_iter();
+    let mut responses = Vec::with_capacity(found.len());
+    for (asked, topic) in found {
         let response = DeletableTopicResult::default().with_name(asked.name);
         let response = match &topic {
             Ok(topic) => response.with_name(Some(topic_name(&topic.name))),
@@ -33,8 +43,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: DeleteTopicsRequest)
             (_, Err(_)) => response.with_topic_id(asked.topic_id),
         };
         let deleted = match topic {
-            Ok(_) if !node.config.delete_topics => Err(ResponseError::TopicDeletionDisabled),
-            Ok(topic) => node.delete_topic(&topic.name).await,
+            Ok(_) => deleted.next().unwrap_or(Err(ResponseError::UnknownServerError)),
             Err(error) => Err(error),
         };
         responses.push(response.with_error_code(code(&deleted)));

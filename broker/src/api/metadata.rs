@@ -1,15 +1,17 @@
 //! Metadata (key 3): the node, its topics and their partitions; makes topics that are asked for, where that is on.
 
 use kafka_wire::protocol::ResponseError;
+use kafka_wire::protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_wire::protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_wire::protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::{Call, NONE, text, topic_name};
-use crate::log::Topic;
+use crate::log::{NewTopic, Topic};
 use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 0..=13;
@@ -25,14 +27,12 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: MetadataRequest) -> 
             visible.map(|topic| described(node, call, topic)).collect()
         }
         Some(asked) => {
-            let mut topics = Vec::with_capacity(asked.len());
-            for one in asked {
-                topics.push(match one.name {
-                    Some(name) => named(node, call, &name, create).await,
-                    None => by_id(node, call, one.topic_id),
-                });
-            }
-            topics
+            let refused = if create { make_missing(node, call, &asked).await } else { HashMap::new() };
+            let described = asked.iter().map(|one| match &one.name {
+                Some(name) => named(node, call, name, &refused),
+                None => by_id(node, call, one.topic_id),
+            });
+            described.collect()
         }
     };
     let (host, port) = node.advertised(&call.peers);
@@ -46,26 +46,35 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: MetadataRequest) -> 
         .with_topics(topics)
 }
 
-async fn named(node: &Arc<Node>, call: &Call, name: &str, create: bool) -> MetadataResponseTopic {
-    let found = call.visible(node, name);
-    if let Ok(topic) = &found {
-        return described(node, call, topic);
-    }
-    let error = match create && call.rights.may_write(name) {
-        _ if matches!(found, Err(ResponseError::TopicAuthorizationFailed)) => ResponseError::TopicAuthorizationFailed,
-        false => match crate::log::check_topic_name(name).is_ok() {
-            true => ResponseError::UnknownTopicOrPartition,
-            false => ResponseError::InvalidTopicException,
+/// Makes the topics that there are not. They are there when the answer goes out; in Kafka the client has to ask again. Gives
+/// those that were not made.
+async fn make_missing(node: &Arc<Node>, call: &Call, asked: &[MetadataRequestTopic]) -> HashMap<String, ResponseError> {
+    let names: BTreeSet<&str> = asked.iter().filter_map(|one| one.name.as_ref().map(|name| name.as_str())).collect();
+    let is_missing = |name: &&str| {
+        matches!(call.visible(node, name), Err(ResponseError::UnknownTopicOrPartition)) && call.rights.may_write(name)
+    };
+    let new = |name: &str| NewTopic {
+        name: name.to_owned(),
+        partitions: node.config.num_partitions,
+        config: node.log.topic_defaults().clone(),
+    };
+    let missing: Vec<NewTopic> = names.into_iter().filter(is_missing).map(new).collect();
+    let names: Vec<String> = missing.iter().map(|topic| topic.name.clone()).collect();
+    let made = node.create_topics(missing).await;
+    names.into_iter().zip(made).filter_map(|(name, made)| Some((name, made.err()?))).collect()
+}
+
+/// `refused` are the topics that should have been made.
+fn named(node: &Node, call: &Call, name: &str, refused: &HashMap<String, ResponseError>) -> MetadataResponseTopic {
+    let error = match call.visible(node, name) {
+        // Perhaps somebody else was faster.
+        Ok(topic) => return described(node, call, &topic),
+        Err(ResponseError::UnknownTopicOrPartition) => match refused.get(name) {
+            Some(error) => *error,
+            None if crate::log::check_topic_name(name).is_ok() => ResponseError::UnknownTopicOrPartition,
+            None => ResponseError::InvalidTopicException,
         },
-        // The topic is there when the answer goes out; in Kafka the client has to ask again.
-        true => match node.create_topic(name, node.config.num_partitions, node.log.topic_defaults().clone()).await {
-            Ok(topic) => return described(node, call, &topic),
-            // Somebody else was faster.
-            Err(ResponseError::TopicAlreadyExists) if node.log.topic(name).is_some() => {
-                return Box::pin(named(node, call, name, false)).await;
-            }
-            Err(error) => error,
-        },
+        Err(error) => error,
     };
     MetadataResponseTopic::default().with_name(Some(topic_name(name))).with_error_code(error.code())
 }

@@ -16,7 +16,7 @@ mod subscription;
 mod tests;
 
 use kafka_wire::protocol::ResponseError;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
@@ -346,14 +346,15 @@ impl Coordinator {
         self.journal.flushed(&written).await
     }
 
-    /// Forgets every group's offsets of a topic that is deleted, so that a new one of that name starts at its own
+    /// Forgets every group's offsets of topics that are deleted, so that a new one of that name starts at its own
     /// beginning.
-    pub async fn forget_topic(&self, name: &str) -> Result<(), ResponseError> {
+    pub async fn forget_topics(&self, names: &HashSet<&str>) -> Result<(), ResponseError> {
         let mut all = Vec::new();
         {
             let mut groups = self.lock();
             for (id, entry) in groups.iter_mut() {
-                let gone: Vec<_> = entry.offsets.keys().filter(|(topic, _)| topic == name).cloned().collect();
+                let gone: Vec<_> =
+                    entry.offsets.keys().filter(|(topic, _)| names.contains(&**topic)).cloned().collect();
                 if gone.is_empty() {
                     continue;
                 }

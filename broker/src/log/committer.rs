@@ -20,7 +20,7 @@ const FLUSHES_AT_ONCE_MAX: usize = 16;
 const FLUSHED_ALONE_MAX: usize = 4;
 
 /// The end of what is on disk of a partition. Architecture invariant: only a flush that succeeded makes one (or a clean
-/// stop, which flushed everything before it left its marker).
+/// stop, which flushed everything before it left its marker; or there is nothing at all).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flushed {
     end: LogEnd,
@@ -40,6 +40,11 @@ impl Flushed {
     /// For an operator who takes the page cache for enough, as Apache Kafka does (`durability: page-cache`).
     pub(super) fn by_page_cache(end: LogEnd, _: &PageCacheIsEnough) -> Self {
         Self { end }
+    }
+
+    /// A log without records, which begins at `log_start`: there is nothing that a flush could add.
+    pub(super) fn nothing(log_start: i64) -> Self {
+        Self { end: LogEnd { offset: log_start, segment: log_start, position: 0 } }
     }
 
     /// What a log that was stopped cleanly ends with.

@@ -1,12 +1,21 @@
 //! The seam to the file system: everything that the log does to files goes through [`Disk`], so that a test can lose,
 //! tear and refuse writes on purpose.
 
+use super::names::TEMPORARY_ENDING;
+use super::open_files::OpenFiles;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::UNIX_EPOCH;
+
+/// So many paths are flushed each for itself. Of more, the whole file system is flushed at once: one commit of its journal in
+/// place of one for every few files, at the price of what others have written there meanwhile.
+const FLUSHED_EACH_MAX: usize = 64;
+/// Threads that do so: what is asked for together lasts by one commit.
+const FLUSHES_AT_ONCE_MAX: usize = 8;
 
 /// What lies in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +27,15 @@ pub struct DirectoryEntry {
 /// Held as long as the directory is ours; dropping it releases the lock.
 pub type DirectoryLock = Box<dyn std::any::Any + Send + Sync>;
 
+/// What was written and is to be durable together.
+#[derive(Debug, Default)]
+pub struct Unsynced {
+    /// By their contents.
+    pub files: Vec<PathBuf>,
+    /// By the names in them.
+    pub directories: Vec<PathBuf>,
+}
+
 /// A file system. Names become durable only by [`Disk::sync_directory`], contents only by `DiskFile::sync`.
 pub trait Disk: Send + Sync + 'static {
     /// Makes a directory that only its owner may enter, and its parents; one that exists is left alone.
@@ -28,12 +46,25 @@ pub trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing, new or emptied.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// [`Disk::open`] for a segment's log: there may be more of them than can be open.
+    fn open_segment(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
+    /// [`Disk::create`] for a segment's log.
+    fn create_segment(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory and the files in it.
     fn remove_directory(&self, path: &Path) -> io::Result<()>;
     /// Makes names that were created, renamed or removed in `path` durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+    /// Makes all of it durable, in any order.
+    fn sync_all(&self, unsynced: &Unsynced) -> io::Result<()> {
+        unsynced.files.iter().try_for_each(|path| self.open(path)?.sync())?;
+        unsynced.directories.iter().try_for_each(|path| self.sync_directory(path))
+    }
     /// Takes an exclusive lock on the file `path`; `None` when another process has it.
     fn lock(&self, path: &Path) -> io::Result<Option<DirectoryLock>>;
 }
@@ -51,8 +82,11 @@ pub trait DiskFile: Send + Sync {
     fn truncate(&self, bytes: u64) -> io::Result<()>;
     /// Returns when the contents are on disk. After an error nothing is known about them (the pages count as clean).
     fn sync(&self) -> io::Result<()>;
-    /// The descriptor, for sendfile; a fake disk has none.
+    /// The descriptor, for sendfile; a fake disk has none, and what may be closed meanwhile has it when it is
+    /// [`DiskFile::held`].
     fn as_file(&self) -> Option<&File>;
+    /// The same file, open as long as this is there, whatever becomes of its name.
+    fn held(self: Arc<Self>) -> io::Result<Arc<dyn DiskFile>>;
 }
 
 /// Reads exactly `buffer.len()` bytes.
@@ -82,11 +116,23 @@ pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(contents))
 }
 
+/// Writes a new small file, which is not durable yet.
+pub fn write_file(disk: &dyn Disk, path: PathBuf, contents: &[u8], unsynced: &mut Unsynced) -> io::Result<()> {
+    disk.create(&path)?.write_at([contents, &[]], 0)?;
+    unsynced.files.push(path);
+    Ok(())
+}
+
+/// Where the contents of a file are written before they get its name.
+pub fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(TEMPORARY_ENDING);
+    path.with_file_name(name)
+}
+
 /// Replaces a small file so that a crash leaves the old or the new contents, never a mixture. Durable on return.
 pub fn replace_file(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
+    let temporary = temporary_path(path);
     let file = disk.create(&temporary)?;
     file.write_at([contents, &[]], 0)?;
     file.sync()?;
@@ -95,8 +141,23 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result
 }
 
 /// The operating system's file system.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemDisk;
+pub struct SystemDisk {
+    segment_files: Arc<OpenFiles>,
+}
+
+impl SystemDisk {
+    /// At most `segment_files_open_max` logs of segments stay open, beside those that wait for a flush or are being read.
+    pub fn new(segment_files_open_max: usize) -> Self {
+        Self { segment_files: OpenFiles::new(segment_files_open_max) }
+    }
+}
+
+impl Default for SystemDisk {
+    /// As many open files as the process is allowed.
+    fn default() -> Self {
+        Self::new(OpenFiles::allowed())
+    }
+}
 
 impl Disk for SystemDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
@@ -115,12 +176,19 @@ impl Disk for SystemDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(SystemFile(OpenOptions::new().read(true).write(true).open(path)?)))
+        Ok(Arc::new(SystemFile::open(path)?))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        Ok(Arc::new(SystemFile(file)))
+        Ok(Arc::new(SystemFile::create(path)?))
+    }
+
+    fn open_segment(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.segment_files.keep(path, SystemFile::open(path)?))
+    }
+
+    fn create_segment(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.segment_files.keep(path, SystemFile::create(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -139,6 +207,25 @@ impl Disk for SystemDisk {
         File::open(path)?.sync_all()
     }
 
+    fn sync_all(&self, unsynced: &Unsynced) -> io::Result<()> {
+        let Unsynced { files, directories } = unsynced;
+        let paths: Vec<&PathBuf> = files.iter().chain(directories).collect();
+        #[cfg(target_os = "linux")]
+        if paths.len() > FLUSHED_EACH_MAX {
+            return Ok(rustix::fs::syncfs(File::open(paths[0])?)?);
+        }
+        let sync = |paths: &[&PathBuf]| paths.iter().try_for_each(|path| File::open(path)?.sync_all());
+        let per_thread = paths.len().div_ceil(FLUSHES_AT_ONCE_MAX).max(1);
+        let mut groups = paths.chunks(per_thread);
+        let first = groups.next().unwrap_or_default();
+        thread::scope(|scope| {
+            let others: Vec<_> = groups.map(|group| scope.spawn(move || sync(group))).collect();
+            let own = sync(first);
+            let joined = others.into_iter().map(|other| other.join().expect("a flush returns its errors"));
+            joined.fold(own, io::Result::and)
+        })
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<DirectoryLock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match file.try_lock() {
@@ -149,7 +236,18 @@ impl Disk for SystemDisk {
     }
 }
 
-struct SystemFile(File);
+pub(super) struct SystemFile(File);
+
+impl SystemFile {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(OpenOptions::new().read(true).write(true).open(path)?))
+    }
+
+    fn create(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        Ok(Self(options.read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?))
+    }
+}
 
 impl DiskFile for SystemFile {
     fn bytes(&self) -> io::Result<u64> {
@@ -190,5 +288,9 @@ impl DiskFile for SystemFile {
 
     fn as_file(&self) -> Option<&File> {
         Some(&self.0)
+    }
+
+    fn held(self: Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self)
     }
 }

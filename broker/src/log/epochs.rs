@@ -1,6 +1,6 @@
 //! Leader epochs of a partition: one more after every start that had to cut the log, so that consumers notice (KIP-101).
 
-use super::disk::{Disk, read_file, replace_file};
+use super::disk::{Disk, Unsynced, read_file, replace_file, write_file};
 use super::names::LEADER_EPOCHS;
 use super::text::{format_checkpoint, parse_checkpoint};
 use std::io;
@@ -31,9 +31,19 @@ impl LeaderEpochs {
             .map(|entries| Self { entries }))
     }
 
+    /// Durable on return.
     pub(super) fn write(&self, disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+        replace_file(disk, &directory.join(LEADER_EPOCHS), self.format().as_bytes())
+    }
+
+    /// Into a folder that has no such file.
+    pub(super) fn write_new(&self, disk: &dyn Disk, directory: &Path, unsynced: &mut Unsynced) -> io::Result<()> {
+        write_file(disk, directory.join(LEADER_EPOCHS), self.format().as_bytes(), unsynced)
+    }
+
+    fn format(&self) -> String {
         let lines: Vec<String> = self.entries.iter().map(|(epoch, offset)| format!("{epoch} {offset}")).collect();
-        replace_file(disk, &directory.join(LEADER_EPOCHS), format_checkpoint(&lines).as_bytes())
+        format_checkpoint(&lines)
     }
 
     /// The log was cut at `log_end`: what comes there next belongs to a new epoch.

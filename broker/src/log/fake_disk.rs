@@ -319,4 +319,8 @@ impl DiskFile for FakeFile {
     fn as_file(&self) -> Option<&File> {
         None
     }
+
+    fn held(self: Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self)
+    }
 }

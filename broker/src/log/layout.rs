@@ -1,4 +1,4 @@
-//! How topics lie in the data directory: reading all of them at the start, making and removing their folders.
+//! How topics lie in the data directory: reading all of them at the start, and the offsets that are written for it.
 
 use super::committer::CleanStop;
 use super::directory::DataDirectory;
@@ -7,7 +7,7 @@ use super::names::{self, CLEAN_SHUTDOWN, DELETED_ENDING, LOG_STARTS, RECOVERY_PO
 use super::partition::{Partition, SharedConfig};
 use super::recovery::{KnownOffsets, Recovery};
 use super::text::{OffsetCheckpoint, format_offsets, parse_offsets};
-use super::topic::{Slot, Topic, TopicProperties, read_topic_id, write_topic_id};
+use super::topic::{Slot, Topic, TopicProperties, read_topic_id};
 use super::upkeep::now_ms;
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +15,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, RwLock};
 use std::thread;
-use uuid::Uuid;
 
 /// Partitions that are read at the same time at the start.
 const LOADED_AT_ONCE_MAX: usize = 8;
@@ -49,6 +48,11 @@ impl Checkpoints {
             Ok(offsets.ok())
         };
         Ok(Self { recovery_points: read(RECOVERY_POINTS)?, log_starts: read(LOG_STARTS)?.unwrap_or_default(), clean })
+    }
+
+    /// There are such files, of a directory that was in use.
+    pub fn are_known(&self) -> bool {
+        self.recovery_points.is_some() || !self.log_starts.is_empty()
     }
 
     fn of(&self, topic: &str, partition: i32) -> KnownOffsets {
@@ -87,19 +91,19 @@ impl DataDirectory {
     }
 
     fn load_topic(&self, name: &str, numbers: Vec<i32>, checkpoints: &Checkpoints) -> io::Result<Option<Topic>> {
-        let properties = TopicProperties::read(&*self.disk, &self.folder(name, 0))?;
-        let id = read_topic_id(&*self.disk, &self.folder(name, 0))?;
-        // Its properties are written last: without them, and without the id that Kafka writes, the topic never was.
-        let (Some(id), Some(properties)) = (id, properties.or_else(|| id.map(|_| TopicProperties::default()))) else {
+        // Partition 0 gets its id last: without it the topic was never finished.
+        let Some(id) = read_topic_id(&*self.disk, &self.folder(name, 0))? else {
             if self.holds_records(name, &numbers)? {
                 tracing::error!(topic = name, "partition 0 has no id: leaving the topic's folders alone");
             } else {
-                self.remove_folders(name, numbers)?;
+                self.remove_folders(&[(name.into(), numbers)])?;
             }
             return Ok(None);
         };
+        // Kafka keeps them elsewhere.
+        let properties = TopicProperties::read(&*self.disk, &self.folder(name, 0))?.unwrap_or_default();
         if properties.deleted {
-            self.remove_folders(name, numbers)?;
+            self.remove_folders(&[(name.into(), numbers)])?;
             return Ok(None);
         }
         let config = self.defaults.with(properties.overrides).unwrap_or_else(|error| {
@@ -181,7 +185,7 @@ impl DataDirectory {
         }
     }
 
-    fn recovery<'a>(&'a self, folder: &'a Path, config: &SharedConfig) -> Recovery<'a> {
+    pub(super) fn recovery<'a>(&'a self, folder: &'a Path, config: &SharedConfig) -> Recovery<'a> {
         let config = config.read().expect("nothing panics while it holds this lock");
         Recovery {
             disk: &self.disk,
@@ -191,7 +195,7 @@ impl DataDirectory {
         }
     }
 
-    fn partition(
+    pub(super) fn partition(
         &self,
         topic: &Arc<str>,
         number: i32,
@@ -201,54 +205,7 @@ impl DataDirectory {
         Partition::new(Arc::clone(topic), number, self.shared(), self.folder(topic, number), Arc::clone(config), log)
     }
 
-    /// Makes the folders of the partitions behind `slots`, and then the file that makes them count.
-    pub(super) fn create_partitions(
-        &self,
-        name: Arc<str>,
-        id: Uuid,
-        config: SharedConfig,
-        mut slots: Vec<Slot>,
-        partitions: i32,
-    ) -> io::Result<Topic> {
-        for number in slots.len() as i32..partitions {
-            let folder = self.folder(&name, number);
-            // What an attempt that failed left behind; nobody could append to it.
-            match self.disk.remove_directory(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => self.disk.create_directory(&folder)?,
-            }
-            write_topic_id(&*self.disk, &folder, id)?;
-            let log = self.recovery(&folder, &config).create(0).map_err(io::Error::other)?;
-            slots.push(Slot::Live(Arc::new(self.partition(&name, number, &config, log))));
-        }
-        self.disk.sync_directory(&self.root)?;
-        let overrides = config.read().expect("nothing panics while it holds this lock").overrides().clone();
-        let properties = TopicProperties { partitions: Some(partitions), deleted: false, overrides };
-        properties.write(&*self.disk, &self.folder(&name, 0))?;
-        Ok(Topic { name, id, config, partitions: slots })
-    }
-
-    /// Renames the folders out of the way, partition 0 with the topic's file last, and removes them.
-    pub(super) fn remove_folders(&self, name: &str, numbers: Vec<i32>) -> io::Result<()> {
-        let mut renamed = Vec::new();
-        for number in numbers.into_iter().rev() {
-            let from = self.folder(name, number);
-            let to = self.root.join(names::deleted_folder(&names::partition_folder(name, number)));
-            match self.disk.rename(&from, &to) {
-                Ok(()) => renamed.push(to),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-            if number == 1 {
-                // The order has to hold on disk too.
-                self.disk.sync_directory(&self.root)?;
-            }
-        }
-        self.disk.sync_directory(&self.root)?;
-        renamed.iter().try_for_each(|folder| self.disk.remove_directory(folder))
-    }
-
-    /// Writes both checkpoint files. The caller holds the writer's lock.
+    /// Writes both checkpoint files, where they say something new. The caller holds the writer's lock.
     pub(super) fn write_offsets(&self) -> io::Result<()> {
         let (mut points, mut starts) = (OffsetCheckpoint::new(), OffsetCheckpoint::new());
         for topic in self.topics().values() {
@@ -263,7 +220,16 @@ impl DataDirectory {
             }
         }
         // Starts first: a recovery point above a start that is not written yet does no harm, the reverse would.
-        replace_file(&*self.disk, &self.root.join(LOG_STARTS), format_offsets(&starts).as_bytes())?;
-        replace_file(&*self.disk, &self.root.join(RECOVERY_POINTS), format_offsets(&points).as_bytes())
+        let mut durable = self.durable_offsets.lock().expect("nothing panics while it holds this lock");
+        for (name, offsets) in [(LOG_STARTS, starts), (RECOVERY_POINTS, points)] {
+            let contents = format_offsets(&offsets);
+            if durable.get(name) != Some(&contents) {
+                // After an error nobody knows what is on disk.
+                durable.remove(name);
+                replace_file(&*self.disk, &self.root.join(name), contents.as_bytes())?;
+                durable.insert(name, contents);
+            }
+        }
+        Ok(())
     }
 }

@@ -244,7 +244,8 @@ impl Partition {
             .filter(|&last| last < i64::MAX)
             .ok_or_else(|| AppendError::Invalid("offsets are used up".to_owned()))?;
         let append_ms = now_ms.max(tail.last_append_ms);
-        if tail.active.is_full(last_offset, batch.len() as u64, &config, append_ms) {
+        let bytes_max = self.room.segment_bytes_max(config.segment_bytes);
+        if tail.active.is_full(last_offset, batch.len() as u64, bytes_max, &config, append_ms) {
             self.roll(&mut tail).map_err(|error| self.not_written(error))?;
         }
 

@@ -112,27 +112,44 @@ impl Partition {
             .checked_sub(1)
             .ok_or_else(out_of_range)?;
         for segment in &segments[first..] {
-            if let Some(range) = range_in(segment, offset, bytes_max, readable_bytes(segment, end))? {
-                return Ok(range);
+            match range_in(segment, offset, bytes_max, readable_bytes(segment, end)) {
+                Ok(None) => {}
+                Ok(Some(range)) => return Ok(range),
+                Err(ReadError::Disk(_)) if self.has_given_up(segment) => return Err(out_of_range()),
+                Err(error) => return Err(error),
             }
         }
         Ok(ReadRange::default())
+    }
+
+    /// Retention has taken the segment out of the log meanwhile: where its file was closed, it is no longer under its name.
+    fn has_given_up(&self, segment: &Segment) -> bool {
+        self.segments().first().is_none_or(|first| segment.base_offset < first.base_offset)
     }
 
     /// The first record below the high watermark whose timestamp is at least `timestamp`.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, ReadError> {
         let end = self.flushed_end();
         for segment in self.segments().iter().filter(|segment| segment.max_timestamp() >= timestamp) {
-            let from = segment.offset_before_timestamp(timestamp)?;
-            let mut walk = segment.walk_from(from.max(self.log_start_offset()), readable_bytes(segment, end))?;
-            while let Some(header) = walk.peek()? {
-                if header.max_timestamp >= timestamp
-                    && let Some(found) = self.record_in(segment, walk.position, &header, timestamp)?
-                {
-                    return Ok(Some(found));
-                }
-                walk.skip(&header);
+            match self.timestamp_in(segment, timestamp, readable_bytes(segment, end)) {
+                Ok(None) => {}
+                Err(ReadError::Disk(_)) if self.has_given_up(segment) => {}
+                found => return found,
             }
+        }
+        Ok(None)
+    }
+
+    fn timestamp_in(&self, segment: &Segment, timestamp: i64, end: u64) -> Result<Option<TimestampOffset>, ReadError> {
+        let from = segment.offset_before_timestamp(timestamp)?;
+        let mut walk = segment.walk_from(from.max(self.log_start_offset()), end)?;
+        while let Some(header) = walk.peek()? {
+            if header.max_timestamp >= timestamp
+                && let Some(found) = self.record_in(segment, walk.position, &header, timestamp)?
+            {
+                return Ok(Some(found));
+            }
+            walk.skip(&header);
         }
         Ok(None)
     }
@@ -221,5 +238,5 @@ fn range_in(segment: &Segment, offset: i64, bytes_max: usize, end: u64) -> Resul
         range_end = range_end.max(walk.position.min(wanted_end));
     }
     let bytes = usize::try_from(range_end - start).unwrap_or(usize::MAX);
-    Ok(Some(ReadRange { file: Some(Arc::clone(&segment.log)), position: start, bytes }))
+    Ok(Some(ReadRange { file: Some(Arc::clone(&segment.log).held()?), position: start, bytes }))
 }

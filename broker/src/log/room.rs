@@ -4,6 +4,10 @@ use super::check::AppendError;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// A segment takes at most this part of what the log may take. Retention removes whole segments, and never the one that is
+/// written to: a single one as large as the limit would stop produce for good.
+const SEGMENTS_OF_A_FULL_LOG: u64 = 8;
+
 const LOCK: &str = "nothing panics while it holds this lock";
 
 /// One for a data directory; every append asks it.
@@ -29,6 +33,11 @@ impl Room {
 
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that a segment may have, of the `wanted` that its topic's config says.
+    pub fn segment_bytes_max(&self, wanted: u64) -> u64 {
+        self.bytes_max.map_or(wanted, |max| wanted.min(max / SEGMENTS_OF_A_FULL_LOG))
     }
 
     /// May a client append so many bytes? Several that ask at the same time may pass together: by a batch each.

@@ -57,7 +57,7 @@ impl Indexes {
 impl Segment {
     /// Makes the files of an empty segment. The caller syncs the directory before it claims anything.
     pub fn create(disk: Arc<dyn Disk>, directory: &Path, base_offset: i64) -> io::Result<Self> {
-        let log = disk.create(&directory.join(names::offset_file(base_offset, LOG_ENDING)))?;
+        let log = disk.create_segment(&directory.join(names::offset_file(base_offset, LOG_ENDING)))?;
         let mut indexes = Indexes::empty(directory, base_offset);
         indexes.offsets.write(&*disk, false)?;
         indexes.times.write(&*disk, false)?;
@@ -116,12 +116,20 @@ impl Segment {
         }
     }
 
-    /// Must the next batch, whose last offset and size these are, go into a new segment?
-    pub fn is_full(&self, last_offset: i64, batch_bytes: u64, config: &TopicConfig, now_ms: i64) -> bool {
+    /// Must the next batch, whose last offset and size these are, go into a new segment? One has at most `bytes_max` bytes,
+    /// or one batch.
+    pub fn is_full(
+        &self,
+        last_offset: i64,
+        batch_bytes: u64,
+        bytes_max: u64,
+        config: &TopicConfig,
+        now_ms: i64,
+    ) -> bool {
         let inner = self.inner();
         let age_max_ms = config.segment_ms - self.jitter_ms(config.segment_jitter_ms.min(config.segment_ms));
         inner.bytes > 0
-            && (inner.bytes + batch_bytes > config.segment_bytes
+            && (inner.bytes + batch_bytes > bytes_max
                 || inner.bytes > u64::from(u32::MAX)
                 || last_offset - self.base_offset > i64::from(i32::MAX)
                 || inner.offsets.bytes() >= config.segment_index_bytes

@@ -1,13 +1,13 @@
 //! A topic: its id, its configs and its partitions, and how they lie on disk.
 
 use super::config::TopicConfig;
-use super::disk::{Disk, read_file, replace_file};
+use super::disk::{Disk, Unsynced, read_file, replace_file, write_file};
 use super::names::{self, PARTITION_METADATA, TOPIC_PROPERTIES};
 use super::partition::{Partition, SharedConfig};
 use super::text::{format_properties, parse_properties};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -68,7 +68,7 @@ impl Topic {
     }
 }
 
-/// What lies beside a topic's records: in partition 0, written last, so that a topic without it was never finished.
+/// What lies beside a topic's records, in partition 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TopicProperties {
     /// `None` in a folder that Kafka wrote.
@@ -96,18 +96,26 @@ impl TopicProperties {
 
     /// Durable on return.
     pub fn write(&self, disk: &dyn Disk, partition_0: &Path) -> io::Result<()> {
+        replace_file(disk, &partition_0.join(TOPIC_PROPERTIES), self.format().as_bytes())
+    }
+
+    /// Writes them at `path`, not durable yet.
+    pub fn write_new(&self, disk: &dyn Disk, path: PathBuf, unsynced: &mut Unsynced) -> io::Result<()> {
+        write_file(disk, path, self.format().as_bytes(), unsynced)
+    }
+
+    fn format(&self) -> String {
         let partitions = self.partitions.map(|count| count.to_string());
         let own = [(PARTITIONS_KEY, partitions.as_deref()), (DELETED_KEY, self.deleted.then_some("true"))];
         let own = own.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        let text = format_properties(own.chain(self.overrides.iter().map(|(key, value)| (&**key, &**value))));
-        replace_file(disk, &partition_0.join(TOPIC_PROPERTIES), text.as_bytes())
+        format_properties(own.chain(self.overrides.iter().map(|(key, value)| (&**key, &**value))))
     }
 }
 
-/// `partition.metadata`, as Kafka writes it.
-pub(super) fn write_topic_id(disk: &dyn Disk, directory: &Path, id: Uuid) -> io::Result<()> {
+/// `partition.metadata`, as Kafka writes it, at `path`.
+pub(super) fn write_topic_id(disk: &dyn Disk, path: PathBuf, id: Uuid, unsynced: &mut Unsynced) -> io::Result<()> {
     let text = format!("version: 0\ntopic_id: {}", names::format_id(id));
-    replace_file(disk, &directory.join(PARTITION_METADATA), text.as_bytes())
+    write_file(disk, path, text.as_bytes(), unsynced)
 }
 
 /// `None`: there is no such file.

@@ -32,7 +32,7 @@ impl DirectoryConfig {
     pub fn new(node_id: i32) -> Self {
         Self {
             node_id,
-            disk: Arc::new(SystemDisk),
+            disk: Arc::new(SystemDisk::default()),
             on_flush_failure: abort_on_flush_failure(),
             threads: true,
             durability: Durability::Disk,

@@ -6,7 +6,7 @@ mod topics;
 
 pub use config::{DirectoryConfig, OpenError};
 pub use removal::Guard;
-pub use topics::{CreateTopicError, DeleteTopicError};
+pub use topics::{CreateTopicError, DeleteTopicError, NewTopic};
 
 use super::committer::Committer;
 use super::config::TopicConfig;
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::JoinHandle;
 use uuid::Uuid;
 
-/// Partitions of one topic; each holds an open file.
+/// Partitions of one topic; each has a folder.
 pub const PARTITIONS_MAX: i32 = 10_000;
 
 /// Topics by name.
@@ -42,6 +42,8 @@ pub struct DataDirectory {
     topics: RwLock<Topics>,
     /// Held over every change of topics, and every write of the checkpoint files.
     writer: Mutex<()>,
+    /// What this process has made durable of the checkpoint files, by name.
+    pub(super) durable_offsets: Mutex<BTreeMap<&'static str, String>>,
     pub(super) committer: Arc<Committer>,
     room: Arc<Room>,
     stop: Arc<StopSignal>,
@@ -78,6 +80,7 @@ impl DataDirectory {
             defaults: config.topic_defaults,
             topics: RwLock::default(),
             writer: Mutex::new(()),
+            durable_offsets: Mutex::default(),
             committer,
             room: Arc::new(Room::new(config.disk_bytes_max)),
             stop: Arc::default(),
@@ -90,7 +93,9 @@ impl DataDirectory {
         };
         let topics = directory.load_topics(&checkpoints).map_err(failed)?;
         *directory.topics.write().expect(POISON) = Arc::new(topics);
-        directory.write_offsets().map_err(failed)?;
+        if !directory.topics().is_empty() || checkpoints.are_known() {
+            directory.write_offsets().map_err(failed)?;
+        }
         directory.recount();
         let directory = Arc::new(directory);
         if config.threads {
@@ -238,12 +243,12 @@ impl DataDirectory {
         self.root.join(names::partition_folder(topic, partition))
     }
 
-    fn insert(&self, topic: Topic) -> Arc<Topic> {
-        let topic = Arc::new(topic);
+    fn insert(&self, new: Vec<Topic>) -> Vec<Arc<Topic>> {
+        let new: Vec<Arc<Topic>> = new.into_iter().map(Arc::new).collect();
         let mut topics = self.topics();
-        Arc::make_mut(&mut topics).insert(Arc::clone(&topic.name), Arc::clone(&topic));
+        Arc::make_mut(&mut topics).extend(new.iter().map(|topic| (Arc::clone(&topic.name), Arc::clone(topic))));
         *self.topics.write().expect(POISON) = topics;
-        topic
+        new
     }
 }
 

@@ -1,9 +1,11 @@
 //! Topics are created, extended, configured and deleted.
 
-use super::{DataDirectory, PARTITIONS_MAX, POISON};
+use super::{DataDirectory, PARTITIONS_MAX, POISON, Topics};
 use crate::log::config::TopicConfig;
+use crate::log::folders::Making;
 use crate::log::names::{self, TopicNameError};
 use crate::log::topic::{Topic, TopicProperties};
+use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, RwLock};
 
@@ -35,6 +37,14 @@ pub enum DeleteTopicError {
     Disk(#[from] io::Error),
 }
 
+/// A topic that is asked for.
+#[derive(Debug, Clone)]
+pub struct NewTopic {
+    pub name: String,
+    pub partitions: i32,
+    pub config: TopicConfig,
+}
+
 impl DataDirectory {
     /// Creates a topic; durable and visible on return.
     pub fn create_topic(
@@ -43,37 +53,71 @@ impl DataDirectory {
         partitions: i32,
         config: TopicConfig,
     ) -> Result<Arc<Topic>, CreateTopicError> {
-        names::check_topic_name(name)?;
-        if !(1..=PARTITIONS_MAX).contains(&partitions) {
-            return Err(CreateTopicError::Partitions(partitions));
-        }
-        let _writer = self.writer.lock().expect(POISON);
-        if self.topic(name).is_some() {
-            return Err(CreateTopicError::Exists(name.to_owned()));
-        }
-        let topic = self
-            .create_partitions(
-                name.into(),
-                names::new_id(),
-                Arc::new(RwLock::new(Arc::new(config))),
-                Vec::new(),
-                partitions,
-            )
-            .map_err(CreateTopicError::Disk)?;
-        Ok(self.insert(topic))
+        let asked = NewTopic { name: name.to_owned(), partitions, config };
+        self.create_topics(vec![asked]).pop().expect("an outcome for each")
     }
 
-    /// Adds partitions up to `partitions` in all; durable and visible on return.
-    pub fn add_partitions(&self, name: &str, partitions: i32) -> Result<Arc<Topic>, CreateTopicError> {
+    /// Creates topics together; those that were created are durable and visible on return. Outcomes in the order of
+    /// `asked`; where the disk refuses, all of them fail that could have been created.
+    pub fn create_topics(&self, asked: Vec<NewTopic>) -> Vec<Result<Arc<Topic>, CreateTopicError>> {
         let _writer = self.writer.lock().expect(POISON);
-        let topic =
-            self.topic(name).filter(|topic| topic.partition_count() < partitions && partitions <= PARTITIONS_MAX);
-        let topic = topic.ok_or(CreateTopicError::Partitions(partitions))?;
-        let slots = topic.partitions.clone();
-        let topic = self
-            .create_partitions(Arc::clone(&topic.name), topic.id, Arc::clone(&topic.config), slots, partitions)
-            .map_err(CreateTopicError::Disk)?;
-        Ok(self.insert(topic))
+        let mut names = HashSet::new();
+        self.change(asked, |NewTopic { name, partitions, config }| {
+            names::check_topic_name(&name)?;
+            if !(1..=PARTITIONS_MAX).contains(&partitions) {
+                return Err(CreateTopicError::Partitions(partitions));
+            }
+            if self.topic(&name).is_some() || !names.insert(name.clone()) {
+                return Err(CreateTopicError::Exists(name));
+            }
+            let config = Arc::new(RwLock::new(Arc::new(config)));
+            Ok(Making { name: name.into(), id: names::new_id(), config, slots: Vec::new(), partitions })
+        })
+    }
+
+    /// Adds partitions to topics, each up to a number in all; durable and visible on return, as in
+    /// [`DataDirectory::create_topics`].
+    pub fn add_partitions(&self, asked: Vec<(String, i32)>) -> Vec<Result<Arc<Topic>, CreateTopicError>> {
+        let _writer = self.writer.lock().expect(POISON);
+        let mut names = HashSet::new();
+        self.change(asked, |(name, partitions)| {
+            let topic = self.topic(&name).filter(|topic| {
+                topic.partition_count() < partitions && partitions <= PARTITIONS_MAX && names.insert(name)
+            });
+            let topic = topic.ok_or(CreateTopicError::Partitions(partitions))?;
+            let slots = topic.partitions.clone();
+            let config = Arc::clone(&topic.config);
+            Ok(Making { name: Arc::clone(&topic.name), id: topic.id, config, slots, partitions })
+        })
+    }
+
+    /// Does all that `check` lets pass at once.
+    fn change<T>(
+        &self,
+        asked: Vec<T>,
+        check: impl FnMut(T) -> Result<Making, CreateTopicError>,
+    ) -> Vec<Result<Arc<Topic>, CreateTopicError>> {
+        let checked: Vec<Result<Making, CreateTopicError>> = asked.into_iter().map(check).collect();
+        let (mut sound, mut refused) = (Vec::new(), Vec::with_capacity(checked.len()));
+        for making in checked {
+            match making {
+                Ok(making) => {
+                    sound.push(making);
+                    refused.push(None);
+                }
+                Err(error) => refused.push(Some(error)),
+            }
+        }
+        let mut made = match sound.is_empty() {
+            true => Ok(Vec::new().into_iter()),
+            false => self.make_partitions(sound).map(|topics| self.insert(topics).into_iter()),
+        };
+        let outcome = |refused: Option<CreateTopicError>| match (refused, &mut made) {
+            (Some(error), _) => Err(error),
+            (None, Ok(topics)) => Ok(topics.next().expect("a topic for each that was let pass")),
+            (None, Err(error)) => Err(CreateTopicError::Disk(again(error))),
+        };
+        refused.into_iter().map(outcome).collect()
     }
 
     /// Replaces what is set of a topic's configs; durable and in force on return.
@@ -92,17 +136,40 @@ impl DataDirectory {
 
     /// Deletes a topic; it is gone for good on return, and its space soon.
     pub fn delete_topic(&self, name: &str) -> Result<(), DeleteTopicError> {
+        self.delete_topics(&[name]).pop().expect("an outcome for each")
+    }
+
+    /// Deletes topics together. Outcomes in the order of `names`.
+    pub fn delete_topics(&self, names: &[impl AsRef<str>]) -> Vec<Result<(), DeleteTopicError>> {
         let _writer = self.writer.lock().expect(POISON);
-        let topic = self.topic(name).ok_or_else(|| DeleteTopicError::Unknown(name.to_owned()))?;
-        let properties =
-            TopicProperties { partitions: Some(topic.partition_count()), deleted: true, ..Default::default() };
-        properties.write(&*self.disk, &self.folder(name, 0))?;
         let mut topics = self.topics();
-        Arc::make_mut(&mut topics).remove(name);
-        *self.topics.write().expect(POISON) = topics;
-        topic.live_partitions().for_each(|partition| partition.mark_deleted());
-        self.remove_folders(name, (0..topic.partition_count()).collect())?;
+        let left = Arc::make_mut(&mut topics);
+        let gone: Vec<Option<Arc<Topic>>> = names.iter().map(|name| left.remove(name.as_ref())).collect();
+        let all: Vec<Arc<Topic>> = gone.iter().flatten().cloned().collect();
+        let deleted = if all.is_empty() { Ok(()) } else { self.delete(topics, &all) };
+        let outcome = |(name, topic): (&_, &Option<_>)| match (topic, &deleted) {
+            (None, _) => Err(DeleteTopicError::Unknown(AsRef::<str>::as_ref(name).to_owned())),
+            (Some(_), Ok(())) => Ok(()),
+            (Some(_), Err(error)) => Err(again(error).into()),
+        };
+        names.iter().zip(&gone).map(outcome).collect()
+    }
+
+    /// `left` are the topics without `gone`.
+    fn delete(&self, left: Topics, gone: &[Arc<Topic>]) -> io::Result<()> {
+        self.mark_deleted(gone)?;
+        *self.topics.write().expect(POISON) = left;
+        for topic in gone {
+            topic.live_partitions().for_each(|partition| partition.mark_deleted());
+        }
+        let folders = gone.iter().map(|topic| (Arc::clone(&topic.name), (0..topic.partition_count()).collect()));
+        self.remove_folders(&folders.collect::<Vec<_>>())?;
         self.recount();
         Ok(())
     }
+}
+
+/// The same error, for the next of those who are told.
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }

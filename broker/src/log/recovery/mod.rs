@@ -9,7 +9,7 @@ mod scan;
 mod sealed;
 
 use super::committer::{CleanStop, FlushError, Flushed, LogEnd, Unflushed};
-use super::disk::Disk;
+use super::disk::{Disk, Unsynced};
 use super::epochs::LeaderEpochs;
 use super::names::{self, DOOMED_ENDING, LOG_ENDING, OFFSET_INDEX_ENDING, TEMPORARY_ENDING, TIME_INDEX_ENDING};
 use super::partition::OpenedLog;
@@ -58,14 +58,14 @@ pub(super) struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    /// Makes the files of a new partition, which begins at `log_start`. The caller syncs the folder's parent.
-    pub fn create(&self, log_start: i64) -> Result<OpenedLog, RecoverError> {
+    /// Makes the files of a new partition, which begins at `log_start`. They count when the caller has synced them, and
+    /// the folder's parent.
+    pub fn create(&self, log_start: i64, unsynced: &mut Unsynced) -> io::Result<OpenedLog> {
+        // Empty files are nothing but names.
         let segment = Arc::new(Segment::create(Arc::clone(self.disk), self.directory, log_start)?);
         let epochs = LeaderEpochs::new(log_start);
-        epochs.write(&**self.disk, self.directory)?;
-        let end = LogEnd { offset: log_start, segment: log_start, position: 0 };
-        let flushed = Unflushed { segments: vec![Arc::clone(&segment)], end }.flush()?;
-        self.disk.sync_directory(self.directory)?;
+        epochs.write_new(&**self.disk, self.directory, unsynced)?;
+        unsynced.directories.push(self.directory.to_owned());
         let segments = vec![segment];
         Ok(OpenedLog {
             segments,
@@ -73,7 +73,7 @@ impl Recovery<'_> {
             epochs,
             log_start,
             recovery_point: log_start,
-            flushed,
+            flushed: Flushed::nothing(log_start),
         })
     }
 
@@ -89,7 +89,12 @@ impl Recovery<'_> {
                 Some(point) if point > known.log_start => {
                     Err(self.corrupt(format!("all segments are missing, of offsets up to {point}")))
                 }
-                _ => Ok((self.create(known.log_start)?, RecoveryReport::default())),
+                _ => {
+                    let mut unsynced = Unsynced::default();
+                    let opened = self.create(known.log_start, &mut unsynced)?;
+                    self.disk.sync_all(&unsynced)?;
+                    Ok((opened, RecoveryReport::default()))
+                }
             };
         }
         if let (Some(clean), Some(point)) = (clean, known.recovery_point)

@@ -13,7 +13,7 @@ use std::sync::Arc;
 impl Recovery<'_> {
     /// Reads a segment that reaches behind the recovery point, and cuts it at the first batch that is not sound.
     pub(super) fn scan_segment(&self, base: i64, scan: &mut Scan<'_>) -> Result<Scanned, RecoverError> {
-        let log = self.disk.open(&self.path(base, LOG_ENDING))?;
+        let log = self.disk.open_segment(&self.path(base, LOG_ENDING))?;
         let (bytes, modified_ms) = (log.bytes()?, log.modified_ms()?);
         let assemble = |bytes, indexes| {
             Segment::assemble(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 impl Recovery<'_> {
     /// A segment that was sealed, or closed cleanly. Its indexes are rebuilt when they are missing or do not fit.
     pub(super) fn open_segment(&self, base: i64, report: &mut RecoveryReport) -> Result<Arc<Segment>, RecoverError> {
-        let log = self.disk.open(&self.path(base, LOG_ENDING))?;
+        let log = self.disk.open_segment(&self.path(base, LOG_ENDING))?;
         let (bytes, modified_ms) = (log.bytes()?, log.modified_ms()?);
         let assemble = |bytes, indexes| {
             Segment::assemble(

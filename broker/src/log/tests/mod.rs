@@ -177,3 +177,4 @@ mod retention;
 mod room;
 mod start;
 mod times;
+mod topics;

@@ -112,9 +112,12 @@ impl DiskFile for UnflushedFile {
     fn as_file(&self) -> Option<&std::fs::File> {
         self.0.as_file()
     }
+    fn held(self: Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self)
+    }
 }
 
-/// Every partition holds an open file; a system that allows fewer gets fewer.
+/// With [`Unflushed`] every partition holds an open file; a system that allows fewer gets fewer.
 fn partitions() -> i32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
@@ -136,7 +139,7 @@ fn many_partitions_recover() {
     let count = partitions();
     let folder = tempfile::tempdir().expect("a folder");
     let unflushed =
-        DirectoryConfig { disk: Arc::new(Unflushed(SystemDisk)), threads: false, ..DirectoryConfig::new(0) };
+        DirectoryConfig { disk: Arc::new(Unflushed(SystemDisk::default())), threads: false, ..DirectoryConfig::new(0) };
     let directory = DataDirectory::open(folder.path(), unflushed).expect("opens");
     let topic = directory.create_topic("logs", count, TopicConfig::default()).expect("created");
     for partition in topic.live_partitions() {
@@ -169,4 +172,70 @@ fn many_partitions_recover() {
         assert_eq!(partition.leader_epoch(), i32::from(torn(number)), "partition {number}");
     }
     assert!(took < RECOVERY_MAX, "{took:?}");
+}
+
+/// Open files below a folder.
+fn open_files(folder: &Path) -> usize {
+    let all = std::fs::read_dir("/proc/self/fd").expect("Linux").filter_map(Result::ok);
+    all.filter(|one| std::fs::read_link(one.path()).is_ok_and(|to| to.starts_with(folder))).count()
+}
+
+#[test]
+fn thousands_of_segments_share_few_open_files() {
+    const OPEN_MAX: usize = 16;
+    /// Beside them: the lock, and what the upkeep may be writing.
+    const OPEN_OTHERS: usize = 4;
+    const SEGMENTS: i64 = 2_000;
+    partitions();
+    let folder = tempfile::tempdir().expect("a folder");
+    let unflushed = DirectoryConfig { disk: Arc::new(Unflushed(SystemDisk::default())), ..DirectoryConfig::new(0) };
+    let directory = DataDirectory::open(folder.path(), unflushed).expect("opens");
+    let topic = directory.create_topic("logs", 2, config(&[("segment.ms", "1")])).expect("created");
+    for number in 0..SEGMENTS {
+        let partition = topic.partition((number % 2) as i32).expect("there");
+        partition.append(&batch(&[&format!("value {}", number / 2)]), NOW + number * 10).expect("appended");
+    }
+    directory.close();
+    drop((topic, directory));
+
+    let few = DirectoryConfig { disk: Arc::new(SystemDisk::new(OPEN_MAX)), ..DirectoryConfig::new(0) };
+    let directory = DataDirectory::open(folder.path(), few).expect("opens");
+    let topic = directory.topic("logs").expect("there");
+    assert_eq!(topic.live_partitions().map(|partition| partition.segments().len() as i64).sum::<i64>(), SEGMENTS);
+    assert!(
+        open_files(folder.path()) <= OPEN_MAX + OPEN_OTHERS,
+        "{} open files after the start",
+        open_files(folder.path())
+    );
+    std::thread::scope(|scope| {
+        for partition in topic.live_partitions() {
+            scope.spawn(move || {
+                for round in 0..2 {
+                    assert_eq!(values_from(partition, 0, 1), expected(0..SEGMENTS / 2), "round {round}");
+                }
+            });
+        }
+    });
+    assert!(
+        open_files(folder.path()) <= OPEN_MAX + OPEN_OTHERS,
+        "{} open files after reading",
+        open_files(folder.path())
+    );
+    // A range that is being read has its file, whatever happens to its segment.
+    let partition = topic.partition(0).expect("there");
+    let range = partition.read(3, 1).expect("in range");
+    assert!(directory.delete_records(partition, SEGMENTS / 4).expect("written"));
+    directory.sweep(NOW);
+    directory.remove_doomed(i64::MAX);
+    assert_eq!(BatchHeader::read(&range.read().expect("still there")).expect("sound").base_offset, 3);
+    assert!(matches!(partition.read(3, 1), Err(ReadError::OutOfRange { .. })));
+    // What is appended and not flushed stays open, and goes on.
+    for number in 0..50 {
+        let value = format!("value {}", SEGMENTS / 2 + number);
+        partition.append(&batch(&[&value]), NOW + (SEGMENTS + number) * 10).expect("appended");
+        flush(partition);
+    }
+    assert_eq!(values_from(partition, SEGMENTS / 4, 1), expected(SEGMENTS / 4..SEGMENTS / 2 + 50));
+    assert!(open_files(folder.path()) <= OPEN_MAX + OPEN_OTHERS, "{} open files at the end", open_files(folder.path()));
+    directory.close();
 }
