@@ -8,6 +8,7 @@ mod client_programs;
 mod clients;
 mod crash;
 mod demo;
+mod disk;
 mod embedded;
 mod kafka_tools;
 mod kill;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<(String, Test)> {
             rubbish_on_the_brokers_port,
             invalid_utf8,
         ),
+        tests!(disk: full, limit),
         tests!(demo: every_line_is_recognised, ends_at_ctrl_c),
         tests!(refusals: elasticsearch, opensearch),
         tests!(embedded: up_on_many_lines, up_makes_lines_searchable, killed_during_bulks),
