@@ -6,6 +6,8 @@ mod demo;
 mod output;
 mod pipeline;
 mod search;
+#[cfg(feature = "search")]
+mod store;
 
 use crate::config::Size;
 use broker::Listener;
@@ -19,6 +21,8 @@ pub use pipeline::PipelineCommand;
 pub use search::{PlaceArgs, SearchArgs, TailArgs};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+#[cfg(feature = "search")]
+pub use store::StoreArgs;
 
 /// Log files into documents, through Kafka's wire protocol.
 #[derive(Debug, Parser)]
@@ -109,10 +113,9 @@ pub struct UpArgs {
     #[arg(long, value_name = "OUTPUT", conflicts_with = "elasticsearch")]
     pub output: Option<Output>,
 
-    /// Start the embedded store at this address, and deliver there [default: 127.0.0.1:9200 when documents go there].
     #[cfg(feature = "search")]
-    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["elasticsearch", "output"])]
-    pub search_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub store: StoreArgs,
 
     /// End when everything that was there at the start has been delivered.
     #[arg(long)]

@@ -4,6 +4,7 @@
 //! Every key is optional here: flags win over keys, and defaults live where the checked config of a part is made.
 
 use super::broker::BrokerSection;
+use super::search::SearchSection;
 use super::secret::Secret;
 use super::security::{BrokerTlsSection, SaslSection};
 use agent::format::{Container, Preset};
@@ -25,6 +26,8 @@ pub struct ConfigFile {
     pub broker: BrokerSection,
     /// Records to documents.
     pub worker: WorkerSection,
+    /// The embedded store of `sluice up`.
+    pub search: SearchSection,
 }
 
 /// Files to records.

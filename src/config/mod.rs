@@ -9,6 +9,7 @@ mod place;
 mod problem;
 mod range;
 mod schema;
+mod search;
 mod secret;
 pub mod security;
 mod size;
@@ -25,6 +26,9 @@ pub use place::Places;
 pub use problem::{Level, Problem, did_you_mean};
 pub use range::problems as out_of_range;
 pub use schema::Schema;
+#[cfg(feature = "search")]
+pub use search::Age;
+pub use search::SearchSection;
 pub use secret::{expand, resolve};
 pub use security::{BrokerTlsSection, SaslSection};
 pub use size::Size;

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+/// When the brokers are asked for the first time; a backlog that is in danger by then was so before.
+const ASK_RETENTION_FIRST: Duration = Duration::from_secs(5);
 /// A topic's retention is asked for again after this time: somebody may have changed it, in answer to an alarm.
 const ASK_RETENTION_EVERY: Duration = Duration::from_secs(60);
 
@@ -104,6 +106,8 @@ const LOCK: &str = "nothing panics while it holds the retentions";
 
 /// Asks again and again. A broker that does not tell is left alone: an alarm less is all that comes of it.
 async fn ask_retention(client: Client, topic: String, retentions: Retentions) {
+    // A new topic is there with its first record, and one that is not there would be reported.
+    tokio::time::sleep(ASK_RETENTION_FIRST).await;
     loop {
         match client.topic_configs(&topic, &["retention.ms", "retention.bytes"]).await {
             Ok(configs) => {

@@ -137,7 +137,7 @@ impl Parts {
         let worker_checked = worker::checked(&section, config.host_name, bootstrap)?;
         let worker_drain = worker::drain(&section);
         #[cfg(feature = "search")]
-        let search = search::start(&args, &section, &data, status.address()).await?;
+        let search = search::start(&args, &config.search, &section, &data, status.address()).await?;
         #[cfg(feature = "search")]
         let args = search::deliver_there(args, search.as_ref());
         let far = worker::FarEnd { elasticsearch: args.elasticsearch, output: args.output, brokers: vec![own_address] };

@@ -3,7 +3,7 @@
 use super::reachable;
 use crate::cli::UpArgs;
 use crate::command::discover;
-use crate::config::WorkerSection;
+use crate::config::{Age, SearchSection, WorkerSection};
 use crate::failure::Failure;
 use search::page::Page;
 use search::{Retention, Server};
@@ -13,13 +13,14 @@ use std::path::Path;
 
 /// Port of Elasticsearch, which the store stands in for.
 const PORT: u16 = 9200;
-/// What the page searches: what the worker writes unless `worker.index` says otherwise.
+/// What the page searches at first: what the worker writes unless `worker.index` says otherwise.
 const INDEX: &str = "sluice-*";
 
 /// Starts the store when documents go there: when asked for, or when nothing else is said and a person looks on. What is
 /// piped goes on as NDJSON, and `--once` would end with the store.
 pub async fn start(
     args: &UpArgs,
+    store: &SearchSection,
     section: &WorkerSection,
     data: &Path,
     status: SocketAddr,
@@ -29,16 +30,21 @@ pub async fn start(
         || section.output.is_some()
         || section.elasticsearch.as_ref().is_some_and(|servers| !servers.urls.is_empty());
     let is_watched = !args.once && std::io::stdout().is_terminal();
-    if args.search_listen.is_none() && (elsewhere || !is_watched) {
+    let asked = args.store.search_listen.or(store.listen.filter(|_| !elsewhere && !args.once));
+    if asked.is_none() && (elsewhere || !is_watched) {
         return Ok(None);
     }
-    let listen = args.search_listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let listen = asked.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let retention = Retention {
+        age_max: args.store.search_retention.or(store.retention).map(Age::duration),
+        bytes_max: args.store.search_retention_bytes.or(store.retention_bytes).map(|size| size.0),
+    };
     let page = Page {
-        index: INDEX.to_owned(),
+        index: pattern_of(section.index.as_deref()),
         server: "the embedded store".to_owned(),
         status: discover::status_ports(&[format!("http://{}", reachable(status))])?,
     };
-    match Server::start(data.join("search"), listen, Retention::default(), &page).await {
+    match Server::start(data.join("search"), listen, retention, &page).await {
         Ok(server) => Ok(Some(server)),
         Err(error @ search::StartError::Listen { .. }) => {
             let hint = "name another address with --search-listen, or another place for documents: --elasticsearch URL, --output -";
@@ -46,6 +52,16 @@ pub async fn start(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What the worker writes, as a pattern: its index with `*` for what is replaced.
+fn pattern_of(index: Option<&str>) -> String {
+    let Some(index) = index else { return INDEX.to_owned() };
+    let mut pattern = index.split('<').next().unwrap_or_default().to_owned();
+    if pattern.len() < index.len() {
+        pattern.push('*');
+    }
+    pattern
 }
 
 /// `args`, with the store as the Elasticsearch that is delivered to.

@@ -126,3 +126,37 @@ pub fn up_on_many_lines(scene: &Scene) -> anyhow::Result<()> {
     process.wait(DELIVERY)?;
     Ok(())
 }
+
+/// Days that are over for longer than what is kept go; `sluice.yaml` and flags say how long that is.
+pub fn retention(scene: &Scene) -> anyhow::Result<()> {
+    let search = ports::free_address();
+    let client = http::client();
+    scene.file("empty.log", "");
+    let all = json!({ "match_all": {} });
+    let start = |name: &str, more: &[&str]| {
+        let process = scene.start(name, up(&search, &[&["empty.log"], more].concat()));
+        wait::until("the store answers", DELIVERY, || client.get(format!("http://{search}/")).send().ok())?;
+        anyhow::Ok(process)
+    };
+    let process = start("first", &[])?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64;
+    let lines: String = [0_u64, 3, 20]
+        .iter()
+        .map(|days| format!("{{\"create\":{{}}}}\n{{\"@timestamp\":{},\"days\":{days}}}\n", now - days * 86_400_000))
+        .collect();
+    let answer = client.post(format!("http://{search}/kept/_bulk?refresh=true")).body(lines).send()?;
+    ensure!(answer.json::<Value>()?["errors"] == false, "a bulk item failed");
+    ensure!(count(client, &search, &all) == Some(3), "all are kept where nothing is said");
+    process.interrupt()?;
+    process.wait(DELIVERY)?;
+    scene.file("sluice.yaml", "search:\n  retention: 10d\n");
+    let process = start("by-age", &[])?;
+    wait::until("the oldest to go", DELIVERY, || count(client, &search, &all).filter(|found| *found == 2))?;
+    process.interrupt()?;
+    process.wait(DELIVERY)?;
+    let process = start("by-bytes", &["--search-retention", "4w", "--search-retention-bytes", "1"])?;
+    wait::until("all but the newest day to go", DELIVERY, || count(client, &search, &all).filter(|found| *found == 1))?;
+    process.interrupt()?;
+    process.wait(DELIVERY)?;
+    Ok(())
+}

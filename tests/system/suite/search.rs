@@ -46,6 +46,11 @@ pub fn finds_documents(scene: &Scene) -> anyhow::Result<()> {
     finds_documents_on(scene, &real::opensearch()?.url)
 }
 
+pub fn finds_documents_in_the_store(scene: &Scene) -> anyhow::Result<()> {
+    let (url, _up) = super::page::with_store(scene)?;
+    finds_documents_on(scene, &url)
+}
+
 /// Queries in Lucene's syntax, the time, the newest ones, NDJSON, bars, and what is wrong.
 fn finds_documents_on(scene: &Scene, url: &str) -> anyhow::Result<()> {
     let name = scene.own_name("search");

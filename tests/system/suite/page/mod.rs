@@ -1,6 +1,7 @@
 //! The Discover page in a real browser, over real servers; and what its proxy does not let through.
 
 mod documents;
+mod many;
 mod pipeline;
 mod strangers;
 mod tour;
@@ -19,7 +20,9 @@ const START: Duration = sluice::START;
 pub fn all() -> Vec<(String, Test)> {
     vec![
         ("page::opensearch".to_owned(), opensearch as Test),
+        ("page::embedded".to_owned(), embedded as Test),
         ("page::elasticsearch".to_owned(), elasticsearch as Test),
+        ("page::many".to_owned(), many::documents_do_not_freeze_it as Test),
         ("page::pipeline".to_owned(), pipeline::shows_the_way as Test),
         ("page::strangers".to_owned(), strangers::are_refused as Test),
         ("page::credentials".to_owned(), strangers::credentials_are_sent as Test),
@@ -42,6 +45,14 @@ fn in_front_of(scene: &Scene, pictures: &'static str, server: &str) -> anyhow::R
     let index = format!("{}-*", documents.index);
     let (page, _process) = discover(scene, server, &index, &format!("http://{}", ports::free_address()))?;
     tour::walk(scene, pictures, &page, server, &documents)
+}
+
+/// The tour on the page of `sluice up`, over its own store.
+fn embedded(scene: &Scene) -> anyhow::Result<()> {
+    let (page, _process) = with_store(scene)?;
+    let documents = Documents::new("sluice-page".to_owned());
+    documents.add(&page, &documents.all)?;
+    tour::walk(scene, "embedded", &page, &page, &documents)
 }
 
 /// `sluice up` that follows an empty file: the base URL of its store and page.
