@@ -3,6 +3,8 @@
 mod check;
 mod dead;
 mod demo;
+#[cfg(test)]
+mod documented;
 mod output;
 mod pipeline;
 mod search;
@@ -11,7 +13,7 @@ mod store;
 
 use crate::config::Size;
 use broker::Listener;
-pub use check::{CheckArgs, CompletionsArgs, ConfigCommand, ManArgs};
+pub use check::{CheckArgs, CompletionsArgs, ConfigCommand, ManArgs, ReloadArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use dead::{DeadArgs, DeadCommand, DeadFilter, Place};
 pub use demo::DemoArgs;
@@ -77,6 +79,8 @@ pub enum Command {
     /// The config in force, its schema, and its keys.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Have a running `sluice up`, agent or worker take over its changed config, and print what changed; as SIGHUP does.
+    Reload(ReloadArgs),
     /// Print a script that completes this command line in a shell.
     Completions(CompletionsArgs),
     /// Write the manual pages of this command line.

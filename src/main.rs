@@ -8,6 +8,8 @@ mod failure;
 mod files;
 mod followed;
 mod ingest;
+mod metrics;
+mod notify;
 mod output;
 mod progress;
 mod screen;
@@ -40,7 +42,7 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
         // These look at no config, or look at a broken one.
         Command::Completions(args) => return manual::completions(args),
         Command::Man(args) => return manual::man(args),
-        Command::Check(_) => {}
+        Command::Check(_) | Command::Reload(_) => {}
         Command::Config(ConfigCommand::Schema | ConfigCommand::Keys) => {
             let Command::Config(command) = cli.command else { unreachable!("matched above") };
             return command::config::run(command, config::ConfigFile::default());
@@ -48,7 +50,7 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let config = match cli.command {
-        Command::Check(_) => config::ConfigFile::default(),
+        Command::Check(_) | Command::Reload(_) => config::ConfigFile::default(),
         _ => config::load(cli.config.as_deref())?,
     };
     // The pipeline commands need no runtime.
@@ -79,6 +81,7 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => command::demo::run(args, screen).await,
             #[cfg(feature = "search")]
             Command::Discover(args) => command::discover::run(args, config).await,
+            Command::Reload(args) => command::renew::ask::run(args).await,
             Command::Check(args) => command::check::run(args, cli.config.as_deref()).await,
             Command::Pipeline(_) | Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
                 unreachable!("handled above")
@@ -109,6 +112,7 @@ fn init_tracing(screen: &Screen, cli: &Cli) {
         | Command::Dead(_)
         | Command::Demo(_)
         | Command::Check(_)
+        | Command::Reload(_)
         | Command::Config(_)
         | Command::Completions(_)
         | Command::Man(_)

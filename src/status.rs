@@ -3,9 +3,11 @@
 //! Loopback is not private: a web page that a person opens can send requests to it (DNS rebinding), so only requests
 //! for this address itself are answered.
 
+use crate::command::renew::Request as ReloadRequest;
 use crate::failure::Failure;
 use crate::followed::FollowedFiles;
 use crate::ingest;
+use crate::metrics;
 use agent::Observer;
 use anyhow::Context;
 use axum::Router;
@@ -13,7 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use pipelines::simulate::Catalogue;
 use pipelines::worker::{PartitionState, Worker};
 use prometheus_client::encoding::text;
@@ -21,13 +23,21 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// What is not in order right now, a sentence each; empty means ready. The loop that runs the parts writes it.
 pub type Problems = tokio::sync::watch::Receiver<Vec<String>>;
 
 /// The worker's pipelines, as far as they are shown.
 pub type Pipelines = Arc<Catalogue>;
+
+/// The metrics of the parts: each part has a registry of its own, which is replaced when the part begins anew.
+#[derive(Clone, Default)]
+pub struct Shown {
+    pub registries: Vec<Arc<Registry>>,
+    /// Where the files are known; `None`: in a process without agent.
+    pub observer: Option<Observer>,
+}
 
 /// Media type of the OpenMetrics text format.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -36,8 +46,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub struct StatusListener {
     listener: tokio::net::TcpListener,
     address: SocketAddr,
-    /// Where the files are known; `None`: in a process without agent.
-    observer: Option<Observer>,
+    /// `None`: nothing can be taken over while the process runs.
+    reload: Option<mpsc::Sender<ReloadRequest>>,
     /// `None`: in a process without worker.
     worker: Option<watch::Receiver<WorkerState>>,
     /// Shown and tried at `_ingest/pipeline`; `None`: in a process without worker.
@@ -94,12 +104,12 @@ impl StatusListener {
         }
         .with_context(|| format!("listen for health and metrics on {wanted}"))?;
         let address = listener.local_addr().context("read the address of the status server")?;
-        Ok(Self { listener, address, observer: None, worker: None, pipelines: None })
+        Ok(Self { listener, address, reload: None, worker: None, pipelines: None })
     }
 
-    /// Answers for the agent's files, too.
-    pub fn with_files(mut self, observer: Observer) -> Self {
-        self.observer = Some(observer);
+    /// Takes requests to take over a changed config, too.
+    pub fn with_reload(mut self, reload: mpsc::Sender<ReloadRequest>) -> Self {
+        self.reload = Some(reload);
         self
     }
 
@@ -120,9 +130,9 @@ impl StatusListener {
     }
 
     /// Answers from now on, until the runtime ends.
-    pub fn serve(self, registry: Registry, problems: Problems) {
-        let Self { listener, address, observer, worker, pipelines } = self;
-        let state = Status { registry: Arc::new(registry), problems, address, observer, worker };
+    pub fn serve(self, shown: watch::Receiver<Shown>, problems: Problems) {
+        let Self { listener, address, reload, worker, pipelines } = self;
+        let state = Status { shown, problems, address, reload, worker };
         let router = Router::new()
             .route("/health", get(health))
             .route("/health/ready", get(health))
@@ -130,6 +140,7 @@ impl StatusListener {
             .route("/metrics", get(metrics))
             .route("/files", get(files))
             .route("/partitions", get(partitions))
+            .route("/reload", post(reload_config))
             .with_state(state.clone())
             .merge(pipelines.map(ingest::router).unwrap_or_default())
             .layer(middleware::from_fn_with_state(state, only_own_host));
@@ -143,10 +154,10 @@ impl StatusListener {
 
 #[derive(Clone)]
 struct Status {
-    registry: Arc<Registry>,
+    shown: watch::Receiver<Shown>,
     problems: Problems,
     address: SocketAddr,
-    observer: Option<Observer>,
+    reload: Option<mpsc::Sender<ReloadRequest>>,
     worker: Option<watch::Receiver<WorkerState>>,
 }
 
@@ -164,23 +175,51 @@ async fn health(State(status): State<Status>) -> Response {
 }
 
 async fn metrics(State(status): State<Status>) -> Response {
+    let shown = status.shown.borrow().clone();
+    let files = followed(shown.observer.clone()).await;
+    let of_process = metrics::of_process(&files);
     let mut body = String::new();
-    match text::encode(&mut body, &status.registry) {
+    let mut registries = shown.registries.iter().map(|registry| &**registry).chain([&of_process]);
+    let written = registries.try_for_each(|registry| text::encode_registry(&mut body, registry));
+    match written.and_then(|()| text::encode_eof(&mut body)) {
         Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
 async fn files(State(status): State<Status>) -> Response {
-    let Some(observer) = status.observer else {
+    let observer = status.shown.borrow().observer.clone();
+    if observer.is_none() {
         return (StatusCode::NOT_FOUND, "no agent runs here\n").into_response();
-    };
-    // The agent's thread answers between two turns.
-    let files = tokio::task::spawn_blocking(move || FollowedFiles::of(&observer.files())).await.unwrap_or_default();
+    }
+    let files = followed(observer).await;
     match serde_json::to_string(&files) {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// The files of the agent, when there is one.
+async fn followed(observer: Option<Observer>) -> FollowedFiles {
+    let Some(observer) = observer else { return FollowedFiles::default() };
+    // The agent's thread answers between two turns.
+    tokio::task::spawn_blocking(move || FollowedFiles::of(&observer.files())).await.unwrap_or_default()
+}
+
+/// Has the changed config taken over, and says what came of it.
+async fn reload_config(State(status): State<Status>) -> Response {
+    let Some(reload) = status.reload else {
+        return (StatusCode::NOT_FOUND, "this part takes over nothing while it runs\n").into_response();
+    };
+    let (request, answer) = ReloadRequest::new();
+    if reload.send(request).await.is_err() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the process ends\n").into_response();
+    }
+    let Ok(answer) = answer.await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the process ends\n").into_response();
+    };
+    let code = if answer.refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    (code, [(header::CONTENT_TYPE, "application/json")], format!("{}\n", serde_json::json!(answer))).into_response()
 }
 
 /// The worker's partitions, one object each.

@@ -2,7 +2,18 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+/// Sizes of record batches: from 1 KiB to the largest that brokers take.
+#[derive(Debug, Clone)]
+pub struct BatchBytes(pub Histogram);
+
+impl Default for BatchBytes {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(1024.0, 4.0, 6)))
+    }
+}
 
 /// Clones count the same.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +23,7 @@ pub struct Metrics {
     pub lines_cut: Counter,
     pub records_acknowledged: Counter,
     pub batches: Counter,
+    pub batch_bytes: BatchBytes,
     pub batches_repeated: Counter,
     pub journal_entries: Counter,
     pub losses: Counter,
@@ -44,6 +56,7 @@ impl Metrics {
             metrics.records_acknowledged.clone(),
         );
         registry.register("batches", "Record batches made from lines", metrics.batches.clone());
+        registry.register("batch_bytes", "Bytes of record batches as they are sent", metrics.batch_bytes.0.clone());
         registry.register(
             "batches_repeated",
             "Record batches that were made again, after a crash or a failure",

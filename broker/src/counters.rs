@@ -96,6 +96,14 @@ impl Collector for LogCounters {
         };
         add("sluice_broker_flushes", help, flushes)?;
         add("sluice_broker_batches_flushed", "Record batches that a flush has put on disk", batches)?;
+        let seconds = log.flush_seconds();
+        let help = "Time of a flush round, for which acknowledgements with acks=all wait";
+        seconds.encode(encoder.encode_descriptor(
+            "sluice_broker_flush_seconds",
+            help,
+            None,
+            seconds.metric_type(),
+        )?)?;
         let gauge = ConstGauge::new(i64::try_from(log.bytes()).unwrap_or(i64::MAX));
         let help = "Bytes of all segments on disk";
         gauge.encode(encoder.encode_descriptor("sluice_broker_log_bytes", help, None, gauge.metric_type())?)

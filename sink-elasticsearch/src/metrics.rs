@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     plain_bytes: Counter,
     sent_bytes: Counter,
     seconds: Histogram,
+    request_bytes: Histogram,
     in_flight: Gauge,
 }
 
@@ -65,6 +66,7 @@ impl Metrics {
             plain_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             seconds: Histogram::new([0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0]),
+            request_bytes: Histogram::new(exponential_buckets(4096.0, 4.0, 8)),
             in_flight: Gauge::default(),
         };
         registry.register("sluice_sink_bulk_requests", "Bulk requests by status", metrics.requests.clone());
@@ -81,6 +83,11 @@ impl Metrics {
             metrics.plain_bytes.clone(),
         );
         registry.register("sluice_sink_sent_bytes", "Bytes of bulk requests as sent", metrics.sent_bytes.clone());
+        registry.register(
+            "sluice_sink_bulk_request_bytes",
+            "Bytes of a bulk request before compression",
+            metrics.request_bytes.clone(),
+        );
         registry.register("sluice_sink_bulk_seconds", "Time from bulk request to answer", metrics.seconds.clone());
         registry.register(
             "sluice_sink_requests_in_flight",
@@ -92,6 +99,7 @@ impl Metrics {
     }
 
     pub fn sending(&self, plain_bytes: usize, sent_bytes: usize) {
+        self.request_bytes.observe(plain_bytes as f64);
         self.plain_bytes.inc_by(plain_bytes as u64);
         self.sent_bytes.inc_by(sent_bytes as u64);
         self.in_flight.inc();

@@ -1,7 +1,8 @@
-//! The command lines of `sluice check`, `sluice config`, `sluice completions` and `sluice man`.
+//! The command lines of `sluice check`, `sluice config`, `sluice reload`, `sluice completions` and `sluice man`.
 
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -34,6 +35,16 @@ pub enum ConfigCommand {
     Schema,
     /// Every key with type, default, range and meaning, in Markdown (docs/config.md).
     Keys,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 what changed is in force, or waits for a new start; 1 the changed config is refused."
+)]
+pub struct ReloadArgs {
+    /// Status port of the process [default: ports 9600, 9602 and 9603 of this host, as far as they answer].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub status_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -1,15 +1,18 @@
 //! `sluice agent`: the agent alone.
 
 mod dry_run;
+mod part;
 mod status;
 
 use super::format::format;
+use super::renew::Renewal;
 use super::{DRAIN, TICK, brokers};
 use crate::cli::{self, AgentArgs, AgentCommand};
 use crate::config::security;
 use crate::config::{AgentSection, ConfigFile, Headers, Start, SyslogProtocol};
 use crate::failure::Failure;
 use crate::files::{count, size};
+use crate::notify::Supervisor;
 use crate::progress::{Backfill, totals};
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
@@ -18,6 +21,8 @@ use agent::{
     Agent, Config, ConfigError, FileState, From, Input, Journald, OpenError, Progress, Protocol, StartError, Stream,
 };
 use kafka_client::ClientConfig;
+use part::Part;
+pub use part::{again, handed_over, shown};
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,7 +39,7 @@ pub const NO_MATCH_HINT: &str = "name files or globs that exist; quote globs, so
 pub const TOPIC_DEFAULT: &str = "logs";
 
 /// What flags say about an agent, whichever command they belong to.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct AgentFlags {
     pub brokers: Vec<String>,
     pub paths: Vec<String>,
@@ -50,6 +55,8 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
         return status::run(args, &config).await;
     }
     let stop = shutdown::on_signal()?;
+    let mut renewal = Renewal::start(&config)?;
+    let mut supervisor = Supervisor::from_environment();
     let status_listen = args.status.status_listen.or(config.agent.status_listen);
     let flags = AgentFlags {
         brokers: args.broker,
@@ -61,7 +68,7 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
         once: args.once,
     };
     let drain = drain(&config.agent);
-    let mut checked = checked(&config.agent, config.host_name, flags)?;
+    let mut checked = checked(&config.agent, config.host_name, flags.clone())?;
     // Who pipes into it has nothing more to say when the pipe ends.
     checked.once |= checked.inputs.iter().all(|input| input.stream == Some(Stream::Stdin));
     let (once, has_streams) = (checked.once, has_streams(&checked));
@@ -72,29 +79,41 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
     let status = StatusListener::bind(status_listen, STATUS_PORT).await?;
     let mut registry = Registry::default();
     let started = Instant::now();
+    let in_force = checked.clone();
     let agent = start(checked, &mut registry).await?;
     tracing::info!("health, metrics and files are on http://{}", status.address());
     let (problems, observed) = watch::channel(agent.problems());
-    status.with_files(agent.observer()).serve(registry, observed);
+    let (seen, to_see) = watch::channel(shown(&agent, registry));
+    status.with_reload(renewal.sender()).serve(to_see, observed);
+    supervisor.ready();
+    let mut part = Part { agent, in_force, flags, drain };
 
     let mut line = LiveLine::new(screen);
     let mut backfill = Backfill::default();
     let mut ticks = tokio::time::interval(TICK);
     let mut nothing_matched = once && !has_streams;
     loop {
-        tokio::select! {
+        let request = tokio::select! {
             () = stop.cancelled() => break,
-            () = agent.caught_up(), if once => break,
+            () = part.agent.caught_up(), if once => break,
+            request = renewal.next() => request,
             _ = ticks.tick() => {
-                problems.send_replace(agent.problems());
+                supervisor.alive(Instant::now());
+                problems.send_replace(part.agent.problems());
                 if once {
-                    nothing_matched &= show_backfill(&agent, &mut backfill, &mut line).await == 0;
+                    nothing_matched &= show_backfill(&part.agent, &mut backfill, &mut line).await == 0;
                 } else {
-                    line.show(progress_line(agent.progress()));
+                    line.show(progress_line(part.agent.progress()));
                 }
+                continue;
             }
-        }
+        };
+        supervisor.reloading();
+        part = part.renew(request, &mut renewal, &seen).await?;
+        supervisor.ready();
     }
+    supervisor.stopping();
+    let Part { agent, drain, .. } = part;
     let interrupted = stop.is_cancelled();
     let unread = if once && !interrupted { agent.unread() } else { Vec::new() };
     let nothing_matched = nothing_matched && agent.progress().bytes_read == 0;

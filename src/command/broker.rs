@@ -3,13 +3,16 @@
 use crate::cli::BrokerArgs;
 use crate::config::{BrokerSection, ConfigFile, Durability};
 use crate::failure::Failure;
+use crate::notify::Supervisor;
 use crate::shutdown;
-use crate::status::StatusListener;
+use crate::status::{Shown, StatusListener};
 use broker::{Broker, Config, ConfigError, Listener, SecurityError, StartError, TlsFiles};
 use prometheus_client::registry::Registry;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Port of /health and /metrics of a broker on its own.
@@ -22,6 +25,8 @@ pub const DATA_DEFAULT: &str = "./sluice-data";
 
 pub async fn run(args: BrokerArgs, config: ConfigFile) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut supervisor = Supervisor::from_environment();
     let section = config.broker;
     let status = StatusListener::bind(args.status.status_listen.or(section.status_listen), STATUS_PORT).await?;
     let data = args.data.clone().or_else(|| section.data.clone()).unwrap_or_else(|| DATA_DEFAULT.into());
@@ -39,15 +44,26 @@ pub async fn run(args: BrokerArgs, config: ConfigFile) -> anyhow::Result<ExitCod
     }
     tracing::info!("health and metrics are on http://{}", status.address());
     let (problems, observed) = watch::channel(broker.problems());
-    status.serve(registry, observed);
+    let (_, shown) = watch::channel(Shown { registries: vec![Arc::new(registry)], observer: None });
+    status.serve(shown, observed);
+    supervisor.ready();
 
     let mut ticks = tokio::time::interval(TICK);
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => (),
-            _ = ticks.tick() => drop(problems.send_replace(broker.problems())),
+            _ = hangup.recv() => {
+                supervisor.reloading();
+                tracing::info!("reload: changed certificates and users are read by themselves; other keys need a new start");
+                supervisor.ready();
+            }
+            _ = ticks.tick() => {
+                problems.send_replace(broker.problems());
+                supervisor.alive(Instant::now());
+            }
         }
     }
+    supervisor.stopping();
     tracing::info!("broker ends");
     broker.stop().await;
     Ok(ExitCode::SUCCESS)

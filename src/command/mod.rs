@@ -16,6 +16,7 @@ pub mod manual;
 mod paint;
 pub mod pipeline;
 mod reload;
+pub mod renew;
 pub mod search;
 pub mod setup;
 pub mod tail;

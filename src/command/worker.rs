@@ -1,8 +1,11 @@
 //! `sluice worker`: the worker alone, with its sink.
 
+mod running;
+
 use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
 use super::reload::{Reload, Sources};
+use super::renew::{Answer, Renewal, Request};
 use super::{DRAIN, TICK, brokers, comma_list, comma_lists, elasticsearch, index, setup};
 use crate::cli::{Output, WorkerArgs};
 use crate::config::security;
@@ -11,6 +14,7 @@ use crate::config::{
 };
 use crate::failure::Failure;
 use crate::files;
+use crate::notify::Supervisor;
 use crate::output::{self, FileOutput, Rotation, StandardOutput, TopicOutput};
 use crate::progress;
 use crate::screen::{LiveLine, Screen};
@@ -23,10 +27,11 @@ use pipelines::simulate::Catalogue;
 use pipelines::sink::Sink;
 use pipelines::worker::{Choice, Config, IndexPattern, Lag, MEMORY_BYTES_MIN, Progress, Worker};
 use prometheus_client::registry::Registry;
+pub use running::{Running, Told};
 use sink_elasticsearch::{ConfigError, ElasticsearchSink};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -42,57 +47,107 @@ pub const DETECT: &str = "detect";
 
 pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
-    let mut section = config.worker;
-    let status = StatusListener::bind(args.status.status_listen.or(section.status_listen), STATUS_PORT).await?;
-    if let Some(pipeline) = args.pipeline {
-        section.pipelines = Some([("*".to_owned(), pipeline)].into());
-    }
-    section.group = args.group.or(section.group);
-    section.index = args.index.or(section.index);
-    if !args.topic.is_empty() {
-        section.topics = Some(args.topic);
-    }
-    let brokers = brokers(&args.broker, section.broker.as_deref());
-    let mut checked = checked(&section, config.host_name, brokers.clone())?;
-    checked.config.skips = args.skip_damaged;
-    let drain = drain(&section);
-
-    let mut registry = Registry::default();
-    let far = FarEnd { elasticsearch: args.elasticsearch, output: args.output, brokers };
-    let (sink, description) = sink(section, far, screen, &stop, &mut registry)?;
-    let Started { worker, reload, pipelines } = start(checked.config, checked.sources, sink.clone(), &mut registry);
-    tracing::info!("documents go to {description}");
+    let mut renewal = Renewal::start(&config)?;
+    let mut supervisor = Supervisor::from_environment();
+    let status_listen = args.status.status_listen.or(config.worker.status_listen);
+    let status = StatusListener::bind(status_listen, STATUS_PORT).await?;
+    let (shown, pipelines) = watch::channel(Arc::new(Catalogue::of(std::iter::empty())));
+    let told = Told {
+        brokers: args.broker.clone(),
+        host_name: config.host_name.clone(),
+        skips: args.skip_damaged.clone(),
+        elasticsearch: args.elasticsearch.clone(),
+        output: args.output.clone(),
+        screen: screen.clone(),
+        stop: stop.clone(),
+        pipelines: shown,
+    };
+    let mut in_force = with_flags(config.worker, &args);
+    let mut running = Running::start(in_force.clone(), &told)?;
+    tracing::info!("documents go to {}", running.description);
     tracing::info!("health and metrics are on http://{}", status.address());
-    let (problems, observed) = watch::channel(worker.problems());
-    let (states, looked_at) = watch::channel(WorkerState::of(&worker));
-    status.with_worker(looked_at).with_pipelines(pipelines).serve(registry, observed);
+    let (problems, observed) = watch::channel(running.worker.problems());
+    let (states, looked_at) = watch::channel(WorkerState::of(&running.worker));
+    let (seen, to_see) = watch::channel(running.shown());
+    let status = status.with_worker(looked_at).with_pipelines(pipelines).with_reload(renewal.sender());
+    status.serve(to_see, observed);
+    supervisor.ready();
 
     let mut line = LiveLine::new(screen);
     let mut ticks = tokio::time::interval(TICK);
     loop {
-        tokio::select! {
+        let request = tokio::select! {
             () = stop.cancelled() => break,
+            request = renewal.next() => request,
             _ = ticks.tick() => {
-                problems.send_replace([worker.problems(), sink.problems(), reload.problems()].concat());
-                states.send_replace(WorkerState::of(&worker));
-                line.show(progress_line(&worker.progress()));
-                if worker.failure().is_some() {
+                supervisor.alive(Instant::now());
+                problems.send_replace(running.problems());
+                states.send_replace(WorkerState::of(&running.worker));
+                line.show(progress_line(&running.worker.progress()));
+                if running.worker.failure().is_some() {
                     break;
                 }
+                continue;
             }
-        }
+        };
+        supervisor.reloading();
+        running = take_over(running, request, &mut renewal, &mut in_force, &args, &told).await?;
+        seen.send_replace(running.shown());
+        supervisor.ready();
     }
-    let failure = worker.failure();
-    drop(reload);
-    sink.flush().await;
-    let progress = worker.stop(drain).await;
-    drop(checked.instance);
+    supervisor.stopping();
+    let failure = running.worker.failure();
+    let progress = running.stop().await;
     line.finish(&progress_line(&progress));
     match failure {
         // Whoever supervises this process starts another one.
         Some(failure) => Err(anyhow::anyhow!(failure)),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The section, with what the flags say instead.
+fn with_flags(mut section: WorkerSection, args: &WorkerArgs) -> WorkerSection {
+    if let Some(pipeline) = &args.pipeline {
+        section.pipelines = Some([("*".to_owned(), pipeline.clone())].into());
+    }
+    section.group = args.group.clone().or(section.group);
+    section.index = args.index.clone().or(section.index);
+    if !args.topic.is_empty() {
+        section.topics = Some(args.topic.clone());
+    }
+    section
+}
+
+/// Takes over what has changed, and tells who asked.
+async fn take_over(
+    mut running: Running,
+    request: Request,
+    renewal: &mut Renewal,
+    in_force: &mut WorkerSection,
+    args: &WorkerArgs,
+    told: &Told,
+) -> anyhow::Result<Running> {
+    let mut answer = Answer::default();
+    match renewal.look() {
+        Err(reason) => answer.refused = Some(reason),
+        Ok(changed) => {
+            answer.waiting.clone_from(&changed.waiting);
+            if !changed.of_worker.is_empty() {
+                let new = with_flags(changed.config.worker.clone(), args);
+                (running, answer.refused) = running.again(new.clone(), in_force, told).await?;
+                if answer.refused.is_none() {
+                    *in_force = new;
+                    answer.taken_over.clone_from(&changed.of_worker.lines);
+                }
+            }
+            if answer.refused.is_none() {
+                renewal.took(changed);
+            }
+        }
+    }
+    request.answer(answer);
+    Ok(running)
 }
 
 /// How long documents on their way may take at the end.
@@ -213,23 +268,29 @@ pub fn catalogue(choices: &[(String, Choice)], settings: &Settings) -> Catalogue
     catalogue
 }
 
-/// A worker whose pipelines are shown, and loaded again when their files change.
+/// A worker whose pipelines are loaded again when their files change.
 pub struct Started {
     pub worker: Worker,
     pub reload: Reload,
-    pub pipelines: watch::Receiver<Pipelines>,
 }
 
-/// Starts a worker whose pipelines were loaded from `sources`.
-pub fn start(config: Config, sources: Sources, sink: Arc<dyn Sink>, registry: &mut Registry) -> Started {
+/// Starts a worker whose pipelines were loaded from `sources`; those that it uses are in `shown`.
+pub fn start(
+    config: Config,
+    sources: Sources,
+    sink: Arc<dyn Sink>,
+    registry: &mut Registry,
+    shown: &watch::Sender<Pipelines>,
+) -> Started {
     let current = config.settings.pipelines.clone();
-    let (shown, pipelines) = watch::channel(Arc::new(catalogue(&current, &sources.settings)));
+    shown.send_replace(Arc::new(catalogue(&current, &sources.settings)));
     let worker = Worker::start(config, sink, registry);
-    let reload = Reload::start(sources, current, worker.exchanger(), shown, registry);
-    Started { worker, reload, pipelines }
+    let reload = Reload::start(sources, current, worker.exchanger(), shown.clone(), registry);
+    Started { worker, reload }
 }
 
 /// What the command line says about the far end, and where a topic is unless it says more.
+#[derive(Clone)]
 pub struct FarEnd {
     pub elasticsearch: Vec<String>,
     pub output: Option<Output>,

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Records to segments and back.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrokerSection {
     /// [PROTOCOL://]ADDRESS:PORT, with Kafka's names of protocols.
@@ -38,7 +38,7 @@ pub struct BrokerSection {
 }
 
 /// An address to listen on, as it is written.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[schemars(with = "String")]
 #[serde(try_from = "String", into = "String")]
 pub struct ListenerText(pub Listener);
@@ -58,7 +58,7 @@ impl From<ListenerText> for String {
 }
 
 /// Files in PEM form.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerTls {
     /// The broker's certificate, followed by those that lead to its root.

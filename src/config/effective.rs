@@ -5,7 +5,7 @@ use super::file::{
     AgentSection, BulkCompression, ConfigFile, ElasticsearchSection, Headers, Input, MissingYearWord, OutputSection,
     Start, WorkerSection,
 };
-use super::{BrokerSection, BrokerTls, SearchSection};
+use super::{BrokerSection, BrokerTls};
 use crate::command::{self, agent, broker, worker};
 use ::agent::Config as AgentConfig;
 use ::broker::Config as BrokerConfig;
@@ -38,7 +38,7 @@ pub fn defaults() -> ConfigFile {
         elasticsearch: Some(Default::default()),
         ..WorkerSection::default()
     };
-    with_defaults(ConfigFile { host_name: None, agent, broker, worker, search: SearchSection::default() })
+    with_defaults(ConfigFile { agent, broker, worker, ..ConfigFile::default() })
 }
 
 fn of_agent(section: &mut AgentSection) {

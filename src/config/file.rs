@@ -15,11 +15,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The whole file. The same file serves all parts, in one process or on many hosts.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConfigFile {
     /// Name of this host in every record [the machine's name].
     pub host_name: Option<String>,
+    /// What `--config` named, so that the file is found again.
+    #[serde(skip)]
+    pub named: Option<PathBuf>,
     /// Files to records.
     pub agent: AgentSection,
     /// Records to segments and back.
@@ -31,7 +34,7 @@ pub struct ConfigFile {
 }
 
 /// Files to records.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AgentSection {
     /// Brokers to start from, HOST:PORT, separated by commas.
@@ -98,7 +101,7 @@ pub struct AgentSection {
 }
 
 /// Files that have something in common.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Paths or globs; `**` matches any number of directories.
@@ -159,7 +162,7 @@ pub struct Input {
 }
 
 /// Where syslog is received.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyslogSection {
     /// HOST:PORT, without a name to look up.
@@ -178,7 +181,7 @@ pub enum SyslogProtocol {
 }
 
 /// What is read of systemd's journal.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JournaldSection {
     /// Only entries of these units; without any, of all.
@@ -196,7 +199,7 @@ pub enum Headers {
 }
 
 /// Which lines make one record: one of `start`, `continuation` and `preset`.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MultilineSection {
     /// Regex of lines that begin a record.
@@ -220,7 +223,7 @@ pub enum Start {
 }
 
 /// Records to documents.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerSection {
     /// Brokers to start from, HOST:PORT, separated by commas.
@@ -266,7 +269,7 @@ pub struct WorkerSection {
 }
 
 /// Which year a time without one gets.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MissingYearWord {
     Nearest,
@@ -274,7 +277,7 @@ pub enum MissingYearWord {
 }
 
 /// The other far ends.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputSection {
     Stdout,
@@ -283,7 +286,7 @@ pub enum OutputSection {
 }
 
 /// A file of NDJSON.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileSection {
     /// The file; it is made when it is missing.
@@ -298,7 +301,7 @@ pub struct FileSection {
 }
 
 /// A topic of parsed documents.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSection {
     /// The topic; key is the `_id`, value the JSON of a document.
@@ -312,7 +315,7 @@ pub struct KafkaSection {
 }
 
 /// Where documents go.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ElasticsearchSection {
     /// Nodes of one cluster, to which requests go in turn.
@@ -358,7 +361,7 @@ pub struct ElasticsearchSection {
 }
 
 /// Files of TLS, in PEM.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSection {
     /// Authorities that are trusted instead of the system's.

@@ -14,12 +14,13 @@ const PLACES: [&str; 2] = ["sluice.yaml", "/etc/sluice/sluice.yaml"];
 /// Reads `named`, or the first of [`PLACES`] that exists; without any, an empty config.
 pub fn load(named: Option<&Path>) -> Result<ConfigFile, Failure> {
     let Some(path) = find(named) else { return Ok(ConfigFile::default()) };
+    let named = named.map(Path::to_owned);
     let text = read(&path)?;
     let name = path.display().to_string();
     let config = parse(&name, &text)?;
     match range::problems(&config, &name, &text).into_iter().next() {
         Some(problem) => Err(Box::new(problem).into()),
-        None => Ok(config),
+        None => Ok(ConfigFile { named, ..config }),
     }
 }
 

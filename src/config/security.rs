@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// TLS of the connections to brokers: files in PEM form.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrokerTlsSection {
     /// Roots of the brokers' certificates [those of the system].
@@ -20,7 +20,7 @@ pub struct BrokerTlsSection {
 }
 
 /// User and password at the brokers.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SaslSection {
     /// PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.

@@ -3,7 +3,6 @@
 use super::*;
 use crate::status::StatusListener;
 use pipelines::simulate::Catalogue;
-use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +18,8 @@ async fn server() -> (SocketAddr, watch::Sender<Vec<String>>) {
     let address = listener.address();
     let (problems, observed) = watch::channel(Vec::new());
     let (_, pipelines) = watch::channel(Arc::new(Catalogue::of([&pipeline])));
-    listener.with_pipelines(pipelines).serve(Registry::default(), observed);
+    let (_, shown) = tokio::sync::watch::channel(crate::status::Shown::default());
+    listener.with_pipelines(pipelines).serve(shown, observed);
     (address, problems)
 }
 

@@ -97,6 +97,7 @@ impl Delivery {
         let mut buffer = self.pool.buffer();
         let producer = Producer { id: identity.id, epoch: identity.epoch, base_sequence: next_sequence };
         writer.seal(producer, &mut buffer);
+        self.metrics.batch_bytes.0.observe(buffer.len() as f64);
         let next_sequence = wrap_sequence(next_sequence, sent.records);
         self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
         self.lanes[lane].push(sent, self.pool.hold(buffer));

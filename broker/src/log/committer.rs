@@ -6,11 +6,13 @@
 use super::partition::Partition;
 use super::segment::Segment;
 use crate::config::Durability;
+use prometheus_client::metrics::histogram::Histogram;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// Threads that flush within a round. A file system makes flushes that it is asked for together lasting by one commit of its
 /// journal: of 400 files on ext4, sixteen threads flushed about four times as many in a second as four did, and more threads no
@@ -18,6 +20,9 @@ use std::thread::{self, JoinHandle};
 const FLUSHES_AT_ONCE_MAX: usize = 16;
 /// So few partitions have a thread each; of more, a thread has at least two, since starting one costs something, too.
 const FLUSHED_ALONE_MAX: usize = 4;
+
+/// Bounds of the histogram of flushes: from a disk with a cache of its own to one that is overwhelmed.
+const FLUSH_SECONDS: [f64; 10] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 /// The end of what is on disk of a partition. Architecture invariant: only a flush that succeeded makes one (or a clean
 /// stop, which flushed everything before it left its marker; or there is nothing at all).
@@ -131,6 +136,7 @@ pub(super) struct Committer {
     page_cache: Option<PageCacheIsEnough>,
     rounds: AtomicU64,
     flushed_batches: AtomicU64,
+    seconds: Histogram,
 }
 
 #[derive(Default)]
@@ -152,6 +158,7 @@ impl Committer {
             page_cache: (durability == Durability::PageCache).then_some(PageCacheIsEnough(())),
             rounds: AtomicU64::new(0),
             flushed_batches: AtomicU64::new(0),
+            seconds: Histogram::new(FLUSH_SECONDS),
         }
     }
 
@@ -194,6 +201,11 @@ impl Committer {
     /// Rounds so far, and batches that they made durable.
     pub fn counts(&self) -> (u64, u64) {
         (self.rounds.load(Ordering::Relaxed), self.flushed_batches.load(Ordering::Relaxed))
+    }
+
+    /// How long rounds took.
+    pub fn seconds(&self) -> Histogram {
+        self.seconds.clone()
     }
 
     fn wait_and_flush(&self) -> bool {
@@ -239,6 +251,7 @@ impl Committer {
     }
 
     fn flush_round(&self, partitions: &[Arc<Partition>]) {
+        let begin = Instant::now();
         let threads = (partitions.len() / 2).clamp(FLUSHED_ALONE_MAX, FLUSHES_AT_ONCE_MAX);
         let per_thread = partitions.len().div_ceil(threads).max(1);
         let mut groups = partitions.chunks(per_thread);
@@ -251,6 +264,7 @@ impl Committer {
             }
             result
         });
+        self.seconds.observe(begin.elapsed().as_secs_f64());
         if let Err(error) = result
             && !self.failed.swap(true, Ordering::AcqRel)
         {

@@ -10,22 +10,22 @@ mod search;
 mod traces;
 
 use super::agent::AgentFlags;
-use super::instance::InstanceName;
-use super::reload::Reload;
+use super::renew::{Answer, Changed, Renewal, Request};
 use super::{TICK, agent, broker, worker};
 use crate::cli::UpArgs;
-use crate::config::ConfigFile;
+use crate::config::{ConfigFile, WorkerSection};
 use crate::failure::Failure;
 use crate::files;
+use crate::notify::Supervisor;
 use crate::progress::Backfill;
 use crate::screen::{LiveLine, Screen};
 use crate::shutdown;
-use crate::status::{StatusListener, WorkerState};
-use ::agent::{Agent, FileState};
+use crate::status::{Shown, StatusListener, WorkerState};
+use ::agent::{Agent, Config as AgentConfig, FileState};
 use ::broker::{Broker, SecurityProtocol};
 use anyhow::Context;
 use first_screen::FirstScreen;
-use pipelines::sink::Sink;
+use pipelines::simulate::Catalogue;
 use pipelines::worker::Worker;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -45,41 +45,108 @@ const FIRST_LOOK_TICK: Duration = Duration::from_millis(20);
 pub async fn run(args: UpArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
     let once = args.once;
-    let parts = Parts::start(args, config, screen, &stop).await?;
+    let mut renewal = Renewal::start(&config)?;
+    let mut supervisor = Supervisor::from_environment();
+    let mut parts = Parts::start(args, config, screen, &stop, &renewal).await?;
+    supervisor.ready();
     let mut line = LiveLine::new(screen);
-    let caught_up = parts.run(once, &stop, &mut line).await;
+    let caught_up = loop {
+        match parts.run(&stop, &mut line, &mut renewal, &mut supervisor).await {
+            Event::Stopped => break false,
+            Event::CaughtUp(everything) => break everything,
+            Event::Reload(request) => {
+                supervisor.reloading();
+                parts = parts.renew(request, &mut renewal).await?;
+                supervisor.ready();
+            }
+        }
+    };
+    supervisor.stopping();
     let summary = parts.stop().await;
     line.finish(&summary);
     Ok(if once && !caught_up { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Why the loop that looks after the parts stops.
+enum Event {
+    /// A signal.
+    Stopped,
+    /// Everything that was there at the start has been delivered, or cannot be read: then `false`.
+    CaughtUp(bool),
+    /// The changed config shall be taken over.
+    Reload(Request),
+}
+
+/// What the command line says about the agent, whatever the config says.
+struct Named {
+    paths: Vec<String>,
+    /// Nothing of `agent.inputs` counts.
+    only_named: bool,
+    data: PathBuf,
+    from: Option<crate::cli::From>,
+    once: bool,
+    /// This process's own broker.
+    bootstrap: Vec<String>,
+}
+
+impl Named {
+    /// What the agent is told, and the topics that its lines go to.
+    fn agent_config(&self, config: &ConfigFile) -> Result<(AgentConfig, Vec<String>), Failure> {
+        let flags = AgentFlags {
+            brokers: self.bootstrap.clone(),
+            paths: self.paths.clone(),
+            checkpoints: Some(self.data.join("agent")),
+            from: self.from,
+            once: self.once,
+            ..AgentFlags::default()
+        };
+        // It comes over a listener in the clear.
+        let section = crate::config::AgentSection { broker_tls: None, sasl: None, ..config.agent.clone() };
+        let mut checked = agent::checked(&section, config.host_name.clone(), flags)?;
+        let topics = topics_of(&checked)?;
+        if self.only_named {
+            traces::keep_together(&mut checked);
+        }
+        Ok((checked, topics))
+    }
+}
+
+/// What the worker is told: all topics of the agent, from this process's own broker.
+fn worker_section(config: &ConfigFile, topics: &[String]) -> WorkerSection {
+    WorkerSection { topics: Some(topics.to_vec()), broker_tls: None, sasl: None, ..config.worker.clone() }
 }
 
 /// Everything that runs, in the order in which a line meets it.
 struct Parts {
     agent: Agent,
     broker: Broker,
-    worker: Worker,
-    reload: Reload,
-    /// Held until the worker has ended.
-    instance: Option<InstanceName>,
-    sink: Arc<dyn Sink>,
+    worker: worker::Running,
     #[cfg(feature = "search")]
     search: Option<::search::Server>,
     topics: Vec<String>,
     /// How long the agent's acknowledgements are waited for at the end.
     drain: Duration,
-    /// How long documents on their way are waited for at the end.
-    worker_drain: Duration,
+    /// What the agent and the worker were told.
+    agent_config: AgentConfig,
+    section: WorkerSection,
+    /// What stays, whatever the config says.
+    named: Named,
+    told: worker::Told,
+    broker_registry: Arc<Registry>,
+    agent_registry: Arc<Registry>,
     /// What the status server reports.
     problems: watch::Sender<Vec<String>>,
     states: watch::Sender<WorkerState>,
+    seen: watch::Sender<Shown>,
 }
 
 impl Parts {
     async fn start(
         args: UpArgs,
-        mut config: ConfigFile,
+        config: ConfigFile,
         screen: &Screen,
         stop: &CancellationToken,
+        renewal: &Renewal,
     ) -> anyhow::Result<Self> {
         let data: PathBuf =
             args.data.clone().or(config.broker.data.clone()).unwrap_or_else(|| broker::DATA_DEFAULT.into());
@@ -87,8 +154,6 @@ impl Parts {
             true => files::readable_logs()?,
             false => args.paths.clone(),
         };
-        let only_named = !paths.is_empty();
-        let mut registry = Registry::default();
         let status = StatusListener::bind(args.status.status_listen, STATUS_PORT).await?;
 
         let mut broker_config = broker::checked(
@@ -104,103 +169,117 @@ impl Parts {
             let hint = "add \"127.0.0.1:9092\" to broker.listen";
             Failure::new("`sluice up` needs a listener in the clear for its own agent and worker", hint)
         })?;
-        config.agent.broker_tls = None;
-        config.agent.sasl = None;
-        config.worker.broker_tls = None;
-        config.worker.sasl = None;
-        let broker = broker::start(broker_config, &mut registry).await?;
+        let mut broker_registry = Registry::default();
+        let broker = broker::start(broker_config, &mut broker_registry).await?;
         let address = *broker.addresses().get(plain).context("the broker listens nowhere")?;
         let bootstrap = vec![reachable(address).to_string()];
 
-        let flags = AgentFlags {
-            brokers: bootstrap.clone(),
-            paths,
-            checkpoints: Some(data.join("agent")),
-            from: args.from,
-            once: args.once,
-            ..AgentFlags::default()
-        };
+        let only_named = !paths.is_empty();
+        let named = Named { paths, only_named, data, from: args.from, once: args.once, bootstrap: bootstrap.clone() };
         let drain = agent::drain(&config.agent);
-        let mut agent_config = agent::checked(&config.agent, config.host_name.clone(), flags)?;
-        let topics = topics_of(&agent_config)?;
+        let (agent_config, topics) = named.agent_config(&config)?;
         let has_streams = agent::has_streams(&agent_config);
-        let named: Vec<String> = agent_config.inputs.iter().flat_map(|input| &input.paths).cloned().collect();
-        let named = named.join(", ");
-        if only_named {
-            traces::keep_together(&mut agent_config);
-        }
-        let agent = agent::start(agent_config, &mut registry).await?;
+        let globs: Vec<String> = agent_config.inputs.iter().flat_map(|input| &input.paths).cloned().collect();
+        let globs = globs.join(", ");
+        let mut agent_registry = Registry::default();
+        let agent = agent::start(agent_config.clone(), &mut agent_registry).await?;
 
-        let mut section = config.worker;
-        section.topics = Some(topics.clone());
-        let own_address = bootstrap[0].clone();
-        let worker_checked = worker::checked(&section, config.host_name, bootstrap)?;
-        let worker_drain = worker::drain(&section);
+        let section = worker_section(&config, &topics);
         #[cfg(feature = "search")]
-        let search = search::start(&args, &config.search, &section, &data, status.address()).await?;
+        let search = search::start(&args, &config.search, &section, &named.data, status.address()).await?;
         #[cfg(feature = "search")]
         let args = search::deliver_there(args, search.as_ref());
-        let far = worker::FarEnd { elasticsearch: args.elasticsearch, output: args.output, brokers: vec![own_address] };
-        let (sink, sink_description) = worker::sink(section, far, screen, stop, &mut registry)?;
-        let started = worker::start(worker_checked.config, worker_checked.sources, sink.clone(), &mut registry);
-        let worker::Started { worker, reload, pipelines } = started;
+        let (shown, pipelines) = watch::channel(Arc::new(Catalogue::of(std::iter::empty())));
+        let told = worker::Told {
+            brokers: bootstrap,
+            host_name: config.host_name.clone(),
+            skips: Vec::new(),
+            elasticsearch: args.elasticsearch,
+            output: args.output,
+            screen: screen.clone(),
+            stop: stop.clone(),
+            pipelines: shown,
+        };
+        let worker = worker::Running::start(section.clone(), &told)?;
 
         let files = first_look(&agent).await;
         let looked_at = files.clone();
         let confidences = tokio::task::spawn_blocking(move || first_screen::confidences(&looked_at)).await;
         let first_screen = FirstScreen {
-            data: data.display().to_string(),
+            data: named.data.display().to_string(),
             broker: address,
             status: status.address(),
             topics: topics.clone(),
-            sink: sink_description,
+            sink: worker.description.clone(),
             #[cfg(feature = "search")]
             search: search.as_ref().map(::search::Server::address),
             #[cfg(not(feature = "search"))]
             search: None,
             once: args.once,
-            named: named.clone(),
+            named: globs.clone(),
             files,
             confidences: confidences.unwrap_or_default(),
             problems: agent.problems(),
         };
         screen.print(&first_screen.to_string());
         if args.once && !has_streams && first_screen.files.is_empty() && first_screen.problems.is_empty() {
-            return Err(Failure::new(format!("no file matches {named}"), agent::NO_MATCH_HINT).into());
+            return Err(Failure::new(format!("no file matches {globs}"), agent::NO_MATCH_HINT).into());
         }
         let (problems, observed) = watch::channel(Vec::new());
-        let (states, looked_at) = watch::channel(WorkerState::of(&worker));
-        status.with_files(agent.observer()).with_worker(looked_at).with_pipelines(pipelines).serve(registry, observed);
-        let instance = worker_checked.instance;
-        Ok(Self {
+        let (states, looked_at) = watch::channel(WorkerState::of(&worker.worker));
+        let (seen, to_see) = watch::channel(Shown::default());
+        let status = status.with_worker(looked_at).with_pipelines(pipelines).with_reload(renewal.sender());
+        let (broker_registry, agent_registry) = (Arc::new(broker_registry), Arc::new(agent_registry));
+        let parts = Self {
             agent,
             broker,
             worker,
-            reload,
-            instance,
-            sink,
             #[cfg(feature = "search")]
             search,
             topics,
             drain,
-            worker_drain,
+            agent_config,
+            section,
+            named,
+            told,
+            broker_registry,
+            agent_registry,
             problems,
             states,
-        })
+            seen,
+        };
+        parts.show();
+        status.serve(to_see, observed);
+        Ok(parts)
     }
 
-    /// Until a signal, or in `once` until everything that was there at the start has been delivered: then `true`.
-    async fn run(&self, once: bool, stop: &CancellationToken, line: &mut LiveLine) -> bool {
+    /// Has the status server show the parts that run now.
+    fn show(&self) {
+        let registries = vec![self.broker_registry.clone(), self.agent_registry.clone(), self.worker.registry.clone()];
+        self.seen.send_replace(Shown { registries, observer: Some(self.agent.observer()) });
+    }
+
+    /// Until something has to be done about the parts.
+    async fn run(
+        &self,
+        stop: &CancellationToken,
+        line: &mut LiveLine,
+        renewal: &mut Renewal,
+        supervisor: &mut Supervisor,
+    ) -> Event {
+        let once = self.named.once;
         let mut ticks = tokio::time::interval(TICK);
         let mut agent_caught_up = false;
         let mut backfill = Backfill::default();
         loop {
             tokio::select! {
-                () = stop.cancelled() => return false,
+                () = stop.cancelled() => return Event::Stopped,
                 () = self.agent.caught_up(), if once && !agent_caught_up => agent_caught_up = true,
+                request = renewal.next() => return Event::Reload(request),
                 _ = ticks.tick() => {
+                    supervisor.alive(Instant::now());
                     self.problems.send_replace(self.problems_now());
-                    self.states.send_replace(WorkerState::of(&self.worker));
+                    self.states.send_replace(WorkerState::of(&self.worker.worker));
                     match once {
                         true => self.show_backfill(&mut backfill, line).await,
                         false => line.show(self.progress_line()),
@@ -208,14 +287,73 @@ impl Parts {
                 }
             }
             if agent_caught_up {
-                self.sink.flush().await;
-                if everything_delivered(&self.worker, &self.broker, &self.topics) {
+                self.worker.sink.flush().await;
+                if everything_delivered(&self.worker.worker, &self.broker, &self.topics) {
                     let unread = self.agent.unread();
                     unread.iter().for_each(|file| tracing::error!("{file}"));
-                    return unread.is_empty();
+                    return Event::CaughtUp(unread.is_empty());
                 }
             }
         }
+    }
+
+    /// Takes over what has changed in the config, and tells who asked.
+    ///
+    /// # Errors
+    /// A part can be started neither as the new config says nor as before.
+    async fn renew(self, request: Request, renewal: &mut Renewal) -> anyhow::Result<Self> {
+        let mut answer = Answer::default();
+        let mut parts = self;
+        match renewal.look() {
+            Err(reason) => answer.refused = Some(reason),
+            Ok(changed) => {
+                answer.waiting.clone_from(&changed.waiting);
+                if !changed.of_agent.is_empty() || !changed.of_worker.is_empty() {
+                    parts = parts.take_over(&changed, &mut answer).await?;
+                    parts.show();
+                }
+                if answer.refused.is_none() {
+                    renewal.took(changed);
+                }
+            }
+        }
+        request.answer(answer);
+        Ok(parts)
+    }
+
+    async fn take_over(mut self, changed: &Changed, answer: &mut Answer) -> anyhow::Result<Self> {
+        let told = self.named.agent_config(&changed.config).map_err(|failure| failure.to_string());
+        let told = told.and_then(|(new, topics)| Ok((agent::handed_over(&self.agent_config, new)?, topics)));
+        let (new, topics) = match told {
+            Ok(told) => told,
+            Err(reason) => {
+                answer.refused = Some(reason);
+                return Ok(self);
+            }
+        };
+        if !changed.of_agent.is_empty() {
+            let again = agent::again(self.agent, self.drain, new.clone(), &self.agent_config);
+            let (agent, registry, refused) = again.await?;
+            self = Self { agent, agent_registry: Arc::new(registry), ..self };
+            answer.refused = refused;
+            if answer.refused.is_some() {
+                return Ok(self);
+            }
+            self.agent_config = new;
+            self.drain = agent::drain(&changed.config.agent);
+            answer.taken_over.extend(changed.of_agent.lines.iter().cloned());
+        }
+        let section = worker_section(&changed.config, &topics);
+        if section != self.section || !changed.of_worker.is_empty() {
+            let (worker, refused) = self.worker.again(section.clone(), &self.section, &self.told).await?;
+            self = Self { worker, ..self };
+            answer.refused = refused;
+            if answer.refused.is_none() {
+                (self.section, self.topics) = (section, topics);
+                answer.taken_over.extend(changed.of_worker.lines.iter().cloned());
+            }
+        }
+        Ok(self)
     }
 
     async fn show_backfill(&self, backfill: &mut Backfill, line: &mut LiveLine) {
@@ -224,29 +362,27 @@ impl Parts {
     }
 
     fn problems_now(&self) -> Vec<String> {
-        let mut problems = self.reload.problems();
+        let mut problems = [self.broker.problems(), self.agent.problems(), self.worker.problems()].concat();
         #[cfg(feature = "search")]
         problems.extend(self.search.iter().flat_map(::search::Server::problems));
-        [self.broker.problems(), self.agent.problems(), self.worker.problems(), self.sink.problems(), problems].concat()
+        problems
     }
 
     /// Ends the parts in the order in which a line meets them, so that each can hand on what it has.
     async fn stop(self) -> String {
         #[cfg(feature = "search")]
         let search = self.search;
-        let Self { agent, broker, worker, reload, instance, sink, topics, drain, worker_drain, .. } = self;
-        drop(reload);
+        let Self { agent, broker, worker, topics, drain, .. } = self;
         let agent = agent.stop(drain).await;
-        let _ = tokio::time::timeout(worker_drain, async {
+        let _ = tokio::time::timeout(worker.drain, async {
             let mut ticks = tokio::time::interval(TICK);
-            while !everything_delivered(&worker, &broker, &topics) {
-                sink.flush().await;
+            while !everything_delivered(&worker.worker, &broker, &topics) {
+                worker.sink.flush().await;
                 ticks.tick().await;
             }
         })
         .await;
-        let worker = worker.stop(worker_drain).await;
-        drop(instance);
+        let worker = worker.stop().await;
         broker.stop().await;
         #[cfg(feature = "search")]
         if let Some(search) = search {
@@ -261,7 +397,7 @@ impl Parts {
     }
 
     fn progress_line(&self) -> String {
-        progress::line(&self.agent.progress(), &self.worker.progress())
+        progress::line(&self.agent.progress(), &self.worker.worker.progress())
     }
 }
 

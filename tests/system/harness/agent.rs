@@ -74,6 +74,11 @@ impl<'a> Setup<'a> {
         Agent { process: self.scene.start(&self.name, command), status }
     }
 
+    /// Starts the agent by a command of [`Setup::command`], whose config file stays as it is now.
+    pub fn start_with(&self, (command, status): (Command, String)) -> Agent {
+        Agent { process: self.scene.start(&self.name, command), status }
+    }
+
     /// Starts the agent by another program, such as `setpriv`.
     pub fn start_within(&self, prefix: &[&str]) -> Agent {
         let (command, status) = self.command();
@@ -177,6 +182,11 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Address of its status page.
+    pub fn address(&self) -> &str {
+        &self.status
+    }
+
     /// kill -9; it must have been alive.
     pub fn kill(self) -> anyhow::Result<()> {
         self.process.kill()

@@ -13,6 +13,7 @@ mod embedded;
 mod kafka_tools;
 mod kill;
 mod matrix;
+mod operate;
 mod page;
 mod pipelines;
 mod queries;
@@ -60,6 +61,13 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(embedded: up_on_many_lines, up_makes_lines_searchable, killed_during_bulks, retention),
         worker::all(),
         page::all(),
+        tests!(
+            operate: reload_under_load,
+            supervisor_is_told,
+            no_secret_is_said,
+            check_and_probe,
+            metrics_that_are_named_exist,
+        ),
         tests!(search: finds_documents, follows, finds_documents_in_the_store, follows_in_the_store),
         tests!(setup: elasticsearch, opensearch),
         versions::all(),

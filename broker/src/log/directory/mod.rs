@@ -18,6 +18,7 @@ use super::partition::Shared;
 use super::room::Room;
 use super::topic::{Slot, Topic};
 use super::upkeep::{self, StopSignal};
+use prometheus_client::metrics::histogram::Histogram;
 use removal::Doomed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -148,6 +149,11 @@ impl DataDirectory {
     /// Flush rounds so far, and the batches that they made durable.
     pub fn flush_counts(&self) -> (u64, u64) {
         self.committer.counts()
+    }
+
+    /// How long flush rounds took.
+    pub fn flush_seconds(&self) -> Histogram {
+        self.committer.seconds()
     }
 
     /// Bytes of all segments.
