@@ -43,11 +43,11 @@ impl Request {
 
     /// Traces what came of it, and tells who asked.
     pub fn answer(self, answer: Answer) {
-        for line in &answer.taken_over {
-            tracing::info!("reload: {line}");
+        if !answer.taken_over.is_empty() {
+            tracing::info!("reload: {}", answer.taken_over.join("; "));
         }
-        for line in &answer.waiting {
-            tracing::warn!("reload: {line} needs a new start of this process");
+        if !answer.waiting.is_empty() {
+            tracing::warn!("reload: a new start of this process is needed for {}", answer.waiting.join("; "));
         }
         match &answer.refused {
             Some(reason) => tracing::error!("reload: what was in force goes on: {reason}"),

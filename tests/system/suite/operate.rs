@@ -56,7 +56,7 @@ pub fn reload_under_load(scene: &Scene) -> anyhow::Result<()> {
         match random.once_in(2) {
             true => {
                 agent.process.signal(Signal::HUP)?;
-                let wanted = format!("reload: agent.linger_ms is {round}");
+                let wanted = format!("agent.linger_ms is {round},");
                 wait::until(&wanted, RELOAD, || agent.process.stderr().contains(&wanted).then_some(()))?;
             }
             false => {
