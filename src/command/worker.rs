@@ -6,7 +6,7 @@ use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
 use super::reload::{Reload, Sources};
 use super::renew::{Answer, Renewal, Request};
-use super::{DRAIN, TICK, brokers, comma_list, comma_lists, elasticsearch, index, setup};
+use super::{DRAIN, TICK, comma_list, comma_lists, elasticsearch, index, setup};
 use crate::cli::{Output, WorkerArgs};
 use crate::config::security;
 use crate::config::{
