@@ -6,6 +6,7 @@ use crate::command::brokers;
 use crate::config::{BrokerTlsSection, ConfigFile, SaslSection, security};
 use kafka_client::{Client, ClientConfig, ClientError, Metadata, chain};
 use kafka_wire::protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_wire::protocol::protocol::StrBytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ async fn ask(
         Ok(metadata) => metadata,
         Err(error) => return vec![unreachable(&what, part, &error)],
     };
-    let mut probes = vec![match client.call_any(ApiVersionsRequest::default()).await {
+    let mut probes = vec![match client.call_any(api_versions()).await {
         Ok(versions) => version(&what, &metadata, &versions),
         Err(error) => unreachable(&what, part, &error),
     }];
@@ -83,6 +84,13 @@ fn unreachable(what: &str, part: &str, error: &ClientError) -> Probe {
         () => format!("is it running, is the address right ({part}.broker), and lets a firewall the port through?"),
     };
     Probe::error(what, says, hint)
+}
+
+/// From version 3 on brokers want to know who asks.
+fn api_versions() -> ApiVersionsRequest {
+    ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str(env!("CARGO_PKG_NAME")))
+        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")))
 }
 
 fn version(what: &str, metadata: &Metadata, versions: &ApiVersionsResponse) -> Probe {
