@@ -53,30 +53,40 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Broker, agent and worker in one process: follow log files and deliver them as documents.
+    #[cfg(feature = "server")]
     Up(UpArgs),
     /// The broker alone: speaks Kafka's wire protocol and keeps topics on disk.
+    #[cfg(feature = "server")]
     Broker(BrokerArgs),
     /// The agent alone: tails files and produces their lines to a broker.
     Agent(AgentArgs),
     /// The worker alone: consumes lines, parses them into documents and delivers these.
+    #[cfg(feature = "server")]
     Worker(WorkerArgs),
     /// Prepare Elasticsearch or OpenSearch for the worker: index template, lifecycle policy, and objects for Kibana. Doing it
     /// again is without harm, and what somebody has changed there is left alone.
+    #[cfg(feature = "server")]
     Setup(SetupArgs),
     /// Search the documents in Elasticsearch or OpenSearch.
+    #[cfg(feature = "server")]
     Search(SearchArgs),
     /// Follow the documents as they come into Elasticsearch or OpenSearch.
+    #[cfg(feature = "server")]
     Tail(TailArgs),
     /// The dead letters: records whose documents were rejected.
+    #[cfg(feature = "server")]
     Dead(DeadArgs),
     /// Write the logs of a made-up shop, with a burst and an error storm, so that there is something to look at.
+    #[cfg(feature = "server")]
     Demo(DemoArgs),
     /// A page to search logs, over any Elasticsearch or OpenSearch; it only reads.
     #[cfg(feature = "search")]
     Discover(DiscoverArgs),
     /// Say what is wrong with a config, where, and what to do about it.
+    #[cfg(feature = "server")]
     Check(CheckArgs),
     /// The config in force, its schema, and its keys.
+    #[cfg(feature = "server")]
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Have a running `sluice up`, agent or worker take over its changed config, and print what changed; as SIGHUP does.
@@ -86,6 +96,7 @@ pub enum Command {
     /// Write the manual pages of this command line.
     Man(ManArgs),
     /// Try ingest pipelines without a broker.
+    #[cfg(feature = "server")]
     #[command(subcommand)]
     Pipeline(PipelineCommand),
 }

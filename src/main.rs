@@ -1,5 +1,8 @@
 //! The `sluice` command: reads the command line and the config file, starts the parts, and reports how it ended.
 
+// The agent alone uses a part of what the commands share.
+#![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports, unused_mut, unused_variables))]
+
 mod cli;
 mod command;
 mod config;
@@ -18,11 +21,16 @@ mod status;
 mod traces;
 
 use clap::Parser;
-use cli::{Cli, Command, ConfigCommand};
+use cli::ConfigCommand;
+use cli::{Cli, Command};
 use command::{agent, broker, dead, manual, pipeline, setup, up, worker};
 use failure::Failure;
 use screen::Screen;
 use std::process::ExitCode;
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -42,7 +50,10 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
         // These look at no config, or look at a broken one.
         Command::Completions(args) => return manual::completions(args),
         Command::Man(args) => return manual::man(args),
-        Command::Check(_) | Command::Reload(_) => {}
+        Command::Reload(_) => {}
+        #[cfg(feature = "server")]
+        Command::Check(_) => {}
+        #[cfg(feature = "server")]
         Command::Config(ConfigCommand::Schema | ConfigCommand::Keys) => {
             let Command::Config(command) = cli.command else { unreachable!("matched above") };
             return command::config::run(command, config::ConfigFile::default());
@@ -50,13 +61,17 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let config = match cli.command {
-        Command::Check(_) | Command::Reload(_) => config::ConfigFile::default(),
+        Command::Reload(_) => config::ConfigFile::default(),
+        #[cfg(feature = "server")]
+        Command::Check(_) => config::ConfigFile::default(),
         _ => config::load(cli.config.as_deref())?,
     };
     // The pipeline commands need no runtime.
+    #[cfg(feature = "server")]
     if let Command::Pipeline(command) = cli.command {
         return pipeline::run(command, &worker::pipeline_settings(&config.worker));
     }
+    #[cfg(feature = "server")]
     if let Command::Config(command) = cli.command {
         return command::config::run(command, config);
     }
@@ -70,22 +85,31 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
     let runtime = runtime.enable_all().build()?;
     let code = runtime.block_on(async {
         match cli.command {
+            #[cfg(feature = "server")]
             Command::Up(args) => up::run(args, config, screen).await,
+            #[cfg(feature = "server")]
             Command::Broker(args) => broker::run(args, config).await,
             Command::Agent(args) => agent::run(args, config, screen).await,
+            #[cfg(feature = "server")]
             Command::Worker(args) => worker::run(args, config, screen).await,
+            #[cfg(feature = "server")]
             Command::Search(args) => command::search::run(args, config).await,
+            #[cfg(feature = "server")]
             Command::Tail(args) => command::tail::run(args, config).await,
+            #[cfg(feature = "server")]
             Command::Setup(args) => setup::run(args, config).await,
+            #[cfg(feature = "server")]
             Command::Dead(args) => dead::run(args, config).await,
+            #[cfg(feature = "server")]
             Command::Demo(args) => command::demo::run(args, screen).await,
             #[cfg(feature = "search")]
             Command::Discover(args) => command::discover::run(args, config).await,
             Command::Reload(args) => command::renew::ask::run(args).await,
+            #[cfg(feature = "server")]
             Command::Check(args) => command::check::run(args, cli.config.as_deref()).await,
-            Command::Pipeline(_) | Command::Config(_) | Command::Completions(_) | Command::Man(_) => {
-                unreachable!("handled above")
-            }
+            #[cfg(feature = "server")]
+            Command::Pipeline(_) | Command::Config(_) => unreachable!("handled above"),
+            Command::Completions(_) | Command::Man(_) => unreachable!("handled above"),
         }
     });
     // A blocking task that waits for a dead server must not hold up the end: what counts has been written by now.
@@ -106,22 +130,23 @@ fn raise_open_files_limit() {
 /// Traces of commands that run for long say more than those of others, whose output is what was asked for.
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
+        #[cfg(feature = "server")]
         Command::Up(_)
         | Command::Setup(_)
         | Command::Pipeline(_)
         | Command::Dead(_)
         | Command::Demo(_)
         | Command::Check(_)
-        | Command::Reload(_)
         | Command::Config(_)
-        | Command::Completions(_)
-        | Command::Man(_)
         | Command::Search(_)
         | Command::Tail(_) => "warn",
         #[cfg(feature = "search")]
         Command::Discover(_) => "warn",
+        Command::Completions(_) | Command::Man(_) | Command::Reload(_) => "warn",
         Command::Agent(ref args) if args.dry_run || args.command.is_some() => "warn",
-        Command::Broker(_) | Command::Agent(_) | Command::Worker(_) => "info",
+        Command::Agent(_) => "info",
+        #[cfg(feature = "server")]
+        Command::Broker(_) | Command::Worker(_) => "info",
     };
     traces::init(screen, default_level, cli.log_format);
 }

@@ -141,9 +141,10 @@ impl StatusListener {
             .route("/files", get(files))
             .route("/partitions", get(partitions))
             .route("/reload", post(reload_config))
-            .with_state(state.clone())
-            .merge(pipelines.map(ingest::router).unwrap_or_default())
-            .layer(middleware::from_fn_with_state(state, only_own_host));
+            .with_state(state.clone());
+        #[cfg(feature = "server")]
+        let router = router.merge(pipelines.map(ingest::router).unwrap_or_default());
+        let router = router.layer(middleware::from_fn_with_state(state, only_own_host));
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!("the status server stopped: {error}");

@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::{ports, process::Process, topic, wait};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,10 +10,14 @@ use std::time::Duration;
 /// For a part to be ready: a debug binary on a loaded machine.
 pub const START: Duration = Duration::from_secs(30);
 
+/// Where it is: the one that was built with the tests, or another that SLUICE_BINARY names.
+pub fn binary() -> OsString {
+    std::env::var_os("SLUICE_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_sluice").into())
+}
+
 /// `sluice` with arguments, not started yet.
 pub fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let built = env!("CARGO_BIN_EXE_sluice");
-    let mut command = Command::new(std::env::var_os("SLUICE_BINARY").unwrap_or_else(|| built.into()));
+    let mut command = Command::new(binary());
     // What the person who runs the tests has set is not part of them.
     command.args(arguments).env_remove("RUST_LOG").env("RUST_BACKTRACE", "1").env("NO_COLOR", "1");
     command

@@ -14,6 +14,7 @@ mod kafka_tools;
 mod kill;
 mod matrix;
 mod operate;
+mod package;
 mod page;
 mod pipelines;
 mod queries;
@@ -60,6 +61,7 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(refusals: elasticsearch, opensearch),
         tests!(embedded: up_on_many_lines, up_makes_lines_searchable, killed_during_bulks, retention),
         worker::all(),
+        tests!(package: installed_used_removed, units_are_hardened, compose_file_is_sound),
         page::all(),
         tests!(
             operate: reload_under_load,
