@@ -10,7 +10,7 @@ pub struct StoreArgs {
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["elasticsearch", "output"])]
     pub search_listen: Option<SocketAddr>,
 
-    /// How long the embedded store keeps documents after the end of their day, for example 30d [forever].
+    /// How long the embedded store keeps documents after the end of their day, for example 30d [no limit].
     #[arg(long, value_name = "AGE")]
     pub search_retention: Option<Age>,
 

@@ -13,7 +13,7 @@ use std::str::FromStr;
 pub struct SearchSection {
     /// Address of its API and of the page [127.0.0.1:9200].
     pub listen: Option<SocketAddr>,
-    /// How long documents are kept after the end of their day, as in 12h, 30d or 4w [forever].
+    /// How long documents are kept after the end of their day, as in 12h, 30d or 4w [no limit].
     pub retention: Option<Age>,
     /// Bytes of all documents on disk; the oldest days go first [no limit].
     pub retention_bytes: Option<Size>,
