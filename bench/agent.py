@@ -1,7 +1,7 @@
 """Our agent beside kcat, and beside `lz4 -1`, which only compresses: CPU, throughput, memory, delay."""
 
 import os, shutil, statistics, subprocess, threading, time
-from programs import MIB, Memory, create, expect, free_port, kafka, ours, records, run
+from programs import MIB, Memory, create, expect, free_port, in_turns, kafka, ours, percentiles, records, run, steadily
 
 KCAT, AGENT, PLAIN = "kcat -P -l", "sluice agent", "sluice agent, headers: none"
 # Long enough for buffers to be given back, and for the positions to be flushed.
@@ -32,20 +32,18 @@ class Agent:
 
 
 def ship(agent, server, file, lines, rounds):
-    """One row per program into one broker: all programs of a round, then the next round in the other order."""
+    """One row per program and round into one broker."""
     commands = {
         KCAT: lambda topic: ["kcat", "-P", "-b", f"127.0.0.1:{server.port}", "-t", topic, "-z", "lz4", "-l", file],
         AGENT: lambda topic: agent.command(server.port, topic, file, "--once"),
         PLAIN: lambda topic: agent.command(server.port, topic, file, "--once", headers=False),
     }
     measured = {name: [] for name in commands}
-    for number in range(rounds):
-        names = list(commands)
-        for name in names if number % 2 == 0 else reversed(names):
-            topic = f"round-{number}-{names.index(name)}"
-            create(server.port, topic)
-            measured[name].append(run(commands[name](topic), cwd=agent.folder))
-            expect(name, records(server.port, topic, 1), lines)
+    for number, place, name in in_turns(commands, rounds):
+        topic = f"round-{number}-{place}"
+        create(server.port, topic)
+        measured[name].append(run(commands[name](topic), cwd=agent.folder))
+        expect(name, records(server.port, topic, 1), lines)
     return measured
 
 
@@ -84,20 +82,14 @@ def delay(agent, server, log):
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     with open(file, "ab", buffering=0) as out:
-        begin = time.monotonic()
-        for number in range(lines):
-            wait = begin + number / DELAY_LINES_PER_SECOND - time.monotonic()
-            if wait > 0:
-                time.sleep(wait)
+        for number in steadily(lines, DELAY_LINES_PER_SECOND):
             out.write(f"{time.monotonic():.6f} GET /item/{number} HTTP/1.1 200 {'x' * 150}\n".encode())
     reader.join(30)
     for process in (following, consumer):
         process.terminate()
         process.wait()
     expect("delay", len(delays), lines)
-    delays = sorted(delays[DELAY_WARM_LINES:])
-    at = lambda part: delays[min(int(len(delays) * part), len(delays) - 1)]
-    return {"p50": at(0.5), "p99": at(0.99), "most": delays[-1]}
+    return percentiles(delays[DELAY_WARM_LINES:])
 
 
 def per_round(rows, others, field, figure):

@@ -1,7 +1,7 @@
 """Our agent with many files: ten thousand idle ones and ten hot ones, and a hundred slow ones beside one at full speed."""
 
 import os, shutil, subprocess, threading, time, urllib.request
-from programs import MIB, TICKS, Memory, create, expect, free_port, ours, records
+from programs import MIB, Memory, cpu_of, create, expect, free_port, ours, percentiles, records, steadily
 
 IDLE_FILES = 10_000
 HOT_FILES = 10
@@ -40,9 +40,7 @@ class Following:
         return int(next(line.split()[1] for line in lines if line.startswith(f"sluice_agent_{name} ")))
 
     def cpu(self):
-        with open(f"/proc/{self.process.pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_of(self.process.pid)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -127,10 +125,7 @@ def slow(sluice, server, folder, log):
     wait_for(lambda: records(server.port, "slow-files", 1) > 0)
     files = [open(f"{logs}/{number}.log", "ab", buffering=0) for number in range(SLOW_FILES)]
     begin = time.monotonic()
-    for number in range(lines):
-        wait = begin + number / SLOW_FILES - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
+    for number in steadily(lines, SLOW_FILES):
         files[number % SLOW_FILES].write(f"slow {time.time():.6f}\n".encode())
     took = time.monotonic() - begin
     hot = hot_bytes / took
@@ -141,9 +136,7 @@ def slow(sluice, server, folder, log):
     consumer.wait()
     agent.end()
     expect("slow lines", len(delays), lines)
-    delays.sort()
-    at = lambda part: delays[min(int(len(delays) * part), len(delays) - 1)]
-    return {"hot": hot, "p50": at(0.5), "p99": at(0.99), "most": delays[-1]}
+    return {"hot": hot} | percentiles(delays)
 
 
 def bench(sluice, file, lines, size, rounds, folder, log, table):

@@ -1,12 +1,33 @@
-"""Starts programs and measures them: wall and CPU seconds of a run, memory of one that goes on."""
+"""Starts programs and measures them: wall and CPU seconds of a run, memory of one that goes on.
 
-import os, socket, struct, subprocess, sys, threading, time
+Also what several measurements have in common: turns, lines at a rate, bulk requests, the figures of delays.
+"""
+
+import http.client, mmap, os, socket, struct, subprocess, sys, threading, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MIB = 1 << 20
 START_SECONDS_MAX = 60
 SAMPLE_SECONDS = 0.02
+# Anything that takes longer is not measured.
+WAIT_SECONDS_MAX = 300
 TICKS = os.sysconf("SC_CLK_TCK")
+# Bytes of free memory that are not touched beforehand, so that nothing has to make room.
+LEFT_FREE = 512 * MIB
+
+
+def touch_memory():
+    """Uses all free memory once and gives it back. A virtual machine gets a page of memory from its host when it is first used, which
+    takes two seconds of CPU for a GiB here, more than what is measured, from whichever program comes first."""
+    with open("/proc/meminfo") as file:
+        free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemFree:"))
+    if free <= LEFT_FREE:
+        return
+    child = os.fork()
+    if child == 0:
+        mmap.mmap(-1, free - LEFT_FREE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def free_port():
@@ -24,6 +45,13 @@ def metadata_answers(port):
             return len(connection.recv(8)) == 8
     except OSError:
         return False
+
+
+def cpu_of(pid):
+    """CPU seconds of a process until now."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 class Memory:
@@ -84,9 +112,7 @@ class Server:
         self.memory = Memory(self.process.pid)
 
     def cpu(self):
-        with open(f"/proc/{self.process.pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_of(self.process.pid)
 
     def end(self):
         """Ends it; gives its peak memory in bytes: the anonymous part, and all of it."""
@@ -129,3 +155,87 @@ def records(port, topic, partitions):
 def expect(what, got, wanted):
     if got != wanted:
         sys.exit(f"{what}: want {wanted} records; got {got}")
+
+
+class Process:
+    """A process in the background, whose CPU is read while it runs."""
+
+    running = []
+
+    def __init__(self, command, log, **more):
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+        self.running.append(self)
+
+    def cpu(self):
+        return cpu_of(self.process.pid)
+
+    def end(self):
+        self.running.remove(self)
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def wait_for(what, holds):
+    begin = time.monotonic()
+    while not holds():
+        if time.monotonic() - begin > WAIT_SECONDS_MAX:
+            sys.exit(f"{what}: not within {WAIT_SECONDS_MAX} s")
+        time.sleep(0.05)
+
+
+def in_turns(names, rounds):
+    """All names of a round, then the next round in the other order: the round's number, the name's place among all, the name."""
+    for number in range(rounds):
+        turn = list(enumerate(names))
+        for place, name in turn if number % 2 == 0 else reversed(turn):
+            yield number, place, name
+
+
+def steadily(count, per_second):
+    """The numbers below `count`, each when it is due."""
+    begin = time.monotonic()
+    for number in range(count):
+        wait = begin + number / per_second - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        yield number
+
+
+def percentiles(delays):
+    """The figures of some delays that a table shows."""
+    delays = sorted(delays)
+    at = lambda part: delays[min(int(len(delays) * part), len(delays) - 1)]
+    return {"p50": at(0.5), "p99": at(0.99), "most": delays[-1]}
+
+
+def send_all(port, path, bodies, connections, timeout, is_good):
+    """Sends each bulk body once; gives the seconds that it takes. `is_good` looks at the status and the body of an answer."""
+    bodies = iter(bodies)
+    lock, failed = threading.Lock(), []
+
+    def send():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        while not failed:
+            with lock:
+                body = next(bodies, None)
+            if body is None:
+                return
+            connection.request("POST", path, body, {"content-type": "application/x-ndjson"})
+            answer = connection.getresponse()
+            said = answer.read()
+            if not is_good(answer.status, said):
+                failed.append(said[:500])
+
+    begin = time.monotonic()
+    threads = [threading.Thread(target=send) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        sys.exit(f"a request to {path} failed: {failed[0]}")
+    return time.monotonic() - begin

@@ -4,8 +4,8 @@ Documents are those of the ready-made nginx-access, made before the clock starts
 sends on the others. `--documents 10000000` is the size that the figures are wanted for.
 """
 
-import base64, http.client, json, os, random, shutil, signal, statistics, struct, subprocess, sys, threading, time
-from programs import MIB, TICKS, Memory, free_port
+import base64, http.client, json, os, random, shutil, signal, statistics, struct, subprocess, sys, time
+from programs import MIB, WAIT_SECONDS_MAX, Memory, cpu_of, free_port, send_all
 
 FILE_ID = bytes.fromhex("5f1ce9a4d2b80137")
 BULK_DOCUMENTS = 5000
@@ -20,7 +20,6 @@ WARM_DOCUMENTS = 20_000
 READY_DOCUMENTS_MAX = 500_000
 SEARCHES = 7
 UP_BYTES = 100_000_000
-WAIT_SECONDS_MAX = 300
 QUERIES = {
     "query_string + date_histogram": {
         "query": {"query_string": {"query": 'message:cart AND http.response.status_code:>=500'}},
@@ -120,34 +119,13 @@ class Store:
         return answer["count"] if answer else 0
 
     def cpu(self):
-        with open(f"/proc/{self.process.pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_of(self.process.pid)
 
     def send(self, bodies):
         """Sends each body once; gives the seconds until everything is found."""
-        bodies = iter(bodies)
-        lock, failed = threading.Lock(), []
-
-        def sender():
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS_MAX)
-            while not failed:
-                with lock:
-                    body = next(bodies, None)
-                if body is None:
-                    return
-                connection.request("POST", "/_bulk", body, {"content-type": "application/x-ndjson"})
-                answer = connection.getresponse()
-                said = answer.read()
-                if answer.status != 200 or b'"errors":true' in said:
-                    failed.append(said[:500])
-
         begin = time.monotonic()
-        senders = [threading.Thread(target=sender) for _ in range(CONNECTIONS)]
-        [one.start() for one in senders]
-        [one.join() for one in senders]
-        if failed:
-            sys.exit(f"a bulk request failed: {failed[0]}")
+        is_good = lambda status, said: status == 200 and b'"errors":true' not in said
+        send_all(self.port, "/_bulk", bodies, CONNECTIONS, WAIT_SECONDS_MAX, is_good)
         self.ask("POST", "/_refresh")
         return time.monotonic() - begin
 

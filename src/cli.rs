@@ -2,6 +2,7 @@
 
 mod check;
 mod dead;
+mod debug;
 mod demo;
 #[cfg(test)]
 mod documented;
@@ -10,12 +11,15 @@ mod pipeline;
 mod search;
 #[cfg(feature = "search")]
 mod store;
+mod top;
+mod whereabouts;
 
 use crate::config::Size;
 use broker::Listener;
 pub use check::{CheckArgs, CompletionsArgs, ConfigCommand, ManArgs, ReloadArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use dead::{DeadArgs, DeadCommand, DeadFilter, Place};
+pub use debug::{BundleArgs, DebugCommand};
 pub use demo::DemoArgs;
 use kafka_client::Skip;
 pub use output::Output;
@@ -25,6 +29,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 #[cfg(feature = "search")]
 pub use store::StoreArgs;
+pub use top::TopArgs;
+pub use whereabouts::{ChainArgs, ExplainArgs, FileLine, VerifyArgs};
 
 /// Log files into documents, through Kafka's wire protocol.
 #[derive(Debug, Parser)]
@@ -73,6 +79,19 @@ pub enum Command {
     /// Follow the documents as they come into Elasticsearch or OpenSearch.
     #[cfg(feature = "server")]
     Tail(TailArgs),
+    /// The way from file to index as one picture: rates, lags and what holds up the rest.
+    #[cfg(feature = "server")]
+    Top(TopArgs),
+    /// Where a line of a file is now: not read yet, on its way, in the topic, a document, a dead letter, lost, or missing.
+    #[cfg(feature = "server")]
+    Explain(ExplainArgs),
+    /// Compare the lines of files with the documents: which are missing, lost, doubled, rejected or on their way.
+    #[cfg(feature = "server")]
+    Verify(VerifyArgs),
+    /// For a report of a problem: what this installation is and does, without secrets.
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Debug(DebugCommand),
     /// The dead letters: records whose documents were rejected.
     #[cfg(feature = "server")]
     Dead(DeadArgs),

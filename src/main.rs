@@ -3,6 +3,7 @@
 // The agent alone uses a part of what the commands share.
 #![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports, unused_mut, unused_variables))]
 
+mod allocator;
 mod cli;
 mod command;
 mod config;
@@ -21,18 +22,14 @@ mod status;
 mod traces;
 
 use clap::Parser;
-use cli::ConfigCommand;
-use cli::{Cli, Command};
+use cli::{Cli, Command, ConfigCommand};
 use command::{agent, broker, dead, manual, pipeline, setup, up, worker};
 use failure::Failure;
 use screen::Screen;
 use std::process::ExitCode;
 
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::bound_arenas();
     let cli = Cli::parse();
     let screen = Screen::new();
     init_tracing(&screen, &cli);
@@ -47,12 +44,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
     match &cli.command {
-        // These look at no config, or look at a broken one.
+        // These look at no config.
         Command::Completions(args) => return manual::completions(args),
         Command::Man(args) => return manual::man(args),
-        Command::Reload(_) => {}
-        #[cfg(feature = "server")]
-        Command::Check(_) => {}
         #[cfg(feature = "server")]
         Command::Config(ConfigCommand::Schema | ConfigCommand::Keys) => {
             let Command::Config(command) = cli.command else { unreachable!("matched above") };
@@ -61,6 +55,7 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let config = match cli.command {
+        // The one asks who has a config, the other looks at one that may be broken.
         Command::Reload(_) => config::ConfigFile::default(),
         #[cfg(feature = "server")]
         Command::Check(_) => config::ConfigFile::default(),
@@ -97,16 +92,24 @@ fn run(cli: Cli, screen: &Screen) -> anyhow::Result<ExitCode> {
             #[cfg(feature = "server")]
             Command::Tail(args) => command::tail::run(args, config).await,
             #[cfg(feature = "server")]
-            Command::Setup(args) => setup::run(args, config).await,
+            Command::Debug(command) => command::debug::run(command, &config, screen).await,
             #[cfg(feature = "server")]
-            Command::Dead(args) => dead::run(args, config).await,
+            Command::Top(args) => command::top::run(args, &config).await,
+            #[cfg(feature = "server")]
+            Command::Explain(args) => command::explain::run(args, config, screen).await,
+            #[cfg(feature = "server")]
+            Command::Verify(args) => command::verify::run(args, config, screen).await,
+            #[cfg(feature = "server")]
+            Command::Setup(args) => setup::run(args, config, screen).await,
+            #[cfg(feature = "server")]
+            Command::Dead(args) => dead::run(args, config, screen).await,
             #[cfg(feature = "server")]
             Command::Demo(args) => command::demo::run(args, screen).await,
             #[cfg(feature = "search")]
             Command::Discover(args) => command::discover::run(args, config).await,
             Command::Reload(args) => command::renew::ask::run(args).await,
             #[cfg(feature = "server")]
-            Command::Check(args) => command::check::run(args, cli.config.as_deref()).await,
+            Command::Check(args) => command::check::run(args, cli.config.as_deref(), screen).await,
             #[cfg(feature = "server")]
             Command::Pipeline(_) | Command::Config(_) => unreachable!("handled above"),
             Command::Completions(_) | Command::Man(_) => unreachable!("handled above"),
@@ -131,15 +134,21 @@ fn raise_open_files_limit() {
 fn init_tracing(screen: &Screen, cli: &Cli) {
     let default_level = match cli.command {
         #[cfg(feature = "server")]
-        Command::Up(_)
-        | Command::Setup(_)
+        // What a reload has taken over is told whoever asked for it.
+        Command::Up(_) => "warn,sluice::command::renew=info",
+        #[cfg(feature = "server")]
+        Command::Setup(_)
         | Command::Pipeline(_)
         | Command::Dead(_)
         | Command::Demo(_)
         | Command::Check(_)
         | Command::Config(_)
         | Command::Search(_)
-        | Command::Tail(_) => "warn",
+        | Command::Tail(_)
+        | Command::Debug(_)
+        | Command::Top(_)
+        | Command::Explain(_)
+        | Command::Verify(_) => "warn",
         #[cfg(feature = "search")]
         Command::Discover(_) => "warn",
         Command::Completions(_) | Command::Man(_) | Command::Reload(_) => "warn",

@@ -5,6 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
+/// Between two looks at whether a sign of life is due.
+const TICK: Duration = Duration::from_millis(200);
+/// A reload that takes longer hangs: no drain that anybody waits for is as long, and the supervisor shall see it.
+const RELOAD_MAX: Duration = Duration::from_secs(600);
+
 /// Speaks to the supervisor that started this process; without one it says nothing.
 pub struct Supervisor {
     socket: Option<UnixDatagram>,
@@ -29,6 +34,25 @@ impl Supervisor {
         let limit = text("WATCHDOG_USEC").filter(|_| is_meant).and_then(|micros| micros.parse().ok());
         // Half of the limit, as sd_watchdog_enabled(3) recommends.
         Self { socket, every: limit.map(|micros| Duration::from_micros(micros) / 2), last: None }
+    }
+
+    /// Carries out `work`, which takes over a changed config: its beginning is told, that the process lives while parts drain
+    /// and start, and its end, unless it fails.
+    pub async fn reload<T, E>(&mut self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.reloading();
+        let started = Instant::now();
+        let mut work = std::pin::pin!(work);
+        let mut ticks = tokio::time::interval(TICK);
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done,
+                _ = ticks.tick(), if started.elapsed() < RELOAD_MAX => self.alive(Instant::now()),
+            }
+        };
+        if done.is_ok() {
+            self.ready();
+        }
+        done
     }
 
     /// Everything has started, or has been taken over.
@@ -103,5 +127,40 @@ mod tests {
         supervisor.stopping();
         assert_eq!([said(), said(), said()], ["WATCHDOG=1", "WATCHDOG=1", "STOPPING=1\nSTATUS=drains"]);
         assert!(connect(b"@sluice-nobody-listens-here").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_reload_that_takes_its_time_gives_signs_of_life() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("notify");
+        let listener = UnixDatagram::bind(&path).expect("a socket");
+        let socket = connect(path.as_os_str().as_bytes()).expect("it listens");
+        let mut supervisor = Supervisor { socket: Some(socket), every: Some(Duration::from_millis(1)), last: None };
+        // The work ends when three signs of life were heard while it was going on.
+        let heard = tokio::task::spawn_blocking(move || {
+            let mut said = Vec::new();
+            while said.iter().filter(|text| *text == "WATCHDOG=1").count() < 3 {
+                let mut bytes = [0; 256];
+                let length = listener.recv(&mut bytes).expect("something was said");
+                said.push(String::from_utf8_lossy(&bytes[..length]).into_owned());
+            }
+            (listener, said)
+        });
+        let (listener, said) = supervisor.reload(heard).await.expect("the listener does not panic");
+        assert!(said[0].starts_with("RELOADING=1\n"), "{said:?}");
+        let mut bytes = [0; 256];
+        let mut last = String::new();
+        while !last.starts_with("READY=1") {
+            let length = listener.recv(&mut bytes).expect("something was said");
+            last = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        }
+        let failed = supervisor.reload(async { Err::<(), _>("it cannot be started again") }).await;
+        assert!(failed.is_err());
+        supervisor.stopping();
+        while !last.starts_with("STOPPING=1") {
+            let length = listener.recv(&mut bytes).expect("something was said");
+            last = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            assert!(!last.starts_with("READY=1"), "a reload that failed is no start");
+        }
     }
 }

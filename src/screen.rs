@@ -3,11 +3,14 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
+use unicode_width::UnicodeWidthStr;
 
 /// Between two live lines where standard error is no terminal: a file or a journal wants few of them.
 const PLAIN_LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// Redraws of the live line in a second: what a person can read.
 const REDRAWS_PER_SECOND: u8 = 5;
+/// What stands between two facts of a live line.
+const FACTS: &str = " · ";
 
 /// The one owner of standard error after the start; clones share it.
 #[derive(Clone)]
@@ -51,19 +54,29 @@ impl Screen {
 /// The live line of one run, which `show` renews.
 pub struct LiveLine {
     screen: Screen,
+    /// What stands there on a terminal.
+    shown: String,
     last_plain: Option<Instant>,
 }
 
 impl LiveLine {
     pub fn new(screen: &Screen) -> Self {
-        Self { screen: screen.clone(), last_plain: None }
+        Self { screen: screen.clone(), shown: String::new(), last_plain: None }
     }
 
     /// Shows `text` as it is now.
     pub fn show(&mut self, text: String) {
         if self.screen.is_terminal {
-            self.screen.line.set_message(text);
-            self.screen.line.tick();
+            // Drawn again only when it says something else.
+            if self.shown != text {
+                self.screen.line.set_message(text.clone());
+                if self.screen.line.is_finished() {
+                    // Another one was taken away before.
+                    self.screen.line.reset();
+                }
+                self.screen.line.tick();
+                self.shown = text;
+            }
         } else if self.last_plain.is_none_or(|at| at.elapsed() >= PLAIN_LINE_INTERVAL) {
             eprintln!("{text}");
             self.last_plain = Some(Instant::now());
@@ -79,8 +92,37 @@ impl LiveLine {
     /// Leaves `text` as the last line.
     pub fn finish(self, text: &str) {
         self.screen.end();
-        eprintln!("{text}");
+        let size = self.screen.is_terminal.then(columns_of_stderr).flatten();
+        match size {
+            Some(columns) => eprintln!("{}", broken(text, columns)),
+            None => eprintln!("{text}"),
+        }
     }
+}
+
+fn columns_of_stderr() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stderr()).map(|(columns, _)| usize::from(columns.0))
+}
+
+/// `text` with its lines broken between facts, so that the terminal does not do it within words.
+fn broken(text: &str, columns: usize) -> String {
+    let mut broken = String::new();
+    for line in text.lines() {
+        let mut used = 0;
+        for (number, fact) in line.split(FACTS).enumerate() {
+            let (width, between) = (fact.width(), FACTS.width());
+            if number > 0 {
+                let fits = used + between + width <= columns;
+                broken.push_str(if fits { FACTS } else { "\n" });
+                used = if fits { used + between } else { 0 };
+            }
+            broken.push_str(fact);
+            used += width;
+        }
+        broken.push('\n');
+    }
+    broken.pop();
+    broken
 }
 
 impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Screen {
@@ -103,5 +145,18 @@ impl Write for TraceWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_line_is_broken_between_facts() {
+        assert_eq!(broken("a 1 · b 2 · c 3", 80), "a 1 · b 2 · c 3");
+        assert_eq!(broken("a 1 · b 2 · c 3", 10), "a 1 · b 2\nc 3");
+        assert_eq!(broken("a 1 · b 2\nx", 3), "a 1\nb 2\nx");
+        assert_eq!(broken("", 3), "");
     }
 }

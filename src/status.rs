@@ -178,13 +178,18 @@ async fn health(State(status): State<Status>) -> Response {
 async fn metrics(State(status): State<Status>) -> Response {
     let shown = status.shown.borrow().clone();
     let files = followed(shown.observer.clone()).await;
-    let of_process = metrics::of_process(&files);
-    let mut body = String::new();
-    let mut registries = shown.registries.iter().map(|registry| &**registry).chain([&of_process]);
-    let written = registries.try_for_each(|registry| text::encode_registry(&mut body, registry));
-    match written.and_then(|()| text::encode_eof(&mut body)) {
-        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], body).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    // The broker reads the times of backlogs from its disk.
+    let written = tokio::task::spawn_blocking(move || {
+        let of_process = metrics::of_process(&files);
+        let mut body = String::new();
+        let mut registries = shown.registries.iter().map(|registry| &**registry).chain([&of_process]);
+        registries.try_for_each(|registry| text::encode_registry(&mut body, registry))?;
+        text::encode_eof(&mut body)?;
+        Ok::<_, std::fmt::Error>(body)
+    });
+    match written.await {
+        Ok(Ok(body)) => ([(header::CONTENT_TYPE, OPENMETRICS)], body).into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

@@ -80,6 +80,8 @@ impl Agent {
         let inputs = config.check()?;
         let sockets = stream::bind(&inputs)?;
         let metrics = Metrics::register(registry);
+        metrics.held_limit_bytes.set(i64::try_from(config.blocks_bytes_max).unwrap_or(i64::MAX));
+        metrics.spool_limit_bytes.set(i64::try_from(config.spool_bytes_max).unwrap_or(i64::MAX));
         let disk = Disk { gate: config.write_gate.clone() };
         let store =
             Store::open(&config.checkpoints, config.host_identity.clone(), disk, || uuid::Uuid::new_v4().to_string())?;

@@ -16,6 +16,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const CUT_HEADER: &str = "sluice.cut";
 /// Decimal position of the line's first byte in its file; the only header that differs from line to line.
 pub const POSITION_HEADER: &str = "log.offset";
+/// Which file the line is of: its [`FileId`] as it is shown.
+pub const FILE_ID_HEADER: &str = "sluice.file.id";
 /// Bytes of a record besides value and headers: five varints, attributes, and the position header.
 const RECORD_FRAME_BYTES_MAX: usize = 64;
 
@@ -41,7 +43,7 @@ impl Dress {
                 ("host.name", host.as_bytes()),
                 ("log.file.path", path.as_os_str().as_bytes()),
                 ("event.dataset", dataset.as_bytes()),
-                ("sluice.file.id", id.as_bytes()),
+                (FILE_ID_HEADER, id.as_bytes()),
             ];
             for (key, value) in worn {
                 // What came from a stream has no path, only the stream's name.

@@ -23,6 +23,11 @@ const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Less is not even what a pipe holds.
 const SPOOL_BYTES_MIN: u64 = 64 * 1024;
 
+/// With two a backlog goes as fast as a broker on the same host takes it; the other cores belong to somebody else.
+const FRAMING_THREADS_MAX: usize = 2;
+/// More than one partition has in flight would wait.
+const FRAMING_THREADS_MOST: usize = 16;
+
 /// Fewer would be closed and opened all the time.
 const OPEN_FILES_LEAST: usize = 16;
 
@@ -109,6 +114,9 @@ pub struct Config {
     pub bytes_per_second_max: Option<u64>,
     /// CPU that the process may take, in percent of one core: reading waits while it has taken more.
     pub cpu_share_max: Option<u32>,
+    /// Threads that frame and compress the lines of a file with a backlog, the agent's own included; one where
+    /// [`Config::bytes_per_second_max`] or [`Config::cpu_share_max`] holds, and for what is more than plain lines.
+    pub framing_threads_max: usize,
     /// How long lines may wait for others of their file.
     pub linger: Duration,
     /// Bytes of a batch, as [`kafka_wire::batch::BatchWriter::has_room`] counts them; one longer line makes a larger batch.
@@ -206,6 +214,7 @@ impl Config {
             blocks_bytes_max: 32 * 1024 * 1024,
             bytes_per_second_max: None,
             cpu_share_max: None,
+            framing_threads_max: framing_threads(),
             linger: Duration::from_millis(5),
             batch_bytes_max: BATCH_BYTES_MAX,
             line_bytes_max: LINE_BYTES_MAX,
@@ -236,6 +245,7 @@ impl Config {
             ("blocks_bytes_max", self.blocks_bytes_max, 64 * 1024, 1 << 40, "at least 64 KiB"),
             ("bytes_per_second_max", rate, 1024, usize::MAX, "at least 1024 bytes"),
             ("cpu_share_max", share, 1, 100_000, "1 percent of a core or more"),
+            ("framing_threads_max", self.framing_threads_max, 1, FRAMING_THREADS_MOST, "1 to 16"),
         ];
         for (key, got, least, most, want) in ranges {
             if !(least..=most).contains(&got) {
@@ -306,6 +316,10 @@ impl Config {
             stream,
         })
     }
+}
+
+fn framing_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(FRAMING_THREADS_MAX))
 }
 
 /// This machine's name as `uname` says it.

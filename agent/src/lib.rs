@@ -28,9 +28,11 @@ mod pool;
 mod stream;
 mod tail;
 mod topic;
+mod whereabouts;
 
 pub use agent::{Agent, Observer, StartError, Stopped};
-pub use checkpoint::{OpenError, Positions, WriteGate, Written};
+pub use batch::{FILE_ID_HEADER, POSITION_HEADER};
+pub use checkpoint::{Gap, OpenError, Positions, WriteGate, Written};
 pub use config::{Config, ConfigError, From, Input, host_name};
 pub use deliver::{Broker, Identity, KafkaBroker, Later, SendError};
 pub use detect::confidence;
@@ -40,3 +42,4 @@ pub use fingerprint::FileId;
 pub use host::HostIdentity;
 pub use plan::{Kind, Plan, PlanError, PlannedFile, Start, checkpointed, plan};
 pub use stream::{Journald, ListenError, Protocol, StandardInput, Stream};
+pub use whereabouts::{FileRecordAt, Framing, InFlight, KnownFile, Owner, Whereabouts};

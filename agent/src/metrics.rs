@@ -21,6 +21,7 @@ pub struct Metrics {
     pub lines_read: Counter,
     pub bytes_read: Counter,
     pub lines_cut: Counter,
+    pub stretches: Counter,
     pub records_acknowledged: Counter,
     pub batches: Counter,
     pub batch_bytes: BatchBytes,
@@ -34,7 +35,9 @@ pub struct Metrics {
     pub lag_bytes: Gauge,
     pub lag_seconds: Gauge,
     pub held_bytes: Gauge,
+    pub held_limit_bytes: Gauge,
     pub spool_bytes: Gauge,
+    pub spool_limit_bytes: Gauge,
     pub messages_received: Counter,
     pub messages_cut: Counter,
     pub datagrams_refused: Counter,
@@ -50,6 +53,11 @@ impl Metrics {
         registry.register("lines_read", "Lines read from files", metrics.lines_read.clone());
         registry.register("bytes_read", "Bytes of lines read from files", metrics.bytes_read.clone());
         registry.register("lines_cut", "Lines longer than the limit", metrics.lines_cut.clone());
+        registry.register(
+            "stretches",
+            "Stretches of files with a backlog, which several threads frame",
+            metrics.stretches.clone(),
+        );
         registry.register(
             "records_acknowledged",
             "Records that the broker has acknowledged",
@@ -83,7 +91,17 @@ impl Metrics {
             metrics.lag_seconds.clone(),
         );
         registry.register("held_bytes", "Bytes of batches in memory", metrics.held_bytes.clone());
+        registry.register(
+            "held_limit_bytes",
+            "What they may be; then no file is read",
+            metrics.held_limit_bytes.clone(),
+        );
         registry.register("spool_bytes", "Bytes of segments in the spool", metrics.spool_bytes.clone());
+        registry.register(
+            "spool_limit_bytes",
+            "What they may be; then standard input, TCP and the journal wait",
+            metrics.spool_limit_bytes.clone(),
+        );
         registry.register("syslog_messages", "Messages that came over the network", metrics.messages_received.clone());
         registry.register("syslog_messages_cut", "Messages longer than the limit", metrics.messages_cut.clone());
         registry.register(

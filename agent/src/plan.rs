@@ -87,6 +87,17 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     let folder = config.checkpoints.clone();
     let positions = Positions::read(&folder).map_err(|source| PlanError::Checkpoints { folder, source })?;
     let scope = Scope::new(inputs.iter().map(|input| input.reach.clone()).collect());
+    Ok(plan_of(config, &inputs, &scope, &positions, now))
+}
+
+/// The same, of what was read and checked before: `inputs` and `scope` are those of `config`.
+pub(crate) fn plan_of(
+    config: &Config,
+    inputs: &[CheckedInput],
+    scope: &Scope,
+    positions: &Positions,
+    now: SystemTime,
+) -> Plan {
     let walk = scope.walk();
     let host = config.host_identity.clone().unwrap_or_else(|| HostIdentity::look(&config.checkpoints));
     let copied = positions.state().host.as_ref().and_then(|known| known.differs(&host));
@@ -94,10 +105,9 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     if copied.is_some() {
         state.apply(Entry::Copied { uuid: String::new(), host });
     }
-    let places = Places::of(&inputs);
+    let places = Places::of(inputs);
     let is_copied = copied.is_some();
-    let mut planner =
-        Planner { state: &state, inputs: &inputs, scope: &scope, places, now, is_copied, seen: HashMap::new() };
+    let mut planner = Planner { state: &state, inputs, scope, places, now, is_copied, seen: HashMap::new() };
     let mut files: Vec<PlannedFile> = walk.found.iter().map(|found| planner.found(&found.path, found.input)).collect();
     let link = "a link out of the folder that was named; follow_symlinks is off";
     files.extend(walk.skipped.iter().map(|path| never(path, 0, link)));
@@ -106,7 +116,7 @@ pub fn plan(config: &Config, now: SystemTime) -> Result<Plan, PlanError> {
     files.extend(planner.renamed());
     let streams = config.inputs.iter().filter_map(|input| input.stream.as_ref());
     let streams = streams.enumerate().map(|(before, stream)| stream.name(before)).collect();
-    Ok(Plan { files, unmatched: walk.unmatched, streams, copied })
+    Plan { files, unmatched: walk.unmatched, streams, copied }
 }
 
 /// What the checkpoints in `folder` say about files, with the sizes that these have now. For a look when no agent runs.

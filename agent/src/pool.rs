@@ -8,8 +8,9 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Buffers kept for the next batches: what a full pipeline to one partition has in flight.
-const SPARE_BUFFERS_MAX: usize = 8;
+/// Buffers kept for the next batches: what a full pipeline to one partition has in flight, and those that are framed
+/// meanwhile.
+const SPARE_BUFFERS_MAX: usize = 12;
 
 /// Bytes that may be held at a time.
 #[derive(Debug)]
@@ -47,6 +48,11 @@ impl Pool {
         self.wanted.store(true, Ordering::SeqCst);
         // Memory may have come back between the look and the flag.
         fits()
+    }
+
+    /// How many bytes more fit now.
+    pub fn room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.taken())
     }
 
     /// Says how many bytes are at work besides sealed batches.

@@ -5,14 +5,14 @@
 //! that one producer has in flight share a flush.
 
 mod answer;
+mod incoming;
 
-use bytes::BytesMut;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,19 +20,21 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 pub(crate) use answer::{Answer, Piece};
+use incoming::Incoming;
 
 use crate::api;
 use crate::limits;
 use crate::memory::Share;
 use crate::node::Node;
+use crate::refusals::{ConnectionRefusal, RequestRefusal};
 use crate::security::sasl::Authentication;
 use crate::security::stream;
-use kafka_wire::frame::{self, FrameError};
+use kafka_wire::frame::FrameError;
 
 /// What becomes of a request when its turn comes.
 pub(crate) enum Turn {
     Answer(Answer),
-    /// The connection ends behind this answer; why, for the trace.
+    /// The connection ends behind this answer, which refuses who is at the other end; why, for the trace.
     Last(Answer, String),
     /// Produce with acks=0 has no answer.
     Silent,
@@ -50,12 +52,14 @@ enum End {
     Closed,
     #[error("nothing was asked for too long")]
     Idle,
+    #[error("an answer was not taken for too long")]
+    Unread,
     #[error("a frame was not finished in time: got {got} bytes")]
     PartialFrame { got: usize },
     #[error("its bytes are not Kafka's protocol")]
     Frame(#[source] FrameError),
-    #[error("{0}")]
-    Refused(String),
+    #[error("{1}")]
+    Refused(RequestRefusal, String),
     #[error("the broker stops")]
     Stopping,
     #[error("requests of all connections have used up their memory, and this one had {got} bytes of one")]
@@ -108,17 +112,27 @@ async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream) -> Result<TlsStre
 }
 
 fn report(node: &Node, peer: SocketAddr, end: &End) {
-    match end {
-        End::Stopping => {}
-        End::Closed | End::Idle | End::Lost(_) => tracing::debug!(%peer, "connection ended: {end}"),
-        End::PartialFrame { .. } | End::Frame(_) | End::Refused(_) | End::Handshake(_) | End::NoMemory { .. } => {
-            node.counters.requests_refused.inc();
-            node.warnings.warn(|more| {
-                let source = std::error::Error::source(end).map(|source| format!(": {source}")).unwrap_or_default();
-                tracing::warn!(%peer, more_since_the_last_warning = more, "connection closed: {end}{source}");
-            });
-        }
-    }
+    let ended = || tracing::debug!(%peer, "connection ended: {end}");
+    let ended_by = |limit| {
+        node.counters.connections_refused.count(limit);
+        ended();
+    };
+    let reason = match end {
+        End::Stopping => return,
+        End::Closed | End::Lost(_) => return ended(),
+        End::Idle => return ended_by(ConnectionRefusal::Idle),
+        End::Unread => return ended_by(ConnectionRefusal::Unread),
+        End::PartialFrame { .. } => RequestRefusal::HalfRead,
+        End::Frame(error) => error.into(),
+        End::Refused(reason, _) => *reason,
+        End::Handshake(_) => RequestRefusal::Tls,
+        End::NoMemory { .. } => RequestRefusal::NoMemory,
+    };
+    node.counters.requests_refused.count(reason);
+    node.warnings.warn(|more| {
+        let source = std::error::Error::source(end).map(|source| format!(": {source}")).unwrap_or_default();
+        tracing::warn!(%peer, more_since_the_last_warning = more, "connection closed: {end}{source}");
+    });
 }
 
 async fn read_requests(
@@ -127,14 +141,13 @@ async fn read_requests(
     turns: mpsc::Sender<Pending>,
     mut session: api::Session,
 ) -> End {
-    let mut buffer = BytesMut::new();
-    let mut memory = node.request_memory.share();
+    let mut incoming = Incoming::new(node.request_memory.share());
     let mut frame_began = Instant::now();
     loop {
         loop {
             let is_known = session.is_known();
             let bytes_max = if is_known { node.config.request_bytes_max } else { limits::UNKNOWN_REQUEST_BYTES_MAX };
-            match frame::take(&mut buffer, bytes_max) {
+            match incoming.take(bytes_max) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
                     // The place in the queue first: a produce request must not be appended before there is room for
@@ -146,56 +159,51 @@ async fn read_requests(
                     let Ok(place) = place else { return End::Closed };
                     frame_began = Instant::now();
                     match api::begin(node, &mut session, frame) {
-                        Ok(pending) => {
-                            let held = memory.split_beyond(counted(buffer.len()));
-                            place.send(if held.is_empty() { pending } else { holding(pending, held) });
-                        }
-                        Err(reason) => return End::Refused(reason),
+                        Ok(pending) => place.send(match incoming.held_by_request() {
+                            Some(held) => holding(pending, held),
+                            None => pending,
+                        }),
+                        Err((reason, said)) => return End::Refused(reason, said),
                     }
                 }
                 Err(error) => return End::Frame(error),
             }
         }
-        if buffer.is_empty() {
+        if incoming.len() == 0 {
             frame_began = Instant::now();
         }
-        let patience = match buffer.len() {
+        let patience = match incoming.len() {
+            0 if incoming.is_kept() => limits::REUSED_REQUEST_MEMORY_TIME,
             0 if session.is_known() => node.config.connection_idle,
             0 => limits::FRAME_TIME,
             got => limits::FRAME_TIME + Duration::from_secs(got as u64 / limits::FRAME_BYTES_PER_SECOND_MIN),
         };
-        let step = limits::READ_STEP_BYTES.min(4096 + buffer.len());
-        tokio::select! {
-            grown = timeout(limits::REQUEST_MEMORY_WAIT, memory.grow_to(counted(buffer.len() + step))) => {
-                if grown.is_err() {
-                    return End::NoMemory { got: buffer.len() };
-                }
-            }
-            () = node.stop.cancelled() => return End::Stopping,
-        }
-        buffer.reserve(step);
-        let got = tokio::select! {
-            got = timeout_at(frame_began + patience, reader.read_buf(&mut buffer)) => got,
+        let got = incoming.len();
+        let step = tokio::select! {
+            step = timeout(limits::REQUEST_MEMORY_WAIT, incoming.make_room()) => match step {
+                Ok(step) => step,
+                Err(_) => return End::NoMemory { got },
+            },
             () = node.stop.cancelled() => return End::Stopping,
         };
-        match got {
-            Err(_) if buffer.is_empty() => return End::Idle,
-            Err(_) => return End::PartialFrame { got: buffer.len() },
+        let read = tokio::select! {
+            read = timeout_at(frame_began + patience, incoming.read(&mut reader, step)) => read,
+            () = node.stop.cancelled() => return End::Stopping,
+        };
+        match read {
+            Err(_) if incoming.is_kept() => incoming.give_back(),
+            Err(_) if got == 0 => return End::Idle,
+            Err(_) => return End::PartialFrame { got },
             Ok(Err(error)) => return End::Lost(error),
             Ok(Ok(0)) => return End::Closed,
             Ok(Ok(count)) => {
-                if buffer.len() == count {
+                if got == 0 {
                     frame_began = Instant::now();
                 }
                 node.counters.bytes_in.inc_by(count as u64);
             }
         }
     }
-}
-
-/// What a buffer of `bytes` takes of the budget: small ones are a connection's own business, and their number is limited.
-fn counted(bytes: usize) -> usize {
-    if bytes <= limits::FREE_REQUEST_BYTES { 0 } else { bytes }
 }
 
 /// A request that holds its share of the memory until it is answered.
@@ -211,19 +219,19 @@ async fn write_answers(node: &Arc<Node>, mut writer: stream::Writer, mut queue: 
     while let Some(pending) = queue.recv().await {
         match pending.await {
             Turn::Silent => {}
-            Turn::Close(reason) => return End::Refused(reason.to_owned()),
-            Turn::Last(answer, reason) => {
+            Turn::Close(said) => return End::Refused(RequestRefusal::Unanswerable, said.to_owned()),
+            Turn::Last(answer, said) => {
                 // A moment for the client to read why, and no more attempts than one in that time.
                 tokio::time::sleep(limits::FAILED_AUTHENTICATION_DELAY).await;
                 drop(timeout(limits::STOP_DRAIN, answer.write(&mut writer)).await);
                 drop(writer.shutdown().await);
-                return End::Refused(reason);
+                return End::Refused(RequestRefusal::Authentication, said);
             }
             Turn::Answer(answer) => {
                 node.counters.bytes_out.inc_by(answer.len() as u64);
                 // A client that does not take its answers holds one of them in memory, and not for ever.
                 match timeout(node.config.connection_idle, answer.write(&mut writer)).await {
-                    Err(_) => return End::Idle,
+                    Err(_) => return End::Unread,
                     Ok(Err(error)) => return End::Lost(error),
                     Ok(Ok(())) => {}
                 }

@@ -10,8 +10,12 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use std::fmt::Write as _;
 use std::sync::Weak;
+use std::sync::atomic::AtomicU64;
 
+use crate::clock::now_ms;
 use crate::log::DataDirectory;
+use crate::node::Node;
+use crate::refusals::{BatchRefusal, ConnectionRefusal, Refusals, RequestRefusal};
 use kafka_wire::protocol::messages::ApiKey;
 
 /// Label of the request counter: Kafka's name of the API.
@@ -37,12 +41,12 @@ pub struct Counters {
     pub bytes_out: Counter,
     pub connections: Gauge,
     pub connections_accepted: Counter,
-    pub connections_refused: Counter,
-    pub requests_refused: Counter,
+    pub connections_refused: Refusals<ConnectionRefusal>,
+    pub requests_refused: Refusals<RequestRefusal>,
     pub authentications_failed: Counter,
     pub batches_appended: Counter,
     pub batches_repeated: Counter,
-    pub batches_refused: Counter,
+    pub batches_refused: Refusals<BatchRefusal>,
     pub group_rebalances: Counter,
 }
 
@@ -55,17 +59,16 @@ impl Counters {
         add("bytes_in", "Bytes of requests read from clients", &counters.bytes_in);
         add("bytes_out", "Bytes of answers written to clients", &counters.bytes_out);
         add("connections_accepted", "Connections accepted", &counters.connections_accepted);
-        add("connections_refused", "Connections closed at once because of the limit", &counters.connections_refused);
-        add(
-            "requests_refused",
-            "Connections closed because their bytes were no request that is known",
-            &counters.requests_refused,
-        );
         add("authentications_failed", "Users or passwords that were wrong", &counters.authentications_failed);
         add("batches_appended", "Record batches that producers appended", &counters.batches_appended);
         add("batches_repeated", "Record batches that had been appended before", &counters.batches_repeated);
-        add("batches_refused", "Record batches that were refused", &counters.batches_refused);
         add("group_rebalances", "Generations that consumer groups have formed", &counters.group_rebalances);
+        let help = "Connections that a limit has closed, by reason";
+        registry.register("sluice_broker_connections_refused", help, counters.connections_refused.family());
+        let help = "Requests that were not carried out, by reason; all but authorization end the connection";
+        registry.register("sluice_broker_requests_refused", help, counters.requests_refused.family());
+        let help = "Record batches that were refused, by reason: Kafka's error, and what the disk or the log said";
+        registry.register("sluice_broker_batches_refused", help, counters.batches_refused.family());
         registry.register("sluice_broker_connections", "Open connections", counters.connections.clone());
         registry.register("sluice_broker_requests", "Requests by API", counters.requests.clone());
         counters
@@ -107,5 +110,59 @@ impl Collector for LogCounters {
         let gauge = ConstGauge::new(i64::try_from(log.bytes()).unwrap_or(i64::MAX));
         let help = "Bytes of all segments on disk";
         gauge.encode(encoder.encode_descriptor("sluice_broker_log_bytes", help, None, gauge.metric_type())?)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GroupLabels {
+    group: String,
+    topic: String,
+}
+
+/// What the whole broker knows, read when somebody looks: how far groups are behind, and the pools that have a limit.
+pub struct NodeGauges(pub Weak<Node>);
+
+impl std::fmt::Debug for NodeGauges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeGauges")
+    }
+}
+
+impl Collector for NodeGauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Some(node) = self.0.upgrade() else { return Ok(()) };
+        let records: Family<GroupLabels, Gauge> = Family::default();
+        let seconds: Family<GroupLabels, Gauge<f64, AtomicU64>> = Family::default();
+        let now = now_ms();
+        for lag in node.groups.lags(&node.log.topics()) {
+            let labels = GroupLabels { group: lag.group, topic: lag.topic };
+            records.get_or_create(&labels).set(i64::try_from(lag.records).unwrap_or(i64::MAX));
+            // A producer's clock may be ahead.
+            let age = lag.oldest_ms.map_or(0, |oldest| now.saturating_sub(oldest).max(0));
+            seconds.get_or_create(&labels).set(age as f64 / 1000.0);
+        }
+        let help = "Records of a topic that a consumer group has not committed";
+        let name = "sluice_broker_group_lag_records";
+        records.encode(encoder.encode_descriptor(name, help, None, records.metric_type())?)?;
+        let help = "Age of the oldest record of a topic that a consumer group has not committed, by its timestamp";
+        let name = "sluice_broker_group_lag_seconds";
+        seconds.encode(encoder.encode_descriptor(name, help, None, seconds.metric_type())?)?;
+        let memory = &node.request_memory;
+        let mut gauges = vec![
+            (
+                "sluice_broker_request_memory_bytes",
+                "Memory of requests that are read or answered",
+                memory.used() as u64,
+            ),
+            ("sluice_broker_request_memory_limit_bytes", "What it may be; then requests wait", memory.limit() as u64),
+        ];
+        if let Some(limit) = node.config.disk_bytes_max {
+            gauges.push(("sluice_broker_log_limit_bytes", "What segments may take; then produce is refused", limit));
+        }
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        Ok(())
     }
 }

@@ -16,8 +16,10 @@ pub mod log;
 mod memory;
 mod node;
 mod producer_ids;
+mod refusals;
 mod security;
 mod server;
+mod together;
 mod warnings;
 
 use prometheus_client::registry::Registry;
@@ -32,7 +34,7 @@ pub use config::{Config, ConfigError, Durability};
 pub use group::OpenError as GroupsError;
 pub use security::{Listener, ListenerError, SecurityError, SecurityProtocol, TlsFiles};
 
-use counters::{Counters, LogCounters};
+use counters::{Counters, LogCounters, NodeGauges};
 use group::Coordinator;
 use log::{DataDirectory, DirectoryConfig, OpenError};
 use node::Node;
@@ -94,6 +96,7 @@ impl Broker {
         let counters = Counters::register(registry);
         let node = open(config, security, counters).await?;
         registry.register_collector(Box::new(LogCounters(Arc::downgrade(&node.log))));
+        registry.register_collector(Box::new(NodeGauges(Arc::downgrade(&node))));
         let tasks = TaskTracker::new();
         let connections = TaskTracker::new();
         tasks.spawn(Arc::clone(&node.groups).keep_time(node.stop.clone()));

@@ -12,6 +12,12 @@ pub const REQUEST_MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A buffer up to this size is not counted: what is usual needs no budget.
 pub const FREE_REQUEST_BYTES: usize = 2 * READ_STEP_BYTES;
 
+/// Memory that a connection keeps for its next request: room for a batch as large as topics allow by default.
+pub const REUSED_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// It is given back when no request has come for this long: an idle connection costs a few kilobytes.
+pub const REUSED_REQUEST_MEMORY_TIME: Duration = Duration::from_secs(1);
+
 /// A request that waits this long for memory gives up what it has, so that others can go on.
 pub const REQUEST_MEMORY_WAIT: Duration = Duration::from_secs(10);
 
@@ -104,6 +110,12 @@ pub const GROUP_NAME_BYTES_MAX: usize = 1024;
 /// Longest metadata string of a committed offset: Kafka's `offset.metadata.max.bytes`.
 pub const OFFSET_METADATA_BYTES_MAX: usize = 4096;
 
+/// Groups and topics whose lag is among the metrics, those that are furthest behind: each is two series.
+pub const GROUP_LAGS_MAX: usize = 200;
+
+/// Partitions that are looked into for the age of their backlog at a look at the metrics: some hundred milliseconds of reading.
+pub const GROUP_LAG_TIMES_MAX: usize = 5_000;
+
 /// Session timeouts that a member may ask for: Kafka's `group.min.session.timeout.ms` and `...max...`.
 pub const SESSION_TIMEOUT_MS: std::ops::RangeInclusive<i32> = 6_000..=1_800_000;
 
@@ -133,6 +145,7 @@ pub const OFFSETS_REWRITE_BATCH_BYTES: usize = 256 * 1024;
 pub const OFFSETS_READ_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(REQUEST_MEMORY_BYTES_MAX >= 2 * kafka_wire::frame::REQUEST_BYTES_MAX);
+const _: () = assert!(REUSED_REQUEST_BYTES_MAX < REQUEST_MEMORY_BYTES_MAX / 64);
 const _: () = assert!(READ_STEP_BYTES < kafka_wire::frame::REQUEST_BYTES_MAX);
 const _: () = assert!(MEMBER_METADATA_BYTES_MAX < GROUP_RECORD_BYTES_MAX);
 const _: () = assert!(PARTITIONS_PER_TOPIC_MAX <= PARTITIONS_MAX);

@@ -9,25 +9,39 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// What the budget counts in.
 const UNIT_BYTES: usize = 4096;
 
-#[derive(Debug)]
+/// The budget; its clones are the same one.
+#[derive(Debug, Clone)]
 pub(crate) struct RequestMemory {
     units: Arc<Semaphore>,
+    /// Of all connections together.
+    units_max: usize,
 }
 
 /// What one connection, or one request of it, holds of the budget; dropped, it is free again.
 #[derive(Debug)]
 pub(crate) struct Share {
-    units: Arc<Semaphore>,
+    budget: RequestMemory,
     held: Option<OwnedSemaphorePermit>,
 }
 
 impl RequestMemory {
     pub fn new(bytes_max: usize) -> Self {
-        Self { units: Arc::new(Semaphore::new((bytes_max / UNIT_BYTES).min(Semaphore::MAX_PERMITS))) }
+        let units_max = (bytes_max / UNIT_BYTES).min(Semaphore::MAX_PERMITS);
+        Self { units: Arc::new(Semaphore::new(units_max)), units_max }
+    }
+
+    /// Bytes that are taken now, of [`RequestMemory::limit`].
+    pub fn used(&self) -> usize {
+        self.units_max.saturating_sub(self.units.available_permits()) * UNIT_BYTES
+    }
+
+    /// Bytes that may be taken.
+    pub fn limit(&self) -> usize {
+        self.units_max * UNIT_BYTES
     }
 
     pub fn share(&self) -> Share {
-        Share { units: Arc::clone(&self.units), held: None }
+        Share { budget: self.clone(), held: None }
     }
 }
 
@@ -43,7 +57,7 @@ impl Share {
             return;
         }
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        let Ok(more) = Arc::clone(&self.units).acquire_many_owned(more).await else { return };
+        let Ok(more) = Arc::clone(&self.budget.units).acquire_many_owned(more).await else { return };
         match &mut self.held {
             Some(held) => held.merge(more),
             None => self.held = Some(more),
@@ -53,12 +67,17 @@ impl Share {
     /// Gives back what is not needed for `bytes`; returned as a share of its own, for a request that was taken out.
     pub fn split_beyond(&mut self, bytes: usize) -> Share {
         let surplus = self.units().saturating_sub(bytes.div_ceil(UNIT_BYTES));
-        let held = self.held.as_mut().and_then(|held| held.split(surplus)).filter(|part| part.num_permits() > 0);
-        Share { units: Arc::clone(&self.units), held }
+        let held = self.held.as_mut().and_then(|held| held.split(surplus));
+        Share { budget: self.budget.clone(), held }
+    }
+
+    /// Whether more than half of the budget is taken, so that nobody should hold what is not needed at once.
+    pub fn is_scarce(&self) -> bool {
+        self.budget.units.available_permits() < self.budget.units_max / 2
     }
 
     pub fn is_empty(&self) -> bool {
-        self.held.is_none()
+        self.units() == 0
     }
 }
 
@@ -80,7 +99,8 @@ mod tests {
         assert!(timeout(Duration::from_millis(10), other.grow_to(3 * UNIT_BYTES)).await.is_err());
         drop(request);
         other.grow_to(9 * UNIT_BYTES).await;
+        assert_eq!((memory.used(), memory.limit()), (10 * UNIT_BYTES, 10 * UNIT_BYTES));
         drop((one, other));
-        assert_eq!(memory.units.available_permits(), 10);
+        assert_eq!(memory.used(), 0);
     }
 }

@@ -15,6 +15,7 @@ use crate::log::{CreateTopicError, DataDirectory, DeleteTopicError, NewTopic, Pa
 use crate::memory::RequestMemory;
 use crate::producer_ids::ProducerIds;
 use crate::security::Security;
+use crate::together;
 use crate::warnings::Warnings;
 
 pub(crate) struct Node {
@@ -133,25 +134,14 @@ impl Node {
         mut check: impl FnMut(&A) -> Result<(), ResponseError>,
         work: impl FnOnce(&Self, Vec<A>) -> Vec<Result<T, ResponseError>> + Send + 'static,
     ) -> Vec<Result<T, ResponseError>> {
-        let mut sound = Vec::new();
-        let mut refused = Vec::with_capacity(asked.len());
-        for one in asked {
-            refused.push(check(&one).err());
-            if let Some(None) = refused.last() {
-                sound.push(one);
-            }
-        }
+        let (sound, refused) = together::part(asked.into_iter().map(|one| check(&one).map(|()| one)));
         let node = Arc::clone(self);
         let done = match sound.is_empty() {
             true => Vec::new(),
             false => blocking(move || Ok(work(&node, sound))).await.unwrap_or_default(),
         };
         let mut done = done.into_iter();
-        let outcome = |refused: Option<ResponseError>| match refused {
-            Some(error) => Err(error),
-            None => done.next().unwrap_or(Err(ResponseError::UnknownServerError)),
-        };
-        refused.into_iter().map(outcome).collect()
+        together::in_order(refused, || done.next().unwrap_or(Err(ResponseError::UnknownServerError)))
     }
 
     /// Partitions that may still be made. Two that ask at the same time may pass together; the limit is not that exact.

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::StartError;
 use crate::connection;
 use crate::node::Node;
+use crate::refusals::ConnectionRefusal;
 use crate::security::Listener;
 
 /// Pause after a failed accept, such as for want of file descriptors, so that the loop does not burn a core.
@@ -51,11 +52,11 @@ fn admit(node: &Arc<Node>, stream: TcpStream, peer: SocketAddr, listener: usize,
     let of_address = match node.addresses.enter(peer.ip(), node.config.connections_per_address_max) {
         Some(place) if connections.len() < node.config.connections_max => place,
         place => {
-            node.counters.connections_refused.inc();
-            let limit = match place {
-                Some(_) => node.config.connections_max,
-                None => node.config.connections_per_address_max,
+            let (reason, limit) = match place {
+                Some(_) => (ConnectionRefusal::TooMany, node.config.connections_max),
+                None => (ConnectionRefusal::TooManyOfAddress, node.config.connections_per_address_max),
             };
+            node.counters.connections_refused.count(reason);
             node.warnings.warn(|_| {
                 tracing::warn!(%peer, "connection closed: there are {limit} already");
             });

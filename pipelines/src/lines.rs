@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::document::{Document, Origin};
 use crate::pipeline::{Context, Outcome, Pipeline};
-use crate::slots::{Came, Fields};
+use crate::slots::{Came, Fields, Page, Tally};
 
 /// What a run over lines came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,14 @@ pub struct LinesRun {
     pub failed: u64,
 }
 
+/// Bytes of the reader's buffer that are looked at at once: they stay in the processor's caches.
+const BLOCK: usize = 1 << 15;
+/// Bytes of documents that are gathered before they are written.
+const GATHERED: usize = 1 << 15;
+
 /// Reads lines until the end, and writes one document per line as NDJSON; a dropped document is no line. All lines
 /// count as read at `now`. A last line without newline counts; carriage returns before newlines do not belong to lines.
+/// Nothing is kept back while the reader is asked for more.
 pub fn run_lines(
     pipeline: &Pipeline,
     now: Timestamp,
@@ -28,56 +34,101 @@ pub fn run_lines(
 ) -> io::Result<LinesRun> {
     let origin = Origin { timestamp_ms: now.as_millisecond(), ..Origin::default() };
     let context = Context::at(origin.timestamp_ms, now);
-    let mut run = LinesRun::default();
-    let mut json = Vec::new();
+    let mut over =
+        Over { pipeline, context, origin, tally: Tally::default(), page: Page::default(), run: LinesRun::default() };
     // The beginning of a line whose end is not in the reader's buffer.
     let mut begun: Vec<u8> = Vec::new();
     loop {
         let buffer = lines.fill_buf()?;
-        let end = memchr::memchr(b'\n', buffer);
-        let (line, taken) = match end {
-            Some(end) if begun.is_empty() => (&buffer[..end], end + 1),
-            Some(end) => {
-                begun.extend_from_slice(&buffer[..end]);
-                (&begun[..], end + 1)
+        let block = &buffer[..buffer.len().min(BLOCK)];
+        let taken = match memchr::memrchr(b'\n', block) {
+            Some(end) if begun.is_empty() => {
+                over.block(&block[..end], &mut documents)?;
+                end + 1
             }
-            None if buffer.is_empty() && begun.is_empty() => break,
-            None if buffer.is_empty() => (&begun[..], 0),
-            None => {
-                let taken = buffer.len();
-                begun.extend_from_slice(buffer);
-                lines.consume(taken);
-                continue;
+            Some(_) => {
+                let end = memchr::memchr(b'\n', block).unwrap_or(0);
+                begun.extend_from_slice(&block[..end]);
+                over.line(without_return(&begun));
+                begun.clear();
+                end + 1
             }
+            None if !block.is_empty() => {
+                begun.extend_from_slice(block);
+                block.len()
+            }
+            None => break,
         };
-        let line = if end.is_some() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
-        run.line(pipeline, &context, &origin, line, &mut json);
         lines.consume(taken);
-        begun.clear();
-        documents.write_all(&json)?;
-        json.clear();
+        over.write(&mut documents)?;
+    }
+    if !begun.is_empty() {
+        over.line(&begun);
+        over.write(&mut documents)?;
     }
     documents.flush()?;
-    Ok(run)
+    Ok(over.run)
 }
 
-impl LinesRun {
-    /// Runs a pipeline over one line; its document, if there is one, becomes a line of `json`.
-    fn line(&mut self, pipeline: &Pipeline, context: &Context, origin: &Origin<'_>, line: &[u8], json: &mut Vec<u8>) {
-        self.lines += 1;
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A run over lines.
+struct Over<'p> {
+    pipeline: &'p Pipeline,
+    context: Context,
+    origin: Origin<'static>,
+    tally: Tally<'p>,
+    page: Page,
+    run: LinesRun,
+}
+
+impl Over<'_> {
+    /// Runs over lines with a newline between each two. That they are texts is seen for all of them at once, as it is of most.
+    fn block(&mut self, lines: &[u8], documents: &mut impl Write) -> io::Result<()> {
+        let text = std::str::from_utf8(lines).ok();
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', lines).chain([lines.len()]) {
+            let line = without_return(&lines[start..end]);
+            match text {
+                Some(text) => self.text(Some(&text[start..start + line.len()]), line),
+                None => self.line(line),
+            }
+            start = end + 1;
+            if self.page.written().len() >= GATHERED {
+                self.write(documents)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, documents: &mut impl Write) -> io::Result<()> {
+        documents.write_all(self.page.written())?;
+        self.page.clear();
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.text(std::str::from_utf8(line).ok(), line);
+    }
+
+    /// Runs the pipeline over one line; its document, if there is one, becomes a line of `page`.
+    fn text(&mut self, text: Option<&str>, line: &[u8]) {
+        let Over { pipeline, context, origin, tally, page, run } = self;
+        run.lines += 1;
         let write = |fields: &Fields<'_, '_>| {
-            fields.write_json(json);
+            fields.write_line(page);
             Some(())
         };
-        match pipeline.run_line(line, origin, context, write) {
+        match pipeline.run_text(text, origin, context, tally, write) {
             Came::Tree => {}
             Came::Dropped => {
-                self.dropped += 1;
+                run.dropped += 1;
                 return;
             }
             Came::Done(()) => {
-                self.documents += 1;
-                json.push(b'\n');
+                run.documents += 1;
                 return;
             }
         }
@@ -85,16 +136,18 @@ impl LinesRun {
         match pipeline.run(&mut document, context) {
             Outcome::Done => {}
             Outcome::Dropped => {
-                self.dropped += 1;
+                run.dropped += 1;
                 return;
             }
             Outcome::Failed(failure) => {
-                self.failed += 1;
+                run.failed += 1;
                 document = Document::from_failed_line(line, origin, &failure);
             }
         }
-        self.documents += 1;
-        document.write_json(json);
-        json.push(b'\n');
+        run.documents += 1;
+        page.append(|json| {
+            document.write_json(json);
+            json.push(b'\n');
+        });
     }
 }

@@ -37,6 +37,10 @@ pub trait Sink: Send + Sync {
     /// Stops waiting for more: what [`Sink::deliver`] was given and has not sent yet is sent now.
     async fn flush(&self);
 
+    /// No more documents come before some of those that the sink has are done: while it has nothing else to do, it need not
+    /// wait for more.
+    fn hurry(&self) {}
+
     /// What documents are to have around them, so that nobody copies them once more only to add it. `None`: nothing. A
     /// batch need not have it.
     fn framing(&self) -> Option<Arc<dyn Framing>> {

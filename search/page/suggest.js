@@ -48,12 +48,12 @@ function fieldItems({ start, end, typed }) {
     .filter((name) => name.toLowerCase().includes(word) && !name.endsWith(".keyword"))
     .sort((a, b) => rank(a) - rank(b) || a.length - b.length || (a < b ? -1 : 1))
     .slice(0, SHOWN_MAX)
-    .map((name) => ({ start, end, insert: `${fieldWord(name)}:`, label: name, note: caps.get(name).type, again: true }));
+    .map((name) => ({ start, end, insert: `${fieldWord(name)}:`, label: name, note: caps.get(name).type, field: null, again: true }));
 }
 
 async function valueItems({ start, end, field, typed }, signal) {
   if (field === "_exists_") {
-    return fieldItems({ start, end, typed }).map((one) => ({ ...one, insert: `${one.insert.slice(0, -1)} `, again: false }));
+    return fieldItems({ start, end, typed }).map((one) => ({ ...one, insert: `${one.insert.slice(0, -1)} `, field, again: false }));
   }
   if (!exact(field) || /^[[{<>(]/.test(typed)) return [];
   const answer = await search(valuesLike(range(), field, typed), signal);
@@ -62,7 +62,7 @@ async function valueItems({ start, end, field, typed }, signal) {
     .map((bucket) => [shown(bucket.key_as_string ?? bucket.key), bucket.doc_count])
     .filter(([value]) => value !== "" && value.length <= VALUE_MAX && value.toLowerCase().startsWith(word))
     .slice(0, SHOWN_MAX)
-    .map(([value, count]) => ({ start, end, insert: `${valueWord(value)} `, label: value, note: count.toLocaleString(), again: false }));
+    .map(([value, count]) => ({ start, end, insert: `${valueWord(value)} `, label: value, note: count.toLocaleString(), field, again: false }));
 }
 
 function draw() {
@@ -97,6 +97,18 @@ function take(number) {
   if (item.again) suggest();
 }
 
+/** What is shown goes with what was just typed, so that Tab never puts something in the place of a word of before. */
+function refine() {
+  const { start, end, field, typed } = typing(input.value, input.selectionStart);
+  if (field === null) return suggest();
+  asking?.abort();
+  const word = typed.toLowerCase();
+  items = items.filter((item) => item.field === field && item.label.toLowerCase().startsWith(word)).map((item) => ({ ...item, start, end }));
+  at = -1;
+  draw();
+  soon();
+}
+
 /** Keys that mean the list; `true`: this one did. */
 export function key(event) {
   if (list.hidden) return false;
@@ -119,7 +131,7 @@ const soon = calm(90, suggest);
 for (const kind of ["input", "click"]) {
   input.addEventListener(kind, () => {
     done = null;
-    soon();
+    refine();
   });
 }
 input.addEventListener("blur", close);

@@ -9,6 +9,7 @@ pub mod aggs;
 pub mod exec;
 pub mod highlight;
 pub mod http;
+mod metrics;
 pub mod page;
 pub mod query;
 mod server;

@@ -1,8 +1,10 @@
 //! The store behind a listener: what `sluice up` starts.
 
-use crate::http;
+use crate::http::{self, Bodies};
+use crate::metrics;
 use crate::page::Page;
 use crate::store::{Config, Retention, Store, StoreError};
+use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,12 +29,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store in `folder`, and answers requests at `listen`; browsers get `page`.
+    /// Opens the store in `folder`, and answers requests at `listen`; browsers get `page`, and `registry` its metrics.
     pub async fn start(
         folder: PathBuf,
         listen: SocketAddr,
         retention: Retention,
         page: &Page,
+        registry: &mut Registry,
     ) -> Result<Self, StartError> {
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|source| StartError::Listen { address: listen, source })?;
@@ -41,7 +44,9 @@ impl Server {
         // It reads its journal: seconds, after a kill.
         let opened = tokio::task::spawn_blocking(move || Store::open(config)).await;
         let store = Arc::new(opened.unwrap_or(Err(StoreError::Ended))?);
-        let router = http::router(store.clone(), address, page);
+        let bodies = Bodies::default();
+        metrics::register(registry, &store, &bodies);
+        let router = http::router(store.clone(), bodies, address, page);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {

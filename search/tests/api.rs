@@ -261,6 +261,16 @@ fn clients_find_what_they_look_for() {
     assert_eq!(several["responses"][1]["status"], 404);
     let (_, rows) = store.get("_cat/indices?format=json");
     assert_eq!(rows[0]["docs.count"], "1");
+    // Packed, as sinks send it.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let line = "{\"create\":{\"_id\":\"packed\"}}\n{\"note\":\"three\",\"at\":\"2025-11-29T00:00:00Z\"}\n";
+    std::io::Write::write_all(&mut packed, line.as_bytes()).expect("memory takes it");
+    let request = store.client.post(store.url("metrics-x/_bulk?refresh=true"));
+    let request = request.header("content-type", "application/x-ndjson").header("content-encoding", "gzip");
+    let answer = request.body(packed.finish().expect("memory takes it")).send().expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let millis = json!({ "gte": 1_764_374_400_000_i64, "format": "epoch_millis" });
+    assert_eq!(store.ids("metrics-x", &json!({ "query": { "range": { "at": millis } } })), ["packed"]);
     let gone = store.client.delete(store.url("metrics-x")).send().expect("an answer");
     assert_eq!(gone.status(), 200);
     assert_eq!(store.get("metrics-x/_count").0, 404);

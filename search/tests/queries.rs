@@ -29,7 +29,8 @@ fn answers_are_those_of_opensearch() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let listen = "127.0.0.1:0".parse().expect("an address");
     let page = search::page::Page::default();
-    let start = Server::start(folder.path().join("store"), listen, Retention::default(), &page);
+    let mut registry = prometheus_client::registry::Registry::default();
+    let start = Server::start(folder.path().join("store"), listen, Retention::default(), &page, &mut registry);
     let server = runtime.block_on(start).expect("the server starts");
     let url = format!("http://{}/sluice-queries", server.address());
     let client = reqwest::blocking::Client::builder().timeout(std::time::Duration::from_secs(120)).build();

@@ -1,8 +1,9 @@
 //! A bulk endpoint that stores nothing, for measurements: it counts documents, answers that each one is done, and forgets them.
 //!
-//! `null_bulk ADDRESS [--delays] [--save FILE --index NAME]`. `GET /stats` says how many documents and bytes came. With
+//! `null_bulk ADDRESS [--delays] [--save FILE]`. `GET /stats` says how many documents and bytes came. With
 //! `--delays` it looks in each document for `/at/SECONDS/`, a time of the monotonic clock, and says how long ago that was.
-//! With `--save` it keeps the bodies, each after its length in a line of its own, for this index and with automatic ids.
+//! With `--save` it keeps the bodies, each after its length in a line of its own, for the index of
+//! a request's path and with automatic ids.
 
 use flate2::write::GzDecoder;
 use http_body_util::{BodyExt, Full};
@@ -26,7 +27,7 @@ struct Stats {
     body_bytes: u64,
     requests: u64,
     delays: Option<Vec<f64>>,
-    save: Option<(BufWriter<File>, String)>,
+    save: Option<BufWriter<File>>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,10 +37,8 @@ async fn main() -> io::Result<()> {
         let place = arguments.iter().position(|argument| argument == flag)?;
         arguments.get(place + 1).cloned()
     };
-    let address = arguments.first().expect("usage: null_bulk ADDRESS [--delays] [--save FILE --index NAME]");
-    let save = after("--save").map(|path| (path, after("--index").expect("--save needs --index")));
-    let save =
-        save.map(|(path, index)| Ok::<_, io::Error>((BufWriter::new(File::create(path)?), index))).transpose()?;
+    let address = arguments.first().expect("usage: null_bulk ADDRESS [--delays] [--save FILE]");
+    let save = after("--save").map(|path| File::create(path).map(BufWriter::new)).transpose()?;
     let delays = arguments.iter().any(|argument| argument == "--delays").then(Vec::new);
     let stats = Arc::new(Mutex::new(Stats { delays, save, ..Stats::default() }));
     let listener = TcpListener::bind(address).await?;
@@ -140,11 +139,11 @@ impl Stats {
                 delays.extend(sent.map(|sent| now - sent));
             }
         }
-        if let Some((file, index)) = &mut self.save {
+        if let Some(file) = &mut self.save {
             let mut kept = Vec::with_capacity(body.len());
             let mut lines = body.split(|byte| *byte == b'\n');
             while let (Some(_), Some(document)) = (lines.next(), lines.next()) {
-                writeln!(kept, "{{\"create\":{{\"_index\":\"{index}\"}}}}").expect("memory");
+                kept.extend_from_slice(b"{\"create\":{}}\n");
                 kept.extend_from_slice(document);
                 kept.push(b'\n');
             }

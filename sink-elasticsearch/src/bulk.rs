@@ -5,7 +5,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::{Frame, SizeHint};
-use pipelines::sink::{DocumentId, Framing, Item, Op};
+use pipelines::sink::{DocumentId, Framing, Item, Op, RECORD_ID_BYTES};
 use std::convert::Infallible;
 use std::io::Write;
 use std::ops::Range;
@@ -120,9 +120,11 @@ impl Framing for ActionLine {
 /// Behind the last value of an action line.
 const END: &[u8] = b"}}\n";
 
-/// Whether a text stands in JSON as it is, and in as many bytes.
-fn is_plain(text: &[u8]) -> bool {
-    !text.iter().fold(false, |any, &byte| any | !(b' '..0x80).contains(&byte) | (byte == b'"') | (byte == b'\\'))
+/// Whether an id stands in JSON as it is, and in as many bytes. Its length is part of the type, so that many bytes are looked at
+/// at once, and none alone.
+#[inline]
+fn is_plain(id: &[u8; RECORD_ID_BYTES]) -> bool {
+    !id.iter().fold(false, |any, &byte| any | !(b' '..0x80).contains(&byte) | (byte == b'"') | (byte == b'\\'))
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {

@@ -113,7 +113,7 @@ impl Carrier {
         let alone = sending.is_alone();
         drop(sending);
         let answered = Answered { begun, sent: started, now: Instant::now(), plain_bytes };
-        self.metrics.answered(status.map(|status| status.as_u16()), started.elapsed());
+        self.metrics.answered(status.map(|status| status.as_u16()), plain_bytes, started.elapsed());
         Sent { exchanged, place, alone, answered }
     }
 

@@ -132,7 +132,7 @@ impl fmt::Debug for ConnectionConfig {
 }
 
 /// The URL with `...` for user and password. It need not be a valid one.
-pub(crate) fn without_credentials(url: &str) -> String {
+pub fn without_credentials(url: &str) -> String {
     match url.rsplit_once('@') {
         Some((before, after)) => match before.split_once("://") {
             Some((scheme, _)) => format!("{scheme}://...@{after}"),

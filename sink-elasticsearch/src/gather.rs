@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Deliver(Run),
     /// What is there now waits for no more.
     Flush,
+    /// What is there now waits for no more while nothing else is sent.
+    Hurry,
 }
 
 /// When a bulk request is full; its bytes are the pace's.
@@ -37,6 +39,8 @@ struct Queue {
     bytes: usize,
     /// Documents at the front that were flushed.
     flushed: usize,
+    /// No more come before some are done.
+    hurries: bool,
 }
 
 struct Waiting {
@@ -48,6 +52,7 @@ struct Waiting {
 impl Queue {
     fn push(&mut self, run: Run) {
         let bytes = run.bytes();
+        self.hurries = false;
         self.documents += run.len();
         self.bytes += bytes;
         self.runs.push_back(Waiting { run, bytes, since: Instant::now() });
@@ -127,7 +132,9 @@ pub(crate) async fn gather(mut commands: mpsc::UnboundedReceiver<Command>, limit
         let now = Instant::now();
         let due = queue.due(limits.linger);
         let is_full = queue.bytes >= carrier.pace.bulk_bytes() || queue.documents >= limits.documents_max;
-        let is_ready = queue.documents > 0 && (is_full || queue.flushed > 0 || due.is_some_and(|due| due <= now));
+        let is_due = due.is_some_and(|due| due <= now);
+        let hurries = queue.hurries && carrier.pace.is_idle();
+        let is_ready = queue.documents > 0 && (is_full || queue.flushed > 0 || is_due || hurries);
         if now.duration_since(swept) >= SWEEP {
             swept = now;
             queue.forget_given_up();
@@ -145,12 +152,14 @@ pub(crate) async fn gather(mut commands: mpsc::UnboundedReceiver<Command>, limit
                 spawn(carrier.clone(), Part::new(runs), Some(slot));
                 continue;
             }
+            () = carrier.pace.idle(), if queue.hurries && queue.documents > 0 => continue,
             () = tokio::time::sleep_until(wake), if queue.documents > 0 => continue,
         };
         match command {
             None => return,
             Some(Command::Deliver(run)) => queue.push(run),
             Some(Command::Flush) => queue.flushed = queue.documents,
+            Some(Command::Hurry) => queue.hurries = true,
         }
     }
 }

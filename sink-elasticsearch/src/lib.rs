@@ -38,7 +38,7 @@ pub mod setup;
 mod sink;
 mod verdict;
 
-pub use config::{Auth, Compression, Config, ConfigError, ConnectionConfig, Tls};
+pub use config::{Auth, Compression, Config, ConfigError, ConnectionConfig, Tls, without_credentials};
 pub use connection::{AskError, Connection};
 pub use reqwest::{Method, StatusCode};
 pub use sink::ElasticsearchSink;

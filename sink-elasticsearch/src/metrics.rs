@@ -53,6 +53,7 @@ pub(crate) struct Metrics {
     seconds: Histogram,
     request_bytes: Histogram,
     in_flight: Gauge,
+    in_flight_bytes: Gauge,
 }
 
 impl Metrics {
@@ -68,6 +69,7 @@ impl Metrics {
             seconds: Histogram::new([0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0]),
             request_bytes: Histogram::new(exponential_buckets(4096.0, 4.0, 8)),
             in_flight: Gauge::default(),
+            in_flight_bytes: Gauge::default(),
         };
         registry.register("sluice_sink_bulk_requests", "Bulk requests by status", metrics.requests.clone());
         registry.register("sluice_sink_bulk_items", "Bulk items by outcome", metrics.items.clone());
@@ -94,6 +96,11 @@ impl Metrics {
             "Bulk requests without an answer yet",
             metrics.in_flight.clone(),
         );
+        registry.register(
+            "sluice_sink_in_flight_bytes",
+            "Bytes of bulk requests without an answer yet, before compression",
+            metrics.in_flight_bytes.clone(),
+        );
         registry.register_collector(Box::new(PaceGauges { pace: pace.clone() }));
         metrics
     }
@@ -103,13 +110,15 @@ impl Metrics {
         self.plain_bytes.inc_by(plain_bytes as u64);
         self.sent_bytes.inc_by(sent_bytes as u64);
         self.in_flight.inc();
+        self.in_flight_bytes.inc_by(plain_bytes as i64);
     }
 
-    pub fn answered(&self, status: Option<u16>, after: Duration) {
+    pub fn answered(&self, status: Option<u16>, plain_bytes: usize, after: Duration) {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         self.requests.get_or_create(&StatusLabel { status }).inc();
         self.seconds.observe(after.as_secs_f64());
         self.in_flight.dec();
+        self.in_flight_bytes.dec_by(plain_bytes as i64);
     }
 
     /// The answer for an item, whatever will become of it.
@@ -188,7 +197,12 @@ impl Collector for PaceGauges {
                 self.pace.in_flight_limit(),
             ),
             (
-                "sluice_sink_bulk_bytes_limit",
+                "sluice_sink_in_flight_limit_bytes",
+                "What bulk requests in flight may be now, before compression",
+                self.pace.in_flight_limit().saturating_mul(self.pace.bulk_bytes()),
+            ),
+            (
+                "sluice_sink_bulk_limit_bytes",
                 "Bytes of a full bulk request now, before compression",
                 self.pace.bulk_bytes(),
             ),

@@ -115,6 +115,10 @@ impl Sink for ElasticsearchSink {
         let _ = self.commands.send(Command::Flush);
     }
 
+    fn hurry(&self) {
+        let _ = self.commands.send(Command::Hurry);
+    }
+
     fn framing(&self) -> Option<Arc<dyn Framing>> {
         Some(Arc::new(ActionLine))
     }

@@ -1,40 +1,13 @@
 //! Every `sluice` command in the documentation is one that the command line takes.
 
+#[path = "../../tests/system/harness/documentation.rs"]
+mod documentation;
+
 use super::Cli;
 use clap::Parser;
+use documentation::{pages, shell_lines};
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// Markdown with commands in it: README.md, ARCHITECTURE.md, and everything in docs/.
-fn pages() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
-    let docs = fs::read_dir(root.join("docs")).expect("docs/ is there").flatten().map(|entry| entry.path());
-    pages.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
-    pages
-}
-
-/// The lines of the blocks that are for a shell; a line that ends with `\` goes on.
-fn shell_lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let (mut is_shell, mut goes_on) = (false, false);
-    for line in text.lines() {
-        if let Some(language) = line.trim_start().strip_prefix("```") {
-            is_shell = !is_shell && matches!(language.trim(), "sh" | "bash" | "console");
-            continue;
-        }
-        if !is_shell {
-            continue;
-        }
-        let (part, more) = line.trim_end().strip_suffix('\\').map_or((line, false), |part| (part, true));
-        match lines.last_mut() {
-            Some(last) if goes_on => last.push_str(part),
-            _ => lines.push(part.to_owned()),
-        }
-        goes_on = more;
-    }
-    lines
-}
+use std::path::Path;
 
 /// The words of each `sluice` command in a line: quotes are taken off, what stands behind `|`, `<`, `>`, `&&` and `#` is not of it.
 fn commands(line: &str) -> Vec<Vec<String>> {
@@ -94,7 +67,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
 #[test]
 fn documented_commands_are_taken() {
     let (mut count, mut wrong) = (0, Vec::new());
-    for page in pages() {
+    for page in pages(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("docs/ is there") {
         let text = fs::read_to_string(&page).expect("the page can be read");
         for line in shell_lines(&text) {
             for words in commands(&line) {

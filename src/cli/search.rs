@@ -11,7 +11,8 @@ const LIMIT_MAX: i64 = 10_000;
 
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// What documents must have, in Lucene's syntax, such as 'status:>=500 AND host.name:web*'; everything without it.
+    /// What documents must have, in Lucene's syntax, such as 'status:>=500 AND host.name:web*'; everything without it. Where documents
+    /// have no such fields, file, host, ip, level, method, path, service and status stand for those of ECS.
     #[arg(value_name = "QUERY")]
     pub query: Option<String>,
 
@@ -37,7 +38,7 @@ pub struct SearchArgs {
 
 #[derive(Debug, Args)]
 pub struct TailArgs {
-    /// What documents must have, in Lucene's syntax, such as 'log.level:error'; everything without it.
+    /// What documents must have, in Lucene's syntax, such as 'level:error'; everything without it.
     #[arg(value_name = "QUERY")]
     pub query: Option<String>,
 

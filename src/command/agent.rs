@@ -2,7 +2,7 @@
 
 mod dry_run;
 mod part;
-mod status;
+pub mod status;
 
 use super::format::format;
 use super::renew::Renewal;
@@ -108,9 +108,7 @@ pub async fn run(args: AgentArgs, config: ConfigFile, screen: &Screen) -> anyhow
                 continue;
             }
         };
-        supervisor.reloading();
-        part = part.renew(request, &mut renewal, &seen).await?;
-        supervisor.ready();
+        part = supervisor.reload(part.renew(request, &mut renewal, &seen)).await?;
     }
     supervisor.stopping();
     let Part { agent, drain, .. } = part;
@@ -215,6 +213,7 @@ pub fn checked(section: &AgentSection, host_name: Option<String>, flags: AgentFl
     set(section.blocks_bytes_max, &mut config.blocks_bytes_max);
     config.deleted_bytes_max = section.deleted_bytes_max.unwrap_or(config.deleted_bytes_max);
     config.gzip_bytes_max = section.gzip_bytes_max.unwrap_or(config.gzip_bytes_max);
+    set(section.framing_threads_max, &mut config.framing_threads_max);
     set(section.open_files_max, &mut config.open_files_max);
     set(section.watches_max, &mut config.watches_max);
     config.bytes_per_second_max = section.bytes_per_second_max;

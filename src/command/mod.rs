@@ -1,14 +1,17 @@
 //! The subcommands, one file each: flags and config file become the checked configs of the parts.
 
 pub mod agent;
+mod bar;
 pub mod broker;
 pub mod check;
 pub mod config;
 pub mod dead;
+pub mod debug;
 pub mod demo;
 #[cfg(feature = "search")]
 pub mod discover;
 pub mod elasticsearch;
+pub mod explain;
 mod format;
 mod index;
 mod instance;
@@ -19,14 +22,18 @@ mod reload;
 pub mod renew;
 pub mod search;
 pub mod setup;
+mod status_port;
 pub mod tail;
+pub mod top;
 pub mod up;
+pub mod verify;
+mod whereabouts;
 pub mod worker;
 
 pub use format::TIMEOUT_MS as MULTILINE_TIMEOUT_MS;
 pub use index::DATA_STREAM_DEFAULT;
 pub use setup::INDEX_DEFAULT;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// Broker of parts that run alone, when nothing else is said.
@@ -40,6 +47,17 @@ const TICK: Duration = Duration::from_millis(200);
 /// A port on loopback, where parts answer unless they are told otherwise.
 pub fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
+}
+
+/// Where a listener of this host is reached: one on all addresses is reached over loopback.
+fn reachable(mut listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(match listen {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    listen
 }
 
 /// Brokers to start from: those of the flags, else the config file's, else [`BROKER_DEFAULT`].

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Whether standard output takes colours.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,8 @@ impl Paint {
 
     #[cfg(test)]
     pub const PLAIN: Self = Self { coloured: false };
+    #[cfg(test)]
+    pub const COLOURED: Self = Self { coloured: true };
 
     pub fn good<T: Display>(self, text: T) -> Painted<T> {
         self.paint(text, "32")
@@ -68,14 +71,40 @@ pub fn safe(text: &str) -> String {
     safe
 }
 
+/// What of `text` fits into `columns`, with a mark where something was left out.
+pub fn fit(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.trim_end().to_owned();
+    }
+    let (mut shown, mut used) = (String::new(), 1);
+    for character in text.chars() {
+        used += character.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        shown.push(character);
+    }
+    shown.trim_end().to_owned() + "…"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn what_is_too_wide_is_cut_with_a_mark() {
+        assert_eq!(fit("abc", 3), "abc");
+        assert_eq!(fit("abcd", 3), "ab…");
+        // Two columns each.
+        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("abc", 1), "…");
+    }
+
+    #[test]
     fn nothing_from_outside_steers_the_terminal() {
         assert_eq!(safe("a\x1b[2Jb\nc ü"), "a\\u{1b}[2Jb\\nc ü");
         assert_eq!(Paint::PLAIN.bad("x").to_string(), "x");
-        assert_eq!(Paint { coloured: true }.bad("x").to_string(), "\x1b[31mx\x1b[0m");
+        assert_eq!(Paint::COLOURED.bad("x").to_string(), "\x1b[31mx\x1b[0m");
     }
 }

@@ -3,6 +3,7 @@
 mod histogram;
 mod line;
 mod server;
+mod short;
 
 use crate::cli::SearchArgs;
 use crate::config::ConfigFile;
@@ -19,7 +20,8 @@ pub async fn run(args: SearchArgs, config: ConfigFile) -> anyhow::Result<ExitCod
     let server = Server::new(&args.place, config)?;
     let now = Timestamp::now();
     let since = args.last.map(|ago| now - ago.0);
-    let found = query(args.query.as_deref(), since.map(|since| (since, now)));
+    let text = server.spelled_out(args.query.clone()).await;
+    let found = query(text.as_deref(), since.map(|since| (since, now)));
     let mut out = BufWriter::new(io::stdout().lock());
     match args.histogram {
         true => histogram(&server, found, since, now, args.json, &mut out).await?,

@@ -1,9 +1,11 @@
 //! `sluice setup`: prepares Elasticsearch or OpenSearch, and writes the objects for Kibana.
 
+use super::bar::waiting_for;
 use super::{comma_lists, elasticsearch, index};
 use crate::cli::SetupArgs;
 use crate::config::{ConfigFile, ElasticsearchSection};
 use crate::failure::Failure;
+use crate::screen::Screen;
 use anyhow::Context;
 use pipelines::worker::IndexPattern;
 use sink_elasticsearch::setup::{Options, OptionsError, Plan, SetUpError, SetUpFirst, State, saved_objects};
@@ -15,7 +17,7 @@ use std::sync::Arc;
 /// Index of a worker when nothing else is said.
 pub const INDEX_DEFAULT: &str = "sluice-<dataset>-<yyyy.MM>";
 
-pub async fn run(args: SetupArgs, config: ConfigFile) -> anyhow::Result<ExitCode> {
+pub async fn run(args: SetupArgs, config: ConfigFile, screen: &Screen) -> anyhow::Result<ExitCode> {
     let (index, data_stream) = (index::index(&config.worker)?, index::is_data_stream(&config.worker));
     let mut section = config.worker.elasticsearch.unwrap_or_default();
     if !args.elasticsearch.is_empty() {
@@ -29,11 +31,17 @@ pub async fn run(args: SetupArgs, config: ConfigFile) -> anyhow::Result<ExitCode
         return Err(Failure::new("no Elasticsearch URL is given", hint).into());
     }
     if !section.urls.is_empty() {
-        let connection = Connection::new(&elasticsearch::connection(&section)?).context("worker.elasticsearch")?;
-        let plan = Plan::make(&connection, &options).await.map_err(explain)?;
-        if !args.dry_run {
-            plan.apply(&connection).await.map_err(explain)?;
-        }
+        let settings = elasticsearch::connection(&section)?;
+        let connection = Connection::new(&settings).context("worker.elasticsearch")?;
+        let set_up = async {
+            let plan = Plan::make(&connection, &options).await?;
+            if !args.dry_run {
+                plan.apply(&connection).await?;
+            }
+            Ok::<_, SetUpError>(plan)
+        };
+        let whom = connection.describe();
+        let plan = waiting_for(screen, &whom, settings.request_timeout, set_up).await.map_err(explain)?;
         show(&plan, &connection, args.dry_run).context("write to standard output")?;
     }
     if let Some(path) = args.kibana {

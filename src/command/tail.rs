@@ -26,6 +26,7 @@ const SHOWN_FIRST: usize = 10;
 pub async fn run(args: TailArgs, config: ConfigFile) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
     let server = Server::new(&args.place, config)?;
+    let text = server.spelled_out(args.query).await;
     let mut lines = Lines::for_stdout(args.json);
     let mut seen = Seen::default();
     let mut is_first = true;
@@ -36,7 +37,7 @@ pub async fn run(args: TailArgs, config: ConfigFile) -> anyhow::Result<ExitCode>
         let now = Timestamp::now();
         let body = json!({
             "size": DOCUMENTS_MAX, "sort": [{ "@timestamp": { "order": "desc" } }],
-            "query": query(args.query.as_deref(), Some((now - WINDOW, now + AHEAD))),
+            "query": query(text.as_deref(), Some((now - WINDOW, now + AHEAD))),
         });
         let answer = tokio::select! {
             () = stop.cancelled() => return Ok(ExitCode::SUCCESS),

@@ -5,7 +5,7 @@ mod running;
 use super::agent::TOPIC_DEFAULT;
 use super::instance::{self, InstanceName};
 use super::reload::{Reload, Sources};
-use super::renew::{Answer, Renewal, Request};
+use super::renew::{Answer, Changed, Renewal, Request};
 use super::{DRAIN, TICK, comma_list, comma_lists, elasticsearch, index, setup};
 use crate::cli::{Output, WorkerArgs};
 use crate::config::security;
@@ -90,10 +90,9 @@ pub async fn run(args: WorkerArgs, config: ConfigFile, screen: &Screen) -> anyho
                 continue;
             }
         };
-        supervisor.reloading();
-        running = take_over(running, request, &mut renewal, &mut in_force, &args, &told).await?;
+        let work = take_over(running, request, &mut renewal, &mut in_force, &args, &told);
+        running = supervisor.reload(work).await?;
         seen.send_replace(running.shown());
-        supervisor.ready();
     }
     supervisor.stopping();
     let failure = running.worker.failure();
@@ -121,33 +120,25 @@ fn with_flags(mut section: WorkerSection, args: &WorkerArgs) -> WorkerSection {
 
 /// Takes over what has changed, and tells who asked.
 async fn take_over(
-    mut running: Running,
+    running: Running,
     request: Request,
     renewal: &mut Renewal,
     in_force: &mut WorkerSection,
     args: &WorkerArgs,
     told: &Told,
 ) -> anyhow::Result<Running> {
-    let mut answer = Answer::default();
-    match renewal.look() {
-        Err(reason) => answer.refused = Some(reason),
-        Ok(changed) => {
-            answer.waiting.clone_from(&changed.waiting);
-            if !changed.of_worker.is_empty() {
-                let new = with_flags(changed.config.worker.clone(), args);
-                (running, answer.refused) = running.again(new.clone(), in_force, told).await?;
-                if answer.refused.is_none() {
-                    *in_force = new;
-                    answer.taken_over.clone_from(&changed.of_worker.lines);
-                }
-            }
+    let take_over = async |mut running: Running, changed: &Changed, answer: &mut Answer| {
+        if !changed.of_worker.is_empty() {
+            let new = with_flags(changed.config.worker.clone(), args);
+            (running, answer.refused) = running.again(new.clone(), in_force, told).await?;
             if answer.refused.is_none() {
-                renewal.took(changed);
+                *in_force = new;
+                answer.taken_over.clone_from(&changed.of_worker.lines);
             }
         }
-    }
-    request.answer(answer);
-    Ok(running)
+        Ok(running)
+    };
+    renewal.carry_out(request, running, take_over).await
 }
 
 /// How long documents on their way may take at the end.
@@ -202,12 +193,8 @@ pub fn checked(section: &WorkerSection, host_name: Option<String>, brokers: Vec<
     let mut config = Config::new(Client::new(client), TOPIC_DEFAULT, group);
     config.topics = section.topics.clone().unwrap_or(config.topics);
     config.instance_id = section.instance_id.clone().or_else(|| instance.as_ref().map(|taken| taken.name.clone()));
-    if let Some(pipelines) = &section.pipelines {
-        let settings = pipeline_settings(section);
-        config.settings.pipelines = pipelines
-            .iter()
-            .map(|(dataset, name)| Ok((dataset.clone(), choice(name, &settings)?)))
-            .collect::<anyhow::Result<_>>()?;
+    if let Some(pipelines) = choices(section)? {
+        config.settings.pipelines = pipelines;
     }
     if let Some(index) = &index::index(section)? {
         config.settings.index = IndexPattern::parse(index).with_context(|| format!("worker.index {index:?}"))?;
@@ -245,6 +232,17 @@ pub fn pipeline_settings(section: &WorkerSection) -> Settings {
         MissingYearWord::Current => MissingYear::Current,
     });
     settings
+}
+
+/// Loads the pipelines that the section names, if it names any.
+pub fn choices(section: &WorkerSection) -> anyhow::Result<Option<Vec<(String, Choice)>>> {
+    let Some(named) = &section.pipelines else { return Ok(None) };
+    let settings = pipeline_settings(section);
+    named
+        .iter()
+        .map(|(dataset, name)| Ok((dataset.clone(), choice(name, &settings)?)))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// Loads a pipeline.

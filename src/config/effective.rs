@@ -11,10 +11,10 @@ use ::agent::Config as AgentConfig;
 use ::broker::Config as BrokerConfig;
 use kafka_client::ClientConfig;
 use pipelines::worker::Settings;
-use sink_elasticsearch::{Compression, Config as SinkConfig};
+use sink_elasticsearch::{Compression, Config as SinkConfig, without_credentials};
 use std::time::Duration;
 
-/// `config` to be shown: with the default of every key that it leaves out and that has one, and without passwords in URLs.
+/// `config` to be shown: with the default of every key that it leaves out and that has one, and without credentials in URLs.
 pub fn with_defaults(mut config: ConfigFile) -> ConfigFile {
     config.host_name.get_or_insert_with(::agent::host_name);
     of_agent(&mut config.agent);
@@ -128,7 +128,7 @@ fn of_worker(section: &mut WorkerSection) {
 
 fn of_elasticsearch(section: &mut ElasticsearchSection) {
     let default = SinkConfig::new(Vec::<String>::new());
-    section.urls.iter_mut().for_each(|url| *url = without_password(url));
+    section.urls.iter_mut().for_each(|url| *url = without_credentials(url));
     set(&mut section.setup, false);
     let compression = match default.compression {
         Compression::Auto => BulkCompression::Auto,
@@ -144,36 +144,10 @@ fn of_elasticsearch(section: &mut ElasticsearchSection) {
     set(&mut section.index_hold_s, default.index_hold.as_secs());
 }
 
-/// The URL with "..." for the password before its host.
-fn without_password(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    match rest.rsplit_once('@') {
-        None => url.to_owned(),
-        Some((user, host)) => {
-            let separator = if scheme.is_empty() { "" } else { "://" };
-            let name = user.split(':').next().unwrap_or_default();
-            format!("{scheme}{separator}{name}:...@{host}")
-        }
-    }
-}
-
 fn set<T>(key: &mut Option<T>, default: T) {
     key.get_or_insert(default);
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_password;
-
-    #[test]
-    fn urls_are_shown_without_their_password() {
-        let check = |url: &str, want: &str| assert_eq!(without_password(url), want);
-        check("http://u:s3cret@h:9200", "http://u:...@h:9200");
-        check("u:s3@cret@h:9200", "u:...@h:9200");
-        check("https://h:9200/path", "https://h:9200/path");
-    }
 }

@@ -77,6 +77,9 @@ pub struct AgentSection {
     /// CPU that the process may take, in percent of one core [no limit].
     #[schemars(range(min = 1, max = 100_000))]
     pub cpu_share_max: Option<u32>,
+    /// Threads that frame and compress a backlog of plain lines [2, or 1 on one core].
+    #[schemars(range(min = 1, max = 16))]
+    pub framing_threads_max: Option<usize>,
     /// Bytes on disk for lines that are in no file and wait for acknowledgement.
     #[schemars(range(min = 65_536))]
     pub spool_bytes_max: Option<u64>,

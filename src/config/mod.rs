@@ -14,8 +14,7 @@ mod secret;
 pub mod security;
 mod size;
 
-pub use broker::BrokerTls;
-pub use broker::{BrokerSection, Durability};
+pub use broker::{BrokerSection, BrokerTls, Durability};
 pub use effective::with_defaults;
 pub use file::{
     AgentSection, BulkCompression, ConfigFile, ElasticsearchSection, FileSection, Headers, Input, KafkaSection,
@@ -29,6 +28,6 @@ pub use schema::Schema;
 #[cfg(feature = "search")]
 pub use search::Age;
 pub use search::SearchSection;
-pub use secret::{expand, resolve};
+pub use secret::{Secret, expand, resolve};
 pub use security::{BrokerTlsSection, SaslSection};
 pub use size::Size;

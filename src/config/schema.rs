@@ -4,19 +4,20 @@ use super::effective;
 use super::file::ConfigFile;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use std::cell::OnceCell;
 
 /// The schema, and the defaults of all keys.
 pub struct Schema {
     whole: Value,
-    defaults: Value,
+    /// Made when the first of them is asked for: to read a config that is right takes none.
+    defaults: OnceCell<Value>,
 }
 
 impl Schema {
     pub fn new() -> Self {
         let generator = SchemaSettings::draft2020_12().into_generator();
         let whole = generator.into_root_schema_for::<ConfigFile>().to_value();
-        let defaults = serde_json::to_value(effective::defaults()).expect("a config can be written");
-        Self { whole, defaults }
+        Self { whole, defaults: OnceCell::new() }
     }
 
     pub fn root(&self) -> &Value {
@@ -39,18 +40,13 @@ impl Schema {
 
     /// The default of the key under `path`, where it is a value and not a rule.
     pub fn default_of(&self, path: &str) -> Option<&Value> {
-        let step = |value: &'_ Value, key: &str| match value {
-            Value::Array(_) => None,
-            value => value.get(key).map(|_| ()),
-        };
-        let mut value = &self.defaults;
+        let defaults = || serde_json::to_value(effective::defaults()).expect("a config can be written");
+        let mut value = self.defaults.get_or_init(defaults);
         for key in path.split('.') {
-            if key.parse::<usize>().is_ok() {
-                value = value.get(0)?;
-                continue;
-            }
-            step(value, key)?;
-            value = value.get(key)?;
+            value = match key.parse::<usize>() {
+                Ok(_) => value.get(0)?,
+                Err(_) => value.get(key)?,
+            };
         }
         (!value.is_null()).then_some(value)
     }

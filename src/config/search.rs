@@ -1,6 +1,7 @@
 //! The keys of the embedded store, and how long documents are kept.
 
 use super::Size;
+use super::size::with_unit;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -27,7 +28,7 @@ pub struct Age {
 }
 
 /// Units, and their hours.
-const UNITS: [(&str, u32); 3] = [("h", 1), ("d", 24), ("w", 7 * 24)];
+const UNITS: [(&str, u64); 3] = [("h", 1), ("d", 24), ("w", 7 * 24)];
 
 impl Age {
     #[cfg(feature = "search")]
@@ -54,12 +55,8 @@ impl FromStr for Age {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let trimmed = text.trim();
-        let digits = trimmed.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-        let unit = trimmed[digits.len()..].trim();
-        let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, hours)| *hours);
-        let hours = digits.parse::<u32>().ok().zip(factor).and_then(|(count, factor)| count.checked_mul(factor));
-        match hours {
+        let factor = |unit: &str| UNITS.iter().find(|(name, _)| *name == unit).map(|(_, hours)| *hours);
+        match with_unit(text, factor).and_then(|hours| u32::try_from(hours).ok()) {
             Some(hours) if hours > 0 => Ok(Self { hours }),
             _ => Err(format!("{text:?} is no age: want a whole number of hours, days or weeks, as in 12h, 30d or 4w")),
         }

@@ -46,6 +46,21 @@ impl JsonSchema for Secret {
     }
 }
 
+impl Secret {
+    /// What it stands for, as far as that can be found out: for whoever has to take it out of a text.
+    pub fn known_texts(&self, file: Option<&PathBuf>) -> Vec<String> {
+        let written = (!self.0.is_empty()).then(|| self.0.clone());
+        let resolved = resolve("secret", Some(self), None).ok().flatten();
+        let in_file = resolve("secret", None, file).ok().flatten();
+        written.into_iter().chain(resolved).chain(in_file).collect()
+    }
+
+    /// No secret, for a key that only names a file.
+    pub fn empty() -> Self {
+        Self(String::new())
+    }
+}
+
 /// The secret under `key`, or in the file under `key`_file, without the newline at its end.
 pub fn resolve(key: &str, value: Option<&Secret>, file: Option<&PathBuf>) -> Result<Option<String>, Failure> {
     match (value, file) {

@@ -51,16 +51,22 @@ impl From<Size> for u64 {
     }
 }
 
+/// A whole number and its unit, such as `20GiB` or `4 w`, in what `factor` counts a unit in.
+pub(super) fn with_unit(text: &str, factor: impl FnOnce(&str) -> Option<u64>) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let count = digits.parse::<u64>().ok()?;
+    count.checked_mul(factor(text[digits.len()..].trim())?)
+}
+
 impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let trimmed = text.trim();
-        let digits = trimmed.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-        let unit = trimmed[digits.len()..].trim();
-        let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, power)| 1_u64 << power);
-        let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(count, factor)| count.checked_mul(factor));
-        match bytes {
+        let factor = |unit: &str| {
+            UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, power)| 1_u64 << power)
+        };
+        match with_unit(text, factor) {
             Some(bytes) if bytes > 0 => Ok(Self(bytes)),
             _ => {
                 Err(format!("{text:?} is no size: want bytes, or a whole number of KiB, MiB, GiB or TiB, as in 20GiB"))

@@ -60,6 +60,8 @@ def work_with_retries():
     work, retry, given_up = (f"{prefix}-{name}" for name in ("work", "retry", "given-up"))
     admin = KafkaAdminClient(bootstrap_servers=broker)
     admin.create_topics([NewTopic(name, 2, 1) for name in (work, retry, given_up)])
+    # Apache Kafka's controller answers before its broker has heard of them.
+    admin.wait_for_topics([work, retry, given_up], timeout_ms=PATIENCE_S * 1000)
     admin.close()
     send(work, numbers("job", 60), headers=[("attempts", b"0")])
     reader = consumer(work, retry, group=f"{prefix}-workers")

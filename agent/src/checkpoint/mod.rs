@@ -2,6 +2,7 @@
 
 mod disk;
 mod folder;
+mod gaps;
 mod positions;
 mod records;
 mod state;
@@ -9,6 +10,7 @@ mod store;
 mod work;
 
 pub use disk::{Disk, WriteGate};
+pub use gaps::Gap;
 pub use positions::{Positions, Written};
 pub use records::Records;
 pub use state::State;

@@ -65,8 +65,8 @@ impl Records {
         self.by_id.insert(record.id, record);
     }
 
-    pub fn remove(&mut self, id: &FileId) {
-        let Some(record) = self.by_id.remove(id) else { return };
+    pub fn remove(&mut self, id: &FileId) -> Option<FileRecord> {
+        let record = self.by_id.remove(id)?;
         self.heads.remove(&(record.head.bytes, record.head.hash, *id));
         if let Some(ids) = self.by_inode.get_mut(&record.key.inode) {
             ids.retain(|known| known != id);
@@ -82,6 +82,7 @@ impl Records {
                 }
             }
         }
+        Some(record)
     }
 
     /// For positions and the like: key, head and names change by [`Records::insert`] only.
@@ -130,13 +131,13 @@ fn names_of(record: &FileRecord) -> [Option<u64>; 2] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::fingerprint::Print;
     use crate::format::Skip;
     use crate::journal::Form;
 
-    fn record(id: u64, head: &[u8]) -> FileRecord {
+    pub fn record(id: u64, head: &[u8]) -> FileRecord {
         FileRecord {
             id: FileId(id),
             key: FileKey { device: 1, inode: id, birth_nanos: None },

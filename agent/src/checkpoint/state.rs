@@ -1,9 +1,10 @@
 //! What the agent knows about its files and its batches in flight, as the journal's entries change it.
 
 use super::Records;
+use super::gaps::{Gap, Gaps};
 use crate::fingerprint::{FileId, FileKey};
 use crate::host::HostIdentity;
-use crate::journal::{Entry, FileRecord, Sent};
+use crate::journal::{Entry, FileRecord, Sent, Source};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,9 @@ pub struct State {
     pub files: Records,
     /// Batches without acknowledgement.
     pub unresolved: BTreeMap<u64, Sent>,
+    /// Absent in the checkpoints of earlier versions.
+    #[serde(default)]
+    pub gaps: Gaps,
 }
 
 impl State {
@@ -35,20 +39,24 @@ impl State {
                 self.files.insert(record);
             }
             Entry::Forget { file } => {
-                self.files.remove(&file);
+                if let Some(record) = self.files.remove(&file) {
+                    self.gaps.forget(record);
+                }
             }
             Entry::Sent(sent) => self.add(sent),
-            Entry::Acknowledged { number } | Entry::Lost { number } => {
-                if let Some(sent) = self.unresolved.remove(&number) {
-                    self.move_on(&sent);
-                    self.is_not_there(sent.part_of);
-                }
+            Entry::Acknowledged { number } => {
+                let part_of = self.resolve(number).and_then(|sent| sent.part_of);
+                self.is_not_there(part_of);
             }
-            Entry::Had { number } => {
-                if let Some(sent) = self.unresolved.remove(&number) {
-                    self.move_on(&sent);
+            Entry::Lost { number, reason } => {
+                let Some(sent) = self.resolve(number) else { return };
+                for Source { file, start, end, .. } in sent.sources {
+                    self.gaps.add(file, Gap { start, end, reason: reason.clone() });
                 }
+                self.is_not_there(sent.part_of);
             }
+            Entry::Gap { file, gap } => self.gaps.add(file, gap),
+            Entry::Had { number } => drop(self.resolve(number)),
             Entry::Passed { file, position, marker, skipping } => {
                 if let Some(record) = self.files.get_mut(&file)
                     && record.position <= position
@@ -69,6 +77,7 @@ impl State {
     /// it has not told to be acknowledged is read again under new identities.
     fn become_another(&mut self, uuid: String, host: HostIdentity) {
         self.unresolved.clear();
+        self.gaps = Gaps::default();
         for record in std::mem::take(&mut self.files).values() {
             let id = FileId::assign(&uuid, &record.key, 0, u128::from(record.id.0));
             self.files.insert(FileRecord { id, ..record.clone() });
@@ -87,10 +96,15 @@ impl State {
 
     fn add(&mut self, sent: Sent) {
         self.next_number = self.next_number.max(sent.number + 1);
+        for source in &sent.sources {
+            self.gaps.sent(source.file, source.start, source.end);
+        }
         self.unresolved.insert(sent.number, sent);
     }
 
-    fn move_on(&mut self, sent: &Sent) {
+    /// Takes a batch out, and moves the positions of its sources on.
+    fn resolve(&mut self, number: u64) -> Option<Sent> {
+        let sent = self.unresolved.remove(&number)?;
         for source in &sent.sources {
             // A lost batch may have moved on before an earlier one was acknowledged.
             if let Some(record) = self.files.get_mut(&source.file)
@@ -101,6 +115,7 @@ impl State {
                 record.marker = source.marker;
             }
         }
+        Some(sent)
     }
 
     /// The file that `key` names; what is gone no longer has a name.

@@ -22,9 +22,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A journal of this size is replaced by a checkpoint: some ten thousand batches, read back in a fraction of a second.
 const JOURNAL_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// How long a lock that somebody holds is tried for: a child that this process is just starting (a `journalctl`) has a copy
+/// of each descriptor until it executes its program, also of the lock of an agent that has ended meanwhile.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+/// Between two tries.
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Why the checkpoint directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +91,7 @@ impl Store {
             .write(true)
             .open(&lock_path)
             .map_err(failed("open", &lock_path))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        lock_soon(&lock).map_err(|error| match error {
             rustix::io::Errno::WOULDBLOCK => OpenError::Locked(folder.to_owned()),
             other => OpenError::Io { operation: "lock", path: lock_path.clone(), source: other.into() },
         })?;
@@ -260,3 +266,14 @@ impl Store {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+/// Locks the file; `WOULDBLOCK`: another process, or another agent of this one, goes on holding it.
+fn lock_soon(file: &File) -> rustix::io::Result<()> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => std::thread::sleep(LOCK_INTERVAL),
+            done => return done,
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The checkpoint directory after crashes: every cut and every flipped bit leads back to an older valid state.
 
 use super::*;
-use crate::checkpoint::WriteGate;
 use crate::checkpoint::folder::{generations, read_newest};
+use crate::checkpoint::{Gap, WriteGate};
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::journal::{Ending, FileRecord, Form, Sent, Source};
 use std::sync::Arc;
@@ -174,6 +174,34 @@ fn a_file_that_is_gone_is_forgotten_when_its_batches_are_done() {
     store.append(Entry::Acknowledged { number: 1 }).expect("appended");
     store.compact().expect("compacts");
     assert!(store.state().files.is_empty());
+}
+
+#[test]
+fn what_was_lost_is_known_when_its_file_is_forgotten() {
+    let folder = tempfile::tempdir().expect("folder");
+    let gap = |start, end| Gap { start, end, reason: "gone".into() };
+    let mut store = open(folder.path()).expect("opens");
+    store.append(Entry::File(FileRecord { gone: true, ..record(7) })).expect("appended");
+    store.append(Entry::File(FileRecord { gone: true, ..record(8) })).expect("appended");
+    store.append(Entry::Sent(sent(1))).expect("appended");
+    store.append(Entry::Lost { number: 1, reason: "gone".into() }).expect("appended");
+    store.append(Entry::Gap { file: FileId(7), gap: gap(300, 350) }).expect("appended");
+    store.compact().expect("compacts");
+    let check = |state: &State| {
+        assert!(state.files.is_empty() && state.unresolved.is_empty());
+        assert_eq!(state.gaps.of(FileId(7)).cloned().collect::<Vec<_>>(), [gap(100, 200), gap(300, 350)]);
+        assert_eq!(
+            state.gaps.forgotten().map(|record| (record.id, record.position)).collect::<Vec<_>>(),
+            [(FileId(7), 200)]
+        );
+    };
+    check(store.state());
+    drop(store);
+    check(open(folder.path()).expect("opens").state());
+    // From the journals.
+    let newest = generations(folder.path(), CHECKPOINT).expect("listed").pop().expect("one");
+    fs::write(file(folder.path(), CHECKPOINT, newest), b"rubbish").expect("written");
+    check(open(folder.path()).expect("opens").state());
 }
 
 #[test]

@@ -85,7 +85,12 @@ impl Lane {
     }
 
     pub fn has_room(&self) -> bool {
-        self.queue.len() < LANE_BATCHES_MAX
+        self.room() > 0
+    }
+
+    /// How many more batches it takes.
+    pub fn room(&self) -> usize {
+        LANE_BATCHES_MAX.saturating_sub(self.queue.len())
     }
 
     /// The next batch to hand to the producer. After a failure nothing is handed out until it has been dealt with.

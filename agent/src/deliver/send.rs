@@ -2,9 +2,10 @@
 
 use super::lane::{Front, Lane, Numbering};
 use super::{Answer, Contents, Delivery, Event};
+use crate::batch::producer_of;
 use crate::format::Format;
 use crate::journal::{Entry, Sent, Source};
-use kafka_wire::batch::{BatchWriter, Producer, wrap_sequence};
+use kafka_wire::batch::{BatchWriter, set_producer, wrap_sequence};
 use kafka_wire::compression::Compression;
 use std::io;
 use std::sync::Arc;
@@ -62,6 +63,11 @@ impl Delivery {
         self.lanes[lane].has_room()
     }
 
+    /// How many more batches the lane takes.
+    pub fn room(&self, lane: usize) -> usize {
+        self.lanes[lane].room()
+    }
+
     /// Seals what `writer` holds, writes it down and sends it.
     ///
     /// # Errors
@@ -70,10 +76,32 @@ impl Delivery {
     /// # Panics
     /// The lane is not ready, or there are no records.
     pub fn send(&mut self, lane: usize, writer: &mut BatchWriter, draft: Draft) -> io::Result<()> {
+        let sent = self.write_down(lane, writer.record_count(), draft).inspect_err(|_| writer.clear())?;
+        let mut buffer = self.pool.buffer();
+        writer.seal(producer_of(&sent), &mut buffer);
+        self.enqueue(lane, sent, buffer);
+        Ok(())
+    }
+
+    /// As [`Delivery::send`], of a batch of `records` records that was sealed on another thread, where nobody knows its
+    /// number.
+    ///
+    /// # Errors
+    /// The journal could not be written: nothing was sent.
+    ///
+    /// # Panics
+    /// The lane is not ready.
+    pub fn send_sealed(&mut self, lane: usize, mut batch: Vec<u8>, records: i32, draft: Draft) -> io::Result<()> {
+        let sent = self.write_down(lane, records, draft)?;
+        set_producer(&mut batch, producer_of(&sent));
+        self.enqueue(lane, sent, batch);
+        Ok(())
+    }
+
+    fn write_down(&mut self, lane: usize, records: i32, draft: Draft) -> io::Result<Sent> {
         let Numbering::Ready { identity, next_sequence } = self.lanes[lane].numbering else {
             panic!("only a lane that is ready takes batches");
         };
-        let file = draft.source.file;
         let sent = Sent {
             number: self.state().next_number,
             topic: self.lanes[lane].topic.to_string(),
@@ -81,7 +109,7 @@ impl Delivery {
             producer_id: identity.id,
             producer_epoch: identity.epoch,
             sequence: next_sequence,
-            records: writer.record_count(),
+            records,
             compression: draft.compression as u8,
             line_bytes_max: draft.line_bytes_max,
             host: draft.host,
@@ -90,21 +118,20 @@ impl Delivery {
             sources: vec![draft.source],
             part_of: None,
         };
-        if let Err(error) = self.record(Entry::Sent(sent.clone())) {
-            writer.clear();
-            return Err(error);
-        }
-        let mut buffer = self.pool.buffer();
-        let producer = Producer { id: identity.id, epoch: identity.epoch, base_sequence: next_sequence };
-        writer.seal(producer, &mut buffer);
-        self.metrics.batch_bytes.0.observe(buffer.len() as f64);
-        let next_sequence = wrap_sequence(next_sequence, sent.records);
+        self.record(Entry::Sent(sent.clone()))?;
+        let next_sequence = wrap_sequence(next_sequence, records);
         self.lanes[lane].numbering = Numbering::Ready { identity, next_sequence };
-        self.lanes[lane].push(sent, self.pool.hold(buffer));
-        *self.batches_of.entry(file).or_default() += 1;
+        Ok(sent)
+    }
+
+    fn enqueue(&mut self, lane: usize, sent: Sent, batch: Vec<u8>) {
+        self.metrics.batch_bytes.0.observe(batch.len() as f64);
+        for source in &sent.sources {
+            *self.batches_of.entry(source.file).or_default() += 1;
+        }
+        self.lanes[lane].push(sent, self.pool.hold(batch));
         self.metrics.batches.inc();
         self.pump(lane);
-        Ok(())
     }
 
     /// Hands batches to the producer as far as the lane's window allows.
@@ -177,7 +204,7 @@ impl Delivery {
         events: &mut Vec<Event>,
     ) -> std::io::Result<()> {
         let Some(number) = self.lanes[lane].queue.get(at).map(|lost| lost.sent.number) else { return Ok(()) };
-        self.record(Entry::Lost { number })?;
+        self.record(Entry::Lost { number, reason: reason.to_owned() })?;
         let Some(lost) = self.lanes[lane].queue.remove(at) else { return Ok(()) };
         self.lanes[lane].is_not_there(lost.sent.part_of);
         for source in &lost.sent.sources {

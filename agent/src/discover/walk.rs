@@ -66,6 +66,12 @@ impl Scope {
         self.reaches.iter().position(|reach| reach.takes(path).is_some())
     }
 
+    /// Whether only excludes keep a path from belonging to an input.
+    pub fn leaves_out(&self, path: &Path) -> bool {
+        let mut patterns = self.reaches.iter().flat_map(|reach| &reach.patterns);
+        self.input_of(path).is_none() && patterns.any(|pattern| pattern.matches(path))
+    }
+
     /// Looks at one name.
     pub fn sight(&self, path: &Path) -> Sight {
         for (input, reach) in self.reaches.iter().enumerate() {

@@ -78,6 +78,9 @@ fn excluded_directories_are_not_walked_through() {
         let scope = scope(&folder, &["**/*.log"], exclude, false);
         assert_eq!(scope.sight(&folder.path().join("x/cache/y/d.log")), Sight::Other);
         assert!(scope.walk_below(&folder.path().join("x/cache/y")).directories.is_empty());
+        let left_out = |path: &str| scope.leaves_out(&folder.path().join(path));
+        assert!(files.iter().all(|path| left_out(path) != ["a.log", "x/e.log"].contains(path)));
+        assert!(!left_out("old/b.txt"), "no pattern means it");
     }
 }
 

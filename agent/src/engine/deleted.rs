@@ -129,6 +129,8 @@ impl Engine {
             given_up.push((tail.id, tail.position, tail.size, reason));
         }
         for (id, start, end, reason) in given_up {
+            // First: after a crash in between it is found out and reported again.
+            self.lose(id, start, end, reason);
             if let Some(record) = self.delivery.state().files.get(&id).cloned() {
                 // Without it on disk the next start looks for a file that is not there.
                 let seen_secs = self.now_secs();
@@ -137,7 +139,6 @@ impl Engine {
             self.queue.rest(id);
             self.hunted.insert(id);
             self.files.remove(id);
-            self.lose(id, start, end, reason);
         }
     }
 }

@@ -42,11 +42,11 @@ impl Engine {
         framer.sample(data, span, end, SAMPLE_BYTES_MAX)
     }
 
-    /// Frames the records of `data`, which begins at the file's position. When the journal cannot be written it stops
-    /// after the last batch that was sent.
+    /// Frames the records of `data`, which begins at the file's position. When the journal cannot be written, or there is
+    /// no memory for another batch, it stops after the last one that was sent.
     pub(super) fn frame_format(&mut self, id: FileId, lane: usize, framer: &Framer, data: &[u8], end: End) -> Framed {
         let Some(tail) = self.files.tails.get_mut(&id) else { return Framed::default() };
-        let mut framed = Framed { at: 0, skipping: tail.skipping, passed: false };
+        let mut framed = Framed { skipping: tail.skipping, ..Framed::default() };
         let Some(dress) = tail.dress.take() else { return framed };
         let base = tail.position;
         let line_bytes_max = self.config.line_bytes_max;
@@ -56,15 +56,21 @@ impl Engine {
         let format = framer.journaled();
         // Of the batch that is being made: its range, what is skipped at its front and behind it, whether it is cut.
         let (mut range, mut before, mut after, mut cut) = (0..0, framed.skipping, framed.skipping, false);
-        let (mut lines_read, mut sent) = (0, true);
+        let (mut lines_read, mut stopped) = (0, false);
         let outcome = framer.frame(data, span, end, |chunk| {
             let bytes: usize = chunk.records.iter().map(|record| dress.record_bytes(record)).sum();
             if !self.writer.has_room(bytes, self.config.batch_bytes_max) {
-                sent = self.ship_format(id, lane, base, data, range.clone(), (before, after), cut, timestamp, &format);
-                if !sent {
+                stopped =
+                    !self.ship_format(id, lane, base, data, range.clone(), (before, after), cut, timestamp, &format);
+                if stopped {
                     return false;
                 }
-                framed = Framed { at: range.end, skipping: after, passed: false };
+                framed = Framed { at: range.end, skipping: after, ..Framed::default() };
+                // Records may be many times as large as their lines.
+                stopped = !self.delivery.pool().has_room(self.config.batch_bytes_max);
+                if stopped {
+                    return false;
+                }
             }
             if self.writer.is_empty() {
                 (range, before) = (chunk.start..chunk.end, after);
@@ -78,16 +84,18 @@ impl Engine {
             }
             (range.end, after, cut) = (chunk.end, chunk.skip, chunk.cut);
             if self.writer.is_empty() {
-                framed = Framed { at: range.end, skipping: after, passed: true };
+                framed = Framed { at: range.end, skipping: after, passed: true, stopped: false };
             }
             true
         });
-        if sent && !self.writer.is_empty() {
+        if !stopped && !self.writer.is_empty() {
             let end = range.end;
-            if self.ship_format(id, lane, base, data, range, (before, after), cut, timestamp, &format) {
-                framed = Framed { at: end, skipping: after, passed: false };
+            stopped = !self.ship_format(id, lane, base, data, range, (before, after), cut, timestamp, &format);
+            if !stopped {
+                framed = Framed { at: end, skipping: after, ..Framed::default() };
             }
         }
+        framed.stopped = stopped;
         self.metrics.lines_read.inc_by(lines_read);
         if let Some(tail) = self.files.tails.get_mut(&id) {
             tail.dress = Some(dress);

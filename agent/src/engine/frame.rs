@@ -1,13 +1,14 @@
 //! Framing: the lines of a block become records, and full batches are sent.
 
 use super::Engine;
+use super::plain::{Plain, Shipped};
 use crate::batch::{Dress, source_of};
+use crate::config::Config;
 use crate::deliver::Draft;
 use crate::detect;
 use crate::fingerprint::FileId;
 use crate::format::{End, Format, Framer, Skip};
-use crate::journal::{Ending, Entry};
-use crate::lines::{Lines, after_newline, unfinished};
+use crate::journal::{Ending, Entry, Source};
 
 /// Progress of the framing within a block; positions are relative to its data.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Framed {
     pub skipping: Skip,
     /// The bytes before `at` are in no batch: they have no records.
     pub passed: bool,
+    /// There is more in the block: it could not be written down, or had no room.
+    pub stopped: bool,
 }
 
 impl Engine {
@@ -53,93 +56,28 @@ impl Engine {
     /// Frames the lines of `data`, which begins at the file's position. When the journal cannot be written it stops
     /// after the last batch that was sent.
     pub(super) fn frame(&mut self, id: FileId, lane: usize, data: &[u8], last: bool) -> Framed {
-        let Some(tail) = self.files.tails.get_mut(&id) else { return Framed::default() };
-        let mut framed = Framed { at: 0, skipping: tail.skipping, passed: false };
-        let Some(dress) = tail.dress.take() else { return framed };
-        let base = tail.position;
+        let Self { files, delivery, config, writer, .. } = self;
+        let Some(tail) = files.tails.get(&id) else { return Framed::default() };
+        let Some(dress) = &tail.dress else { return Framed { skipping: tail.skipping, ..Framed::default() } };
         let timestamp = self.clock.now_millis();
-        let line_bytes_max = self.config.line_bytes_max;
-        self.writer.clear();
-        let mut skipping = framed.skipping.has(Skip::LINE);
-        let mut start = 0;
-        let mut lines_read = 0;
-        'rest: loop {
-            if skipping {
-                let next = after_newline(data, start);
-                skipping = next.is_none();
-                start = next.unwrap_or(data.len());
-                framed = Framed { at: start, skipping: skip(skipping), passed: true };
-                if skipping {
-                    break;
-                }
+        let (line_bytes_max, batch_bytes_max) = (config.line_bytes_max, config.batch_bytes_max);
+        let plain = Plain { dress, timestamp, line_bytes_max, batch_bytes_max };
+        let base = tail.position;
+        let (framed, count) = plain.frame(writer, data, base, tail.skipping, last, |writer, range, ending| {
+            let source = source_of(id, base + range.start as u64, &data[range], ending);
+            match delivery.send(lane, writer, draft(config, source, timestamp)) {
+                Err(_) => Shipped::No,
+                // Records may be many times as large as their lines.
+                Ok(()) if !delivery.pool().has_room(batch_bytes_max) => Shipped::Last,
+                Ok(()) => Shipped::Yes,
             }
-            let mut lines = Lines::new(data, start, line_bytes_max);
-            for line in lines.by_ref() {
-                let bytes = line.value.len() + dress.frame_bytes_max;
-                if !self.writer.has_room(bytes, self.config.batch_bytes_max) {
-                    if !self.ship(id, lane, base, data, start..line.start, Ending::Newline, timestamp) {
-                        break 'rest;
-                    }
-                    start = line.start;
-                    framed = Framed { at: start, skipping: Skip::NOTHING, passed: false };
-                }
-                dress.frame(&mut self.writer, timestamp, base + line.start as u64, line.value, line.cut);
-                lines_read += 1;
-                if line.cut {
-                    self.metrics.lines_cut.inc();
-                    if !self.ship(id, lane, base, data, start..line.end, Ending::Cut, timestamp) {
-                        break 'rest;
-                    }
-                    start = line.end;
-                    framed = Framed { at: start, skipping: Skip::LINE, passed: false };
-                    skipping = true;
-                    continue 'rest;
-                }
-            }
-            let mut end = lines.position();
-            let mut ending = Ending::Newline;
-            if last && end < data.len() {
-                let line = unfinished(data, end, line_bytes_max);
-                dress.frame(&mut self.writer, timestamp, base + line.start as u64, line.value, line.cut);
-                lines_read += 1;
-                (end, ending) = (line.end, if line.cut { Ending::Cut } else { Ending::Open });
-            }
-            if !self.writer.is_empty() && self.ship(id, lane, base, data, start..end, ending, timestamp) {
-                framed = Framed { at: end, skipping: skip(ending == Ending::Cut), passed: false };
-            }
-            break;
-        }
-        self.metrics.lines_read.inc_by(lines_read);
-        if let Some(tail) = self.files.tails.get_mut(&id) {
-            tail.dress = Some(dress);
-        }
+        });
+        self.metrics.lines_read.inc_by(count.lines);
+        self.metrics.lines_cut.inc_by(count.cut);
         framed
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn ship(
-        &mut self,
-        id: FileId,
-        lane: usize,
-        base: u64,
-        data: &[u8],
-        range: std::ops::Range<usize>,
-        ending: Ending,
-        timestamp: i64,
-    ) -> bool {
-        let source = source_of(id, base + range.start as u64, &data[range], ending);
-        let draft = Draft {
-            source,
-            format: None,
-            host: self.config.headers.then(|| self.config.host_name.clone()),
-            timestamp,
-            line_bytes_max: self.config.line_bytes_max,
-            compression: self.config.compression,
-        };
-        self.delivery.send(lane, &mut self.writer, draft).is_ok()
-    }
-
-    /// As [`Engine::ship`], of a range that is not plain. `skips`: at its front and behind it.
+    /// Sends what was framed of a range that is not plain. `skips`: at its front and behind it.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn ship_format(
         &mut self,
@@ -156,18 +94,19 @@ impl Engine {
         let ending = if cut { Ending::Cut } else { Ending::Newline };
         let mut source = source_of(id, base + range.start as u64, &data[range], ending);
         (source.before, source.after) = skips;
-        let draft = Draft {
-            source,
-            format: format.clone(),
-            host: self.config.headers.then(|| self.config.host_name.clone()),
-            timestamp,
-            line_bytes_max: self.config.line_bytes_max,
-            compression: self.config.compression,
-        };
+        let draft = Draft { format: format.clone(), ..draft(&self.config, source, timestamp) };
         self.delivery.send(lane, &mut self.writer, draft).is_ok()
     }
 }
 
-fn skip(line: bool) -> Skip {
-    if line { Skip::LINE } else { Skip::NOTHING }
+/// A batch of plain lines, as the settings of the agent want it.
+pub(super) fn draft(config: &Config, source: Source, timestamp: i64) -> Draft {
+    Draft {
+        source,
+        format: None,
+        host: config.headers.then(|| config.host_name.clone()),
+        timestamp,
+        line_bytes_max: config.line_bytes_max,
+        compression: config.compression,
+    }
 }

@@ -1,5 +1,6 @@
 //! The agent's thread: it finds files, gives each its turn, and keeps the books. All state has this one writer.
 
+mod backlog;
 mod caught_up;
 mod closed;
 mod copies;
@@ -16,6 +17,7 @@ mod order;
 mod parts;
 mod past;
 mod places;
+mod plain;
 mod read;
 mod rotate;
 mod settle;
@@ -39,6 +41,7 @@ use crate::discover::{Scope, Watches};
 use crate::fingerprint::FileId;
 use crate::metrics::Metrics;
 use crate::tail::{Name, Place};
+use backlog::Desk;
 use deleted::Writers;
 use kafka_wire::batch::BatchWriter;
 use limits::Limits;
@@ -53,8 +56,10 @@ use std::time::{Duration, Instant};
 use streams::Spooled;
 use turns::Queue;
 
-/// Turns between two looks at the messages: a few milliseconds of work.
+/// Turns between two looks at the messages.
 const TURNS_MAX: usize = 8;
+/// Time between two looks at the messages, but for the last turn: an acknowledgement that waits keeps a batch from being sent.
+const TURNS_TIME_MAX: Duration = Duration::from_millis(1);
 /// How often a file without a name is looked at: its directory may not be watched.
 const NAMELESS_POLL: Duration = Duration::from_millis(500);
 /// Least time between two walks through the directories, however many names change.
@@ -75,6 +80,10 @@ pub struct Engine {
     /// Read buffer of the file whose turn it is.
     block: Vec<u8>,
     writer: BatchWriter,
+    /// Of the threads that help with a backlog.
+    desks: Vec<Desk>,
+    /// Batches that the last stretches had each, at most.
+    stretch_batches: usize,
     /// Something was read since the last tick.
     reading: bool,
     queue: Queue,
@@ -151,6 +160,8 @@ impl Engine {
             watches: parts.watches,
             metrics: parts.metrics,
             block: Vec::new(),
+            desks: Vec::new(),
+            stretch_batches: 1,
             reading: false,
             later: BTreeSet::new(),
             groups: BTreeSet::new(),
@@ -294,7 +305,7 @@ impl Engine {
                     }
                     self.hold(file, reason);
                 }
-                Event::Lost { file, start, end, reason } => self.lose(file, start, end, reason),
+                Event::Lost { file, start, end, reason } => self.report_loss(file, start, end, reason),
             }
         }
         // Not before all events are known: a hold takes the position back.
@@ -330,11 +341,15 @@ impl Engine {
     }
 
     fn turns(&mut self) {
+        let mut begun = None;
         for _ in 0..TURNS_MAX {
             if self.out_of_memory {
                 return;
             }
             let now = Instant::now();
+            if now.saturating_duration_since(*begun.get_or_insert(now)) > TURNS_TIME_MAX {
+                break;
+            }
             self.limited_until = self.limits.free_at(now);
             if self.limited_until.is_some() {
                 return;

@@ -7,6 +7,7 @@ use crate::deliver::Contents;
 use crate::fingerprint::{FileId, HEAD_BYTES_MAX, MARKER_BYTES_MAX, Print, marker_of};
 use crate::journal::Entry;
 use crate::tail::{self, Goal, Name};
+use memchr::memrchr;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -124,8 +125,7 @@ impl Engine {
             *quiet_at = now + self.config.rotated_grace;
         }
         let mut last = at_end && tail.is_last(self.config.once, self.config.rotated_grace, now);
-        let block = &block[..read];
-        let data = &block[marker_bytes..];
+        let data = &block[marker_bytes..read];
         self.grow_head(id);
         if self.skip_hole(id, &framer, data)? {
             return Ok(Turn::More);
@@ -146,18 +146,22 @@ impl Engine {
         if !self.delivery.settle(id) {
             return Ok(Turn::Parked);
         }
-        let framed = if framer.is_plain() {
-            self.frame(id, lane, data, last)
-        } else {
-            self.frame_format(id, lane, &framer, data, end)
+        let most = if framer.is_plain() && !at_end { self.stretches(id, lane, from + read as u64) } else { 1 };
+        let (framed, marker) = match (most > 1).then(|| memrchr(b'\n', data)).flatten() {
+            Some(newline) => self.work_off(id, lane, block, marker_bytes..marker_bytes + newline + 1, most),
+            None => {
+                let framed = match framer.is_plain() {
+                    true => self.frame(id, lane, data, last),
+                    false => self.frame_format(id, lane, &framer, data, end),
+                };
+                (framed, marker_of(&block[..marker_bytes + framed.at]).to_vec())
+            }
         };
         let Some(tail) = self.files.tails.get_mut(&id) else { return Ok(Turn::End) };
         self.metrics.bytes_read.inc_by(framed.at as u64);
         tail.position += framed.at as u64;
         tail.skipping = framed.skipping;
-        let marker = marker_of(&block[..marker_bytes + framed.at]);
-        tail.marker.clear();
-        tail.marker.extend_from_slice(marker);
+        tail.marker = marker;
         tail.content.passed(tail.position - tail.marker.len() as u64);
         // A block without the end of a line.
         tail.wide = !at_end && framed.at == 0;
@@ -171,7 +175,7 @@ impl Engine {
         if !self.delivery.is_ready(lane) {
             return Ok(Turn::Parked);
         }
-        Ok(if at_end { self.at_end(id, last, now) } else { Turn::More })
+        Ok(if at_end && !framed.stopped { self.at_end(id, last, now) } else { Turn::More })
     }
 
     pub(super) fn at_end(&mut self, id: FileId, last: bool, now: Instant) -> Turn {
@@ -192,6 +196,7 @@ impl Engine {
     pub(super) fn release_when_idle(&mut self) {
         if !std::mem::take(&mut self.reading) {
             self.block = Vec::new();
+            self.desks = Vec::new();
             self.writer.release();
             self.delivery.pool().release();
         }

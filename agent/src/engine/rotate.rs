@@ -202,7 +202,8 @@ impl Engine {
         let Some(tail) = self.files.tails.get_mut(&id) else { return };
         let known = std::mem::replace(&mut tail.size, size);
         if known > size {
-            self.lose(id, size, known, "the end of the file was cut off before they were read".to_owned());
+            // Not as a gap of the file: other lines will stand at these positions.
+            self.report_loss(id, size, known, "the end of the file was cut off before they were read".to_owned());
         }
     }
 

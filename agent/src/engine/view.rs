@@ -2,7 +2,9 @@
 
 use super::closed::Closed;
 use super::{Engine, VIEW_INTERVAL};
+use crate::checkpoint::Gap;
 use crate::fingerprint::FileId;
+use crate::journal::Entry;
 use crate::tail::{Name, Tail};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -89,8 +91,16 @@ impl Engine {
         Progressed { progress, undelivered: self.delivery.undelivered() }
     }
 
-    /// Counts and reports bytes that nobody will get.
+    /// Counts, reports and remembers bytes that nobody will get.
     pub(super) fn lose(&mut self, file: FileId, start: u64, end: u64, reason: String) {
+        let gap = Gap { start, end, reason: reason.clone() };
+        // What cannot be written down is reported all the same.
+        let _ = self.delivery.record(Entry::Gap { file, gap });
+        self.report_loss(file, start, end, reason);
+    }
+
+    /// Counts and reports bytes that nobody will get.
+    pub(super) fn report_loss(&mut self, file: FileId, start: u64, end: u64, reason: String) {
         let path = self.delivery.state().files.get(&file).map(|record| record.path.clone()).unwrap_or_default();
         tracing::error!(path = ?path, file = %file, start, end, "bytes are lost: {reason}");
         self.past.note_error(file, &format!("bytes {start} to {end} are lost: {reason}"));

@@ -122,8 +122,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("journal");
         let mut journal = Journal::create(&path, Disk::default()).expect("created");
-        let entries =
-            [Entry::Agent { uuid: "u".into() }, Entry::Forget { file: FileId(u64::MAX) }, Entry::Lost { number: 3 }];
+        let entries = [
+            Entry::Agent { uuid: "u".into() },
+            Entry::Forget { file: FileId(u64::MAX) },
+            Entry::Lost { number: 3, reason: "gone".into() },
+        ];
         let mut ends = vec![0];
         for entry in &entries {
             journal.append(entry).expect("appended");

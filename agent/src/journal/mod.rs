@@ -8,6 +8,7 @@ mod log;
 
 pub use log::{Journal, put_frame, replay, take_frame};
 
+use crate::checkpoint::Gap;
 use crate::fingerprint::{FileId, FileKey, Print};
 use crate::format::{Format, Skip};
 use crate::host::HostIdentity;
@@ -37,7 +38,13 @@ pub enum Entry {
     /// The broker has the batch as a part of another one: the positions of its sources move on.
     Had { number: u64 },
     /// The batch's content cannot be read any more, and whether the broker has it is unknown: positions move on.
-    Lost { number: u64 },
+    Lost {
+        number: u64,
+        #[serde(default)]
+        reason: String,
+    },
+    /// Bytes of a file that were never sent are lost.
+    Gap { file: FileId, gap: Gap },
     /// A file's bytes up to `position` have no records (any more) that are not acknowledged.
     Passed { file: FileId, position: u64, marker: Print, skipping: Skip },
     /// The batches `gone` are not sent any more in this form; `by` take their place, in order.

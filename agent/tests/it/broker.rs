@@ -144,6 +144,11 @@ impl FakeBroker {
         self.lock().lose_acknowledgements = lose;
     }
 
+    /// Batches that were taken and never answered.
+    pub fn lost(&self) -> usize {
+        self.lock().lost.len()
+    }
+
     pub fn refuse(&self, error: SendError) {
         self.lock().refusals.push_back(error);
     }

@@ -190,6 +190,7 @@ async fn what_was_in_flight_and_is_gone_is_a_reported_gap() {
     let agent = fixture.start().await;
     fixture.until(|| fixture.broker.waiting() > 0).await;
     drop(agent);
+    let backup = fixture.backup("a.log");
     fs::remove_file(fixture.path("a.log")).expect("removed");
     fixture.append("b.log", "three\n");
     fixture.broker.become_cluster("one");
@@ -200,6 +201,7 @@ async fn what_was_in_flight_and_is_gone_is_a_reported_gap() {
     let loss = &agent.losses()[0];
     assert_eq!((loss.start, loss.end, loss.path.clone()), (0, 8, fixture.path("a.log")));
     drop(agent);
+    assert_eq!(fixture.gaps(&backup), [(0, 8)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

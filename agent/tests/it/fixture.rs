@@ -1,19 +1,19 @@
 //! A folder of logs, an agent that may be killed at any time, and the broker that it sends to.
 
 use crate::broker::FakeBroker;
-use agent::{Agent, Clock, Config, Input, StartError};
+use agent::{Agent, Clock, Config, Input, Owner, StartError, Whereabouts};
 use kafka_client::ClientConfig;
 use prometheus_client::registry::Registry;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Far beyond what any step takes, so that only a hang gets there.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 pub struct Fixture {
     pub folder: TempDir,
@@ -33,6 +33,8 @@ impl Fixture {
         config.host_name = "web1".to_owned();
         config.block_bytes = 1024;
         config.batch_bytes_max = 2000;
+        // Also on a machine with one core.
+        config.framing_threads_max = 3;
         config.linger = Duration::from_millis(1);
         config.flush_interval = Duration::from_millis(20);
         config.rotated_grace = Duration::from_millis(300);
@@ -66,6 +68,22 @@ impl Fixture {
     pub fn copytruncate(&self, name: &str, copy: &str) {
         fs::copy(self.path(name), self.path(copy)).expect("copied");
         OpenOptions::new().write(true).truncate(true).open(self.path(name)).expect("truncated");
+    }
+
+    /// A copy of a file where no agent looks for one.
+    pub fn backup(&self, name: &str) -> PathBuf {
+        let backup = self.folder.path().join(name);
+        fs::copy(self.path(name), &backup).expect("copied");
+        backup
+    }
+
+    /// What the checkpoints say was lost of a file.
+    pub fn gaps(&self, path: &Path) -> Vec<(u64, u64)> {
+        let whereabouts = Whereabouts::read(self.config.clone()).expect("checkpoints that can be read");
+        match whereabouts.owner(path).expect("the file can be read") {
+            Owner::Known(known) => known.gaps.iter().map(|gap| (gap.start, gap.end)).collect(),
+            other => panic!("{path:?} is not known: {other:?}"),
+        }
     }
 
     pub async fn start(&self) -> Agent {

@@ -1,7 +1,8 @@
 //! Lines in other encodings, with other delimiters, in containers' wrappings and in groups: each record whole, once.
 
-use crate::fixture::{Fixture, caught_up};
+use crate::fixture::{Fixture, caught_up, metric};
 use agent::format::{Container, Format, Multiline, Rule};
+use kafka_wire::compression::Compression;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DRAIN: Duration = Duration::from_secs(10);
@@ -32,6 +33,25 @@ fn utf16(text: &str) -> Vec<u8> {
 /// Waits until the agent has seen so many bytes of its only file.
 async fn seen(fixture: &Fixture, agent: &agent::Agent, bytes: u64) {
     fixture.until(|| agent.files().iter().any(|file| file.size == bytes)).await;
+}
+
+/// Records may be many times as large as their lines: the bound is on what they take.
+#[tokio::test(flavor = "multi_thread")]
+async fn short_lines_take_no_more_memory_than_there_is() {
+    let mut fixture = with(Format { exclude_lines: vec!["^never".into()], ..Format::default() });
+    fixture.config.compression = Compression::None;
+    fixture.config.block_bytes = 64 * 1024;
+    fixture.config.blocks_bytes_max = 128 * 1024;
+    fixture.broker.stall(true);
+    fixture.append("a.log", "x\n".repeat(5000));
+    let (agent, registry) = fixture.start_counted().await;
+    fixture.until(|| metric(&registry, "held_bytes") > 0).await;
+    let held = metric(&registry, "held_bytes");
+    assert!(held <= 128 * 1024 + 2 * 2000, "{held} bytes are held");
+    fixture.broker.stall(false);
+    fixture.until(|| fixture.broker.count() == 5000).await;
+    agent.stop(DRAIN).await;
+    assert_eq!(fixture.broker.count(), 5000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Scripted file actions against a running agent, with a broker that keeps Kafka's rules and fails on demand.
 
+mod backlog;
 mod broker;
 mod clock;
 mod closed;

@@ -92,6 +92,7 @@ async fn a_deleted_file_is_kept_up_to_a_cap() {
         fixture.broker.stall(true);
         let agent = fixture.start().await;
         fixture.until(|| fixture.broker.waiting() > 0).await;
+        let backup = fixture.backup("a.log");
         fs::remove_file(fixture.path("a.log")).expect("removed");
         if given_up {
             fixture.until(|| !agent.losses().is_empty()).await;
@@ -108,6 +109,9 @@ async fn a_deleted_file_is_kept_up_to_a_cap() {
             assert_eq!((loss.end, loss.path.clone()), (text(&all).len() as u64, fixture.path("a.log")));
         }
         drop(agent);
+        // After a kill, too.
+        let gaps: Vec<(u64, u64)> = losses.iter().map(|loss| (loss.start, loss.end)).collect();
+        assert_eq!(fixture.gaps(&backup), gaps);
     }
 }
 

@@ -39,7 +39,7 @@ async fn alter(
     resource: &AlterConfigsResource,
     validate_only: bool,
 ) -> Result<(), Refused> {
-    call.check_admin().map_err(|error| (error, error.to_string()))?;
+    call.check_admin(node).map_err(|error| (error, error.to_string()))?;
     let name = resource.resource_name.as_str();
     match resource.resource_type {
         TOPIC => {

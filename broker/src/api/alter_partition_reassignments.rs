@@ -19,7 +19,7 @@ pub async fn handle(
     call: &Call,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
-    if let Err(error) = call.check_admin() {
+    if let Err(error) = call.check_admin(node) {
         return AlterPartitionReassignmentsResponse::default().with_error_code(error.code());
     }
     let responses = (request.topics.into_iter())

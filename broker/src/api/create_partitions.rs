@@ -4,28 +4,21 @@ use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_wire::protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_wire::protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Call, text};
+use super::{Call, NAMED_TWICE, named_twice, text};
 use crate::limits;
 use crate::node::Node;
 
 pub const VERSIONS: RangeInclusive<i16> = 0..=3;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
-    let mut seen = HashSet::new();
-    let twice: HashSet<_> = request
-        .topics
-        .iter()
-        .filter(|topic| !seen.insert(topic.name.clone()))
-        .map(|topic| topic.name.clone())
-        .collect();
+    let twice = named_twice(request.topics.iter().map(|topic| &topic.name));
     let mut checked = Vec::new();
     for topic in request.topics.into_iter().take(limits::TOPICS_PER_REQUEST_MAX) {
         let outcome = match twice.contains(&topic.name) {
-            true => Err((ResponseError::InvalidRequest, "the topic is named twice in this request".to_owned())),
+            true => Err((ResponseError::InvalidRequest, NAMED_TWICE.to_owned())),
             false => check(node, call, &topic),
         };
         checked.push((topic, outcome));

@@ -4,12 +4,12 @@ use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::create_topics_request::CreatableTopic;
 use kafka_wire::protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use kafka_wire::protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::describe_configs::topic_settings;
-use super::{Call, text};
+use super::{Call, NAMED_TWICE, named_twice, text};
 use crate::limits;
 use crate::log::{NewTopic, TopicConfig};
 use crate::node::Node;
@@ -22,27 +22,16 @@ const DEFAULT: i32 = -1;
 type Refused = (ResponseError, String);
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: CreateTopicsRequest) -> CreateTopicsResponse {
-    let mut seen = HashSet::new();
-    let twice: HashSet<_> = request
-        .topics
-        .iter()
-        .filter(|topic| !seen.insert(topic.name.clone()))
-        .map(|topic| topic.name.clone())
-        .collect();
+    let twice = named_twice(request.topics.iter().map(|topic| &topic.name));
     let too_many = request.topics.len() > limits::TOPICS_PER_REQUEST_MAX;
     let mut sound = Vec::new();
     let mut checked = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
+        let may = || call.permitted(node, call.rights.may_write(&topic.name), ResponseError::TopicAuthorizationFailed);
         let outcome = match () {
-            () if twice.contains(&topic.name) => {
-                Err((ResponseError::InvalidRequest, "the topic is named twice in this request".to_owned()))
-            }
+            () if twice.contains(&topic.name) => Err((ResponseError::InvalidRequest, NAMED_TWICE.to_owned())),
             () if too_many => Err((ResponseError::PolicyViolation, "too many topics in one request".to_owned())),
-            () if !call.rights.may_write(&topic.name) => {
-                let error = ResponseError::TopicAuthorizationFailed;
-                Err((error, error.to_string()))
-            }
-            () => asked(node, topic),
+            () => may().map_err(|error| (error, error.to_string())).and_then(|()| asked(node, topic)),
         };
         sound.extend(outcome.as_ref().ok().cloned());
         checked.push(outcome);

@@ -14,7 +14,7 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=2;
 pub async fn handle(node: &Arc<Node>, call: &Call, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
     let mut results = Vec::new();
     for id in request.groups_names {
-        let deleted = match call.check_admin() {
+        let deleted = match call.check_admin(node) {
             Ok(()) => node.groups.delete(&id).await,
             Err(_) => Err(ResponseError::GroupAuthorizationFailed),
         };

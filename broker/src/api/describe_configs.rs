@@ -61,9 +61,8 @@ fn settings(
 ) -> Result<Vec<Setting>, (ResponseError, String)> {
     let name = resource.resource_name.as_str();
     let permitted = match resource.resource_type {
-        TOPIC if call.rights.may_see(name) => Ok(()),
-        TOPIC => Err(ResponseError::TopicAuthorizationFailed),
-        _ => call.check_admin(),
+        TOPIC => call.permitted(node, call.rights.may_see(name), ResponseError::TopicAuthorizationFailed),
+        _ => call.check_admin(node),
     };
     permitted.map_err(|error| (error, error.to_string()))?;
     match resource.resource_type {

@@ -14,7 +14,7 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=6;
 pub async fn handle(node: &Arc<Node>, call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let groups = (request.groups.into_iter())
         .map(|id| {
-            if let Err(error) = call.check_groups() {
+            if let Err(error) = call.check_groups(node) {
                 return DescribedGroup::default().with_group_id(id).with_error_code(error.code());
             }
             let Some(group) = node.groups.describe(&id) else {

@@ -17,7 +17,7 @@ pub const VERSIONS: RangeInclusive<i16> = 1..=4;
 const UNKNOWN: i64 = -1;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
-    if let Err(error) = call.check_admin() {
+    if let Err(error) = call.check_admin(node) {
         let response = DescribeLogDirsResponse::default();
         return if call.version >= 3 { response.with_error_code(error.code()) } else { response };
     }

@@ -22,7 +22,7 @@ const EPOCH: i32 = 1;
 const END: i64 = 0;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
-    if let Err(error) = call.check_admin() {
+    if let Err(error) = call.check_admin(node) {
         return DescribeQuorumResponse::default().with_error_code(error.code());
     }
     let this = BrokerId(node.config.node_id);

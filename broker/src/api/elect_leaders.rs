@@ -12,7 +12,7 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=2;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: ElectLeadersRequest) -> ElectLeadersResponse {
-    if let Err(error) = call.check_admin() {
+    if let Err(error) = call.check_admin(node) {
         let response = ElectLeadersResponse::default();
         return if call.version >= 1 { response.with_error_code(error.code()) } else { response };
     }

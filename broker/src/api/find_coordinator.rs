@@ -16,7 +16,7 @@ const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-    let permitted = call.check_groups();
+    let permitted = call.check_groups(node);
     let known = matches!(request.key_type, GROUP if permitted.is_ok()) || request.key_type == TRANSACTION;
     let (host, port) = node.advertised(&call.peers);
     let (node_id, host, port) =

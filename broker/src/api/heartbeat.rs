@@ -16,6 +16,6 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: HeartbeatRequest) ->
         instance_id: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    let heard = call.check_groups().and_then(|()| node.groups.heartbeat(&request.group_id, caller));
+    let heard = call.check_groups(node).and_then(|()| node.groups.heartbeat(&request.group_id, caller));
     HeartbeatResponse::default().with_error_code(code(&heard))
 }

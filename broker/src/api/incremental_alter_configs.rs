@@ -60,7 +60,7 @@ async fn alter(
     if let Some(one) = resource.configs.iter().find(null) {
         return Err(null_value(&one.name));
     }
-    call.check_admin().map_err(|error| (error, error.to_string()))?;
+    call.check_admin(node).map_err(|error| (error, error.to_string()))?;
     let name = resource.resource_name.as_str();
     match resource.resource_type {
         TOPIC => {

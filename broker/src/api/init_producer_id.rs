@@ -21,8 +21,9 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: InitProducerIdReques
         // Not retriable, so that a client says at once that there are no transactions here.
         return refused(ResponseError::TransactionalIdAuthorizationFailed);
     }
-    if !call.rights.may_write_something() {
-        return refused(ResponseError::ClusterAuthorizationFailed);
+    let may = call.rights.may_write_something();
+    if let Err(error) = call.permitted(node, may, ResponseError::ClusterAuthorizationFailed) {
+        return refused(error);
     }
     let ids = Arc::clone(node);
     // A fresh block is flushed to the disk, which blocks.

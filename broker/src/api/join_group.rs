@@ -15,7 +15,7 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=9;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: JoinGroupRequest) -> JoinGroupResponse {
-    let answer = match call.check_groups().and_then(|()| checked(node, call, &request)) {
+    let answer = match call.check_groups(node).and_then(|()| checked(node, call, &request)) {
         Ok(join) => tokio::select! {
             answer = node.groups.join(&request.group_id, join) => answer,
             // The client asks again, and finds the broker when it is back.

@@ -11,7 +11,7 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=5;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: LeaveGroupRequest) -> LeaveGroupResponse {
-    if let Err(error) = call.check_groups() {
+    if let Err(error) = call.check_groups(node) {
         return LeaveGroupResponse::default().with_error_code(error.code());
     }
     if call.version < 3 {

@@ -13,7 +13,7 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=1;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: ListConfigResourcesRequest) -> ListConfigResourcesResponse {
-    if let Err(error) = call.check_admin() {
+    if let Err(error) = call.check_admin(node) {
         return ListConfigResourcesResponse::default().with_error_code(error.code());
     }
     let all = [TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP];

@@ -10,9 +10,11 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=0;
 
 pub async fn handle(
-    _node: &Arc<Node>,
+    node: &Arc<Node>,
     call: &Call,
     _request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    ListPartitionReassignmentsResponse::default().with_error_code(code(&call.check_admin())).with_error_message(None)
+    ListPartitionReassignmentsResponse::default()
+        .with_error_code(code(&call.check_admin(node)))
+        .with_error_message(None)
 }

@@ -50,9 +50,8 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: MetadataRequest) -> 
 /// those that were not made.
 async fn make_missing(node: &Arc<Node>, call: &Call, asked: &[MetadataRequestTopic]) -> HashMap<String, ResponseError> {
     let names: BTreeSet<&str> = asked.iter().filter_map(|one| one.name.as_ref().map(|name| name.as_str())).collect();
-    let is_missing = |name: &&str| {
-        matches!(call.visible(node, name), Err(ResponseError::UnknownTopicOrPartition)) && call.rights.may_write(name)
-    };
+    let is_missing =
+        |name: &&str| call.rights.may_see(name) && call.rights.may_write(name) && node.log.topic(name).is_none();
     let new = |name: &str| NewTopic {
         name: name.to_owned(),
         partitions: node.config.num_partitions,

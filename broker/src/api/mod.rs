@@ -44,10 +44,11 @@ mod sasl_handshake;
 mod sync_group;
 
 use bytes::{Bytes, BytesMut};
-use kafka_wire::check;
+use kafka_wire::check::{self, CheckError};
 use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::{ApiKey, ResponseHeader, TopicName};
 use kafka_wire::protocol::protocol::{Decodable, Encodable, StrBytes};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ pub(crate) use fetch::FetchSessions;
 
 use crate::connection::{Answer, Pending, Piece, Turn};
 use crate::node::Node;
+use crate::refusals::RequestRefusal;
 use crate::security::rights::Rights;
 use crate::security::sasl::Authentication;
 
@@ -111,6 +113,15 @@ fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }
 
+/// Why a topic is refused that a request names more than once.
+const NAMED_TWICE: &str = "the topic is named twice in this request";
+
+/// The names that come more than once.
+fn named_twice<'a>(names: impl IntoIterator<Item = &'a TopicName>) -> HashSet<TopicName> {
+    let mut seen = HashSet::new();
+    names.into_iter().filter(|name| !seen.insert(*name)).cloned().collect()
+}
+
 /// Dispatches to `$module::handle`, for the APIs whose answer is one encoded message.
 macro_rules! apis {
     ($($key:ident => $module:ident),* $(,)?) => {
@@ -123,7 +134,7 @@ macro_rules! apis {
             $((ApiKey::$key, $module::VERSIONS),)*
         ];
 
-        fn dispatch(node: &Arc<Node>, call: Call, body: Bytes) -> Result<Pending, String> {
+        fn dispatch(node: &Arc<Node>, call: Call, body: Bytes) -> Result<Pending, Ended> {
             let node = Arc::clone(node);
             Ok(match call.key {
                 ApiKey::Produce => {
@@ -149,7 +160,7 @@ macro_rules! apis {
                     let request = decode(&call, body)?;
                     Box::pin(async move { answer(&call, &$module::handle(&node, &call, request).await) })
                 })*
-                key => return Err(format!("it asked for {key:?}, which is not advertised")),
+                key => return Err(not_served(format!("{key:?}"))),
             })
         }
     };
@@ -192,8 +203,19 @@ apis! {
     DescribeTopicPartitions => describe_topic_partitions,
 }
 
-/// Starts the request in `frame`. An error says what is wrong with it; the connection is then closed, as Kafka does.
-pub(crate) fn begin(node: &Arc<Node>, session: &mut Session, frame: Bytes) -> Result<Pending, String> {
+/// Why a request cannot be carried out, and what is wrong with it, for the trace.
+pub(crate) type Ended = (RequestRefusal, String);
+
+fn malformed(what: String) -> Ended {
+    (RequestRefusal::Malformed, what)
+}
+
+fn not_served(what: String) -> Ended {
+    (RequestRefusal::NotServed, format!("it asked for {what}, which is not advertised"))
+}
+
+/// Starts the request in `frame`. After an error the connection is closed, as Kafka does.
+pub(crate) fn begin(node: &Arc<Node>, session: &mut Session, frame: Bytes) -> Result<Pending, Ended> {
     if let Some(correlation_id) = api_versions::asked_in_unknown_version(&frame) {
         node.counters.count_request(ApiKey::ApiVersions);
         let response = api_versions::unknown_version();
@@ -201,14 +223,17 @@ pub(crate) fn begin(node: &Arc<Node>, session: &mut Session, frame: Bytes) -> Re
         let call = Call { key: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None, peers, rights };
         return Ok(Box::pin(async move { answer(&call, &response) }));
     }
-    let head = check::request_header(&frame).map_err(|error| error.to_string())?;
-    let key = ApiKey::try_from(head.api_key).map_err(|()| format!("it asked for the unknown API {}", head.api_key))?;
+    let head = check::request_header(&frame).map_err(|error| match error {
+        CheckError::UnknownApi(_) => (RequestRefusal::NotServed, error.to_string()),
+        error => malformed(error.to_string()),
+    })?;
+    let key = ApiKey::try_from(head.api_key).map_err(|()| not_served(format!("the unknown API {}", head.api_key)))?;
     let served = ADVERTISED.iter().find(|(known, _)| *known == key).map(|(_, versions)| versions);
     if !served.is_some_and(|versions| versions.contains(&head.api_version)) {
-        return Err(format!("it asked for {key:?} version {}, which is not advertised", head.api_version));
+        return Err(not_served(format!("{key:?} version {}", head.api_version)));
     }
     let body = frame.slice(head.body_offset..);
-    check::request(head.api_key, head.api_version, &body).map_err(|error| format!("{key:?}: {error}"))?;
+    check::request(head.api_key, head.api_version, &body).map_err(|error| malformed(format!("{key:?}: {error}")))?;
     node.counters.count_request(key);
     let call = Call {
         key,
@@ -223,7 +248,7 @@ pub(crate) fn begin(node: &Arc<Node>, session: &mut Session, frame: Bytes) -> Re
         ApiKey::SaslAuthenticate => Ok(ready(sasl_authenticate::handle(node, &call, session, decode(&call, body)?))),
         ApiKey::ApiVersions => dispatch(node, call, body),
         _ if session.is_known() => dispatch(node, call, body),
-        _ => Err(format!("it asked for {key:?} before it said who it is")),
+        _ => Err((RequestRefusal::Unauthenticated, format!("it asked for {key:?} before it said who it is"))),
     }
 }
 
@@ -232,8 +257,9 @@ fn ready(turn: Turn) -> Pending {
     Box::pin(std::future::ready(turn))
 }
 
-fn decode<T: Decodable>(call: &Call, mut body: Bytes) -> Result<T, String> {
-    T::decode(&mut body, call.version).map_err(|error| format!("{:?} version {}: {error}", call.key, call.version))
+fn decode<T: Decodable>(call: &Call, mut body: Bytes) -> Result<T, Ended> {
+    let unread = |error| malformed(format!("{:?} version {}: {error}", call.key, call.version));
+    T::decode(&mut body, call.version).map_err(unread)
 }
 
 /// The response header: 0, or 1 with tagged fields; always 0 for ApiVersions (KIP-511).

@@ -50,7 +50,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: OffsetCommitRequest)
         }
         topics.push(OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions));
     }
-    let committed = match call.check_groups() {
+    let committed = match call.check_groups(node) {
         Ok(()) => node.groups.commit(&request.group_id, caller, commits).await,
         Err(error) => Err(error),
     };

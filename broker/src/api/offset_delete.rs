@@ -14,7 +14,7 @@ use crate::node::Node;
 pub const VERSIONS: RangeInclusive<i16> = 0..=0;
 
 pub async fn handle(node: &Arc<Node>, call: &Call, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
-    if call.check_admin().is_err() {
+    if call.check_admin(node).is_err() {
         return OffsetDeleteResponse::default().with_error_code(ResponseError::GroupAuthorizationFailed.code());
     }
     let subscribed = match node.groups.subscribed_topics(&request.group_id) {

@@ -72,7 +72,7 @@ fn offsets(
     group: &str,
     asked: Option<&[OffsetFetchRequestTopics]>,
 ) -> Result<Vec<OffsetFetchResponseTopics>, ResponseError> {
-    call.check_groups()?;
+    call.check_groups(node)?;
     let Some(asked) = asked else {
         let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
         for (name, index, committed) in node.groups.all_committed(group)? {

@@ -12,11 +12,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use uuid::Uuid;
 
-use super::{Call, NONE, text};
+use super::{Call, NONE, text, topic_name};
 use crate::clock::now_ms;
 use crate::limits;
 use crate::log::{AppendError, Appended, Partition, Topic};
 use crate::node::{Node, unusable};
+use crate::refusals::{self, BatchRefusal};
 
 /// Versions 0 to 2 are refused, as Kafka 4 does, and advertised, as Kafka 4 does: librdkafka up to 2.10 tests for
 /// version 0 before it compresses (KAFKA-18659).
@@ -40,7 +41,7 @@ pub enum Produced {
 pub fn handle(node: &Arc<Node>, call: &Call, request: ProduceRequest) -> impl Future<Output = Produced> + use<> {
     let acks = request.acks;
     let outcomes = match refusal(&request) {
-        Some(error) => Outcomes::all(request, error),
+        Some(error) => Outcomes::all(node, request, error),
         None => Outcomes::append(node, call, request),
     };
     let version = call.version;
@@ -65,7 +66,20 @@ fn refusal(request: &ProduceRequest) -> Option<ResponseError> {
     (partitions > limits::PARTITIONS_PER_REQUEST_MAX).then_some(ResponseError::InvalidRequest)
 }
 
-type Outcome = Result<(Arc<Partition>, Appended), (ResponseError, String)>;
+/// Why a batch was not appended: for the client in Kafka's words and in ours, and for who counts.
+struct Refused {
+    error: ResponseError,
+    message: String,
+    reason: BatchRefusal,
+}
+
+impl From<ResponseError> for Refused {
+    fn from(error: ResponseError) -> Self {
+        Self { error, message: error.to_string(), reason: error.into() }
+    }
+}
+
+type Outcome = Result<(Arc<Partition>, Appended), Refused>;
 
 /// What became of a topic's record batches, by partition.
 struct TopicOutcomes {
@@ -77,8 +91,11 @@ struct TopicOutcomes {
 struct Outcomes(Vec<TopicOutcomes>);
 
 impl Outcomes {
-    fn all(request: ProduceRequest, error: ResponseError) -> Self {
-        let refuse = |one: &PartitionProduceData| (one.index, Err((error, error.to_string())));
+    fn all(node: &Node, request: ProduceRequest, error: ResponseError) -> Self {
+        let refuse = |one: &PartitionProduceData| {
+            node.counters.batches_refused.count(error.into());
+            (one.index, Err(error.into()))
+        };
         let topics = request.topic_data.into_iter().map(|topic| TopicOutcomes {
             name: topic.name,
             id: topic.topic_id,
@@ -99,14 +116,19 @@ impl Outcomes {
                 .map(|one| {
                     let outcome = append(call, request.acks, &found, one.index, one.records);
                     match &outcome {
-                        Ok((_, appended)) if appended.duplicate => node.counters.batches_repeated.inc(),
-                        Ok(_) => node.counters.batches_appended.inc(),
-                        Err(_) => node.counters.batches_refused.inc(),
-                    };
+                        Ok((_, appended)) if appended.duplicate => {
+                            node.counters.batches_repeated.inc();
+                        }
+                        Ok(_) => {
+                            node.counters.batches_appended.inc();
+                        }
+                        Err(refused) => node.counters.batches_refused.count(refused.reason),
+                    }
                     (one.index, outcome)
                 })
                 .collect();
-            outcomes.push(TopicOutcomes { name: topic.name, id: topic.topic_id, partitions });
+            // A name of its own: one that lies in the request would keep all of it in memory until the flush.
+            outcomes.push(TopicOutcomes { name: topic_name(&topic.name), id: topic.topic_id, partitions });
         }
         Self(outcomes)
     }
@@ -119,7 +141,8 @@ impl Outcomes {
         for (_, outcome) in self.0.iter_mut().flat_map(|topic| &mut topic.partitions) {
             let Ok((partition, appended)) = outcome else { continue };
             if let Err(error) = partition.flushed(appended.next_offset).await {
-                *outcome = Err((ResponseError::KafkaStorageError, error.to_string()));
+                let (error, message) = (ResponseError::KafkaStorageError, error.to_string());
+                *outcome = Err(Refused { error, message, reason: BatchRefusal::Stopped });
             }
         }
         self
@@ -145,21 +168,25 @@ fn append(
     index: i32,
     records: Option<Bytes>,
 ) -> Outcome {
-    let topic = topic.as_ref().map_err(|error| (*error, error.to_string()))?;
-    let partition = topic.partition(index).map_err(|error| (unusable(&error), error.to_string()))?;
+    let topic = topic.as_ref().map_err(|error| *error)?;
+    let partition =
+        topic.partition(index).map_err(|error| Refused { message: error.to_string(), ..unusable(&error).into() })?;
     if acks == ALL && topic.config().min_insync_replicas > 1 {
-        let error = ResponseError::NotEnoughReplicas;
-        return Err((error, error.to_string()));
+        return Err(ResponseError::NotEnoughReplicas.into());
     }
     // Apache Kafka never answers null records; its client would wait for ever.
-    let records = records.ok_or((ResponseError::InvalidRequest, "records are null".to_owned()))?;
+    let records = records
+        .ok_or_else(|| Refused { message: "records are null".to_owned(), ..ResponseError::InvalidRequest.into() })?;
     if call.version < ZSTD && is_zstd(&records) {
-        let error = ResponseError::UnsupportedCompressionType;
-        return Err((error, error.to_string()));
+        return Err(ResponseError::UnsupportedCompressionType.into());
     }
     match partition.append(&records, now_ms()) {
         Ok(appended) => Ok((Arc::clone(partition), appended)),
-        Err(error) => Err((refused(&error), error.to_string())),
+        Err(error) => {
+            let kafka = refused(&error);
+            let reason = refusals::of_append(&error, kafka);
+            Err(Refused { error: kafka, message: error.to_string(), reason })
+        }
     }
 }
 
@@ -193,7 +220,7 @@ fn response(index: i32, outcome: Outcome, version: i16) -> PartitionProduceRespo
                 .with_log_append_time_ms(appended.log_append_time);
             if version >= 5 { response.with_log_start_offset(partition.log_start_offset()) } else { response }
         }
-        Err((error, message)) => {
+        Err(Refused { error, message, .. }) => {
             let response = response.with_error_code(error.code()).with_base_offset(-1).with_log_append_time_ms(-1);
             if version >= 8 { response.with_error_message(Some(text(message))) } else { response }
         }

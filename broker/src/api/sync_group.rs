@@ -17,7 +17,7 @@ pub async fn handle(node: &Arc<Node>, call: &Call, request: SyncGroupRequest) ->
     if request.assignments.iter().any(|one| one.assignment.len() > limits::MEMBER_ASSIGNMENT_BYTES_MAX) {
         return SyncGroupResponse::default().with_error_code(ResponseError::InvalidRequest.code());
     }
-    if let Err(error) = call.check_groups() {
+    if let Err(error) = call.check_groups(node) {
         return SyncGroupResponse::default().with_error_code(error.code());
     }
     let caller = Caller {

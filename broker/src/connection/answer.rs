@@ -60,7 +60,7 @@ impl Answer {
             match piece {
                 Piece::Bytes(bytes) => slices.0.push_back(bytes),
                 Piece::File(range) => {
-                    writer.write_all_buf(&mut slices).await?;
+                    writer.write_ahead(&mut slices).await?;
                     writer.send_file(range).await?;
                 }
             }

@@ -1,8 +1,9 @@
-//! Group commit: one thread per data directory that flushes whatever has been appended since its last round.
+//! Group commit: one thread per data directory that has flushed whatever was appended since its last round.
 //!
 //! While a round's fdatasync runs, everything that arrives gathers for the next one: under load a flush serves many
 //! batches, without a timer and without a batch waiting for a batch that may never come.
 
+use super::flushers::Flushers;
 use super::partition::Partition;
 use super::segment::Segment;
 use crate::config::Durability;
@@ -13,13 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
-
-/// Threads that flush within a round. A file system makes flushes that it is asked for together lasting by one commit of its
-/// journal: of 400 files on ext4, sixteen threads flushed about four times as many in a second as four did, and more threads no
-/// more.
-const FLUSHES_AT_ONCE_MAX: usize = 16;
-/// So few partitions have a thread each; of more, a thread has at least two, since starting one costs something, too.
-const FLUSHED_ALONE_MAX: usize = 4;
 
 /// Bounds of the histogram of flushes: from a disk with a cache of its own to one that is overwhelmed.
 const FLUSH_SECONDS: [f64; 10] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -91,7 +85,7 @@ pub(super) struct Unflushed {
 impl Unflushed {
     pub fn flush(self) -> Result<Flushed, FlushError> {
         for segment in &self.segments {
-            segment.log.sync().map_err(|source| FlushError { path: segment.path(), source })?;
+            segment.flush()?;
         }
         Ok(Flushed { end: self.end })
     }
@@ -131,11 +125,11 @@ pub(super) struct Committer {
     arrived: Condvar,
     /// A round has ended.
     finished: Condvar,
+    flushers: Arc<Flushers>,
     failed: AtomicBool,
     on_failure: FlushFailureHook,
     page_cache: Option<PageCacheIsEnough>,
     rounds: AtomicU64,
-    flushed_batches: AtomicU64,
     seconds: Histogram,
 }
 
@@ -153,11 +147,11 @@ impl Committer {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             finished: Condvar::new(),
+            flushers: Arc::default(),
             failed: AtomicBool::new(false),
             on_failure,
             page_cache: (durability == Durability::PageCache).then_some(PageCacheIsEnough(())),
             rounds: AtomicU64::new(0),
-            flushed_batches: AtomicU64::new(0),
             seconds: Histogram::new(FLUSH_SECONDS),
         }
     }
@@ -190,6 +184,7 @@ impl Committer {
 
     pub fn stop(&self) {
         self.queue().stop = true;
+        self.flushers.stop();
         self.arrived.notify_all();
         self.finished.notify_all();
     }
@@ -200,7 +195,7 @@ impl Committer {
 
     /// Rounds so far, and batches that they made durable.
     pub fn counts(&self) -> (u64, u64) {
-        (self.rounds.load(Ordering::Relaxed), self.flushed_batches.load(Ordering::Relaxed))
+        (self.rounds.load(Ordering::Relaxed), self.flushers.batches())
     }
 
     /// How long rounds took.
@@ -218,7 +213,7 @@ impl Committer {
         }
         let partitions = std::mem::take(&mut queue.partitions);
         drop(queue);
-        self.flush_round(&partitions);
+        self.flush_round(partitions);
         !self.has_failed()
     }
 
@@ -226,7 +221,7 @@ impl Committer {
     pub fn flush_and_wait(&self, partition: &Arc<Partition>) -> Result<(), LogStopped> {
         if self.page_cache.is_some() {
             // The high watermark is ahead of the disk here, and says nothing.
-            self.flush_round(std::slice::from_ref(partition));
+            self.flush_round(vec![Arc::clone(partition)]);
             return if self.has_failed() { Err(LogStopped) } else { Ok(()) };
         }
         let target = partition.log_end_offset();
@@ -238,7 +233,7 @@ impl Committer {
             if queue.manual {
                 let partitions = std::mem::take(&mut queue.partitions);
                 drop(queue);
-                self.flush_round(&partitions);
+                self.flush_round(partitions);
                 queue = self.queue();
                 continue;
             }
@@ -250,20 +245,9 @@ impl Committer {
         Ok(())
     }
 
-    fn flush_round(&self, partitions: &[Arc<Partition>]) {
+    fn flush_round(&self, partitions: Vec<Arc<Partition>>) {
         let begin = Instant::now();
-        let threads = (partitions.len() / 2).clamp(FLUSHED_ALONE_MAX, FLUSHES_AT_ONCE_MAX);
-        let per_thread = partitions.len().div_ceil(threads).max(1);
-        let mut groups = partitions.chunks(per_thread);
-        let first = groups.next().unwrap_or_default();
-        let result = thread::scope(|scope| {
-            let others: Vec<_> = groups.map(|group| scope.spawn(move || self.flush_group(group))).collect();
-            let mut result = self.flush_group(first);
-            for other in others {
-                result = result.and(other.join().expect("a flush returns its errors and does not panic"));
-            }
-            result
-        });
+        let result = self.flushers.flush(partitions);
         self.seconds.observe(begin.elapsed().as_secs_f64());
         if let Err(error) = result
             && !self.failed.swap(true, Ordering::AcqRel)
@@ -274,15 +258,5 @@ impl Committer {
         // The lock is taken so that a waiter that has just found nothing new does not miss this.
         drop(self.queue());
         self.finished.notify_all();
-    }
-
-    fn flush_group(&self, partitions: &[Arc<Partition>]) -> Result<(), FlushError> {
-        for partition in partitions {
-            let (unflushed, batches) = partition.take_unflushed();
-            let flushed = unflushed.flush()?;
-            self.flushed_batches.fetch_add(batches, Ordering::Relaxed);
-            partition.publish(flushed);
-        }
-        Ok(())
     }
 }

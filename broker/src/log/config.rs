@@ -106,6 +106,11 @@ impl TopicConfig {
         &self.overrides
     }
 
+    /// When the files go of what is given up at `now_ms`, in milliseconds since the epoch.
+    pub(super) fn removal_due_ms(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_add(i64::try_from(self.file_delete_delay.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// Sets a value without counting it as an override: a default that the broker gives.
     ///
     /// # Errors

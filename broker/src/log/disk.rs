@@ -3,6 +3,7 @@
 
 use super::names::TEMPORARY_ENDING;
 use super::open_files::OpenFiles;
+use rustix::fs::FallocateFlags;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -78,7 +79,12 @@ pub trait DiskFile: Send + Sync {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
     /// Writes all of `parts`, one behind the other. After an error any part of them may have been written.
     fn write_at(&self, parts: [&[u8]; 2], position: u64) -> io::Result<()>;
-    /// Cuts the file.
+    /// Takes blocks of the disk for `bytes` bytes from `position` on, at or behind the end of the file, which stays where it is. A hint:
+    /// a disk that cannot does nothing.
+    fn reserve(&self, _position: u64, _bytes: u64) -> io::Result<()> {
+        Ok(())
+    }
+    /// Cuts the file, and gives back what was reserved behind its end.
     fn truncate(&self, bytes: u64) -> io::Result<()>;
     /// Returns when the contents are on disk. After an error nothing is known about them (the pages count as clean).
     fn sync(&self) -> io::Result<()>;
@@ -276,6 +282,10 @@ impl DiskFile for SystemFile {
         }
         let second_done = written.saturating_sub(first.len());
         self.0.write_all_at(&second[second_done..], position + (first.len() + second_done) as u64)
+    }
+
+    fn reserve(&self, position: u64, bytes: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, position, bytes)?)
     }
 
     fn truncate(&self, bytes: u64) -> io::Result<()> {

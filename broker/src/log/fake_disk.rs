@@ -49,6 +49,8 @@ pub struct Faults {
     pub operations_left: Option<u64>,
     /// Syncs wait.
     pub hold_syncs: bool,
+    /// Those that wait now.
+    pub syncs_held: u64,
     pub syncs: u64,
 }
 
@@ -92,6 +94,10 @@ impl FakeDisk {
     pub fn set(&self, faults: impl FnOnce(&mut Faults)) {
         faults(&mut self.state.lock().expect("a lock").faults);
         self.released.notify_all();
+    }
+
+    pub fn syncs_held(&self) -> u64 {
+        self.state.lock().expect("a lock").faults.syncs_held
     }
 
     pub fn syncs(&self) -> u64 {
@@ -299,7 +305,9 @@ impl DiskFile for FakeFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state.lock().expect("a lock");
+        state.faults.syncs_held += 1;
         state = self.released.wait_while(state, |state| state.faults.hold_syncs).expect("a lock");
+        state.faults.syncs_held -= 1;
         change(&mut state)?;
         state.faults.syncs += 1;
         let fails = state.faults.sync_fails;

@@ -1,13 +1,12 @@
 //! Folders of topics are made, marked and removed, those of a whole request together, so that a thousand topics wait for as
 //! many flushes as one does.
 
-use super::directory::DataDirectory;
+use super::directory::{DataDirectory, Doomed};
 use super::disk::{Unsynced, temporary_path};
 use super::names::{self, PARTITION_METADATA, TOPIC_PROPERTIES};
 use super::partition::SharedConfig;
 use super::topic::{Slot, Topic, TopicProperties, write_topic_id};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -20,6 +19,15 @@ pub(super) struct Making {
     pub slots: Vec<Slot>,
     /// Partitions that there shall be.
     pub partitions: i32,
+}
+
+/// Partitions of a topic that are given up.
+pub(super) struct GivenUp {
+    pub topic: Arc<str>,
+    /// Each with the bytes that its segments take of the disk.
+    pub partitions: Vec<(i32, u64)>,
+    /// When their folders go, in milliseconds since the epoch.
+    pub due_ms: i64,
 }
 
 impl DataDirectory {
@@ -80,27 +88,26 @@ impl DataDirectory {
         self.disk.sync_all(&Unsynced { files: Vec::new(), ..named })
     }
 
-    /// Renames the folders of these partitions out of the way, each topic's partition 0 with its files last, and removes
-    /// them.
-    pub(super) fn remove_folders(&self, topics: &[(Arc<str>, Vec<i32>)]) -> io::Result<()> {
-        let mut renamed: Vec<PathBuf> = Vec::new();
+    /// Renames the folders of partitions out of the way, those with number 0 with their files last; they go when they are due.
+    pub(super) fn give_up(&self, all: &[GivenUp]) -> io::Result<()> {
         for is_first in [false, true] {
-            let before = renamed.len();
-            for (name, numbers) in topics {
-                for &number in numbers.iter().filter(|&&number| (number == 0) == is_first) {
-                    let to = self.root.join(names::deleted_folder(&names::partition_folder(name, number)));
-                    match self.disk.rename(&self.folder(name, number), &to) {
-                        Ok(()) => renamed.push(to),
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            let mut renamed = false;
+            for GivenUp { topic, partitions, due_ms } in all {
+                for &(number, bytes) in partitions.iter().filter(|(number, _)| (*number == 0) == is_first) {
+                    let path = self.root.join(names::deleted_folder(&names::partition_folder(topic, number)));
+                    match self.disk.rename(&self.folder(topic, number), &path) {
+                        Ok(()) => self.doom([Doomed { due_ms: *due_ms, path, is_folder: true, bytes }]),
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                         Err(error) => return Err(error),
                     }
+                    renamed = true;
                 }
             }
-            if renamed.len() > before {
+            if renamed {
                 // The order has to hold on disk too.
                 self.disk.sync_directory(&self.root)?;
             }
         }
-        renamed.iter().try_for_each(|folder| self.disk.remove_directory(folder))
+        Ok(())
     }
 }

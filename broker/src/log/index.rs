@@ -215,8 +215,9 @@ fn search_file<E: Entry>(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    // The first entry that does not match lies in `low..=high`.
     let (mut low, mut high, mut found) = (0, entries, None);
-    while low < high {
+    while high - low > window_entries::<E>() {
         let middle = low + (high - low) / 2;
         let entry = read_entry::<E>(&*file, middle)?;
         if matches(entry) {
@@ -226,7 +227,14 @@ fn search_file<E: Entry>(
             high = middle;
         }
     }
-    Ok(found)
+    let mut window = vec![0; (high - low) as usize * E::BYTES];
+    read_exact_at(&*file, &mut window, low * E::BYTES as u64)?;
+    Ok(window.chunks_exact(E::BYTES).map(E::decode).take_while(|&entry| matches(entry)).last().or(found))
+}
+
+/// Entries that are read together: one page costs no more than one entry of it.
+const fn window_entries<E: Entry>() -> u64 {
+    4096 / E::BYTES as u64
 }
 
 fn read_entry<E: Entry>(file: &dyn super::disk::DiskFile, number: u64) -> io::Result<E> {
@@ -240,4 +248,35 @@ fn is_zero<E: Entry>(entry: E) -> bool {
     let mut bytes = Vec::with_capacity(E::BYTES);
     entry.encode(&mut bytes);
     bytes.iter().all(|&byte| byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::disk::SystemDisk;
+
+    /// Searches for each offset, and around it, in an index of so many entries: every tenth offset has one.
+    fn check(entries: u32) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = SystemDisk::default();
+        let mut index = SparseIndex::new(folder.path().join("index"));
+        (1..=entries).for_each(|n| index.push(OffsetEntry { relative_offset: n * 10, position: n * 100 }));
+        index.write(&disk, false).expect("written");
+        for wanted in 0..=entries * 10 + 11 {
+            let matches = |entry: OffsetEntry| entry.relative_offset <= wanted;
+            let found = index.search(matches).finish(&disk, matches).expect("readable");
+            let want = (wanted / 10).min(entries);
+            assert_eq!(found.map_or(0, |entry| entry.relative_offset), want * 10, "{wanted} of {entries}");
+        }
+    }
+
+    #[test]
+    fn a_search_finds_the_last_entry_that_matches() {
+        [0, 1, 2, 3, 511, 512, 513].into_iter().for_each(check);
+    }
+
+    #[test]
+    fn a_search_in_a_long_index_ends_in_a_window() {
+        check(window_entries::<OffsetEntry>() as u32 * 5 + 7);
+    }
 }

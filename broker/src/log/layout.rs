@@ -1,14 +1,15 @@
 //! How topics lie in the data directory: reading all of them at the start, and the offsets that are written for it.
 
 use super::committer::CleanStop;
-use super::directory::DataDirectory;
+use super::directory::{DataDirectory, Doomed};
 use super::disk::{Disk, read_file, replace_file};
+use super::folders::GivenUp;
 use super::names::{self, CLEAN_SHUTDOWN, DELETED_ENDING, LOG_STARTS, RECOVERY_POINTS};
 use super::partition::{Partition, SharedConfig};
 use super::recovery::{KnownOffsets, Recovery};
 use super::text::{OffsetCheckpoint, format_offsets, parse_offsets};
 use super::topic::{Slot, Topic, TopicProperties, read_topic_id};
-use super::upkeep::now_ms;
+use crate::clock::now_ms;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -73,7 +74,8 @@ impl DataDirectory {
                 continue;
             }
             if entry.name.ends_with(DELETED_ENDING) {
-                self.disk.remove_directory(&self.root.join(&entry.name))?;
+                // However many they are, the start does not wait for their removal.
+                self.doom([Doomed { due_ms: 0, path: self.root.join(&entry.name), is_folder: true, bytes: 0 }]);
             } else if let Some((topic, partition)) = names::parse_partition_folder(&entry.name) {
                 folders.entry(topic.to_owned()).or_default().push(partition);
             } else {
@@ -96,14 +98,14 @@ impl DataDirectory {
             if self.holds_records(name, &numbers)? {
                 tracing::error!(topic = name, "partition 0 has no id: leaving the topic's folders alone");
             } else {
-                self.remove_folders(&[(name.into(), numbers)])?;
+                self.give_up_leftovers(name, numbers)?;
             }
             return Ok(None);
         };
         // Kafka keeps them elsewhere.
         let properties = TopicProperties::read(&*self.disk, &self.folder(name, 0))?.unwrap_or_default();
         if properties.deleted {
-            self.remove_folders(&[(name.into(), numbers)])?;
+            self.give_up_leftovers(name, numbers)?;
             return Ok(None);
         }
         let config = self.defaults.with(properties.overrides).unwrap_or_else(|error| {
@@ -115,6 +117,12 @@ impl DataDirectory {
         let name: Arc<str> = name.into();
         let partitions = self.load_partitions(&name, count, &config, checkpoints)?;
         Ok(Some(Topic { name, id, config, partitions }))
+    }
+
+    /// What a deletion, or the creation of a topic, did not come to the end of.
+    fn give_up_leftovers(&self, name: &str, numbers: Vec<i32>) -> io::Result<()> {
+        let partitions = numbers.into_iter().map(|number| (number, 0)).collect();
+        self.give_up(&[GivenUp { topic: name.into(), partitions, due_ms: 0 }])
     }
 
     fn holds_records(&self, name: &str, numbers: &[i32]) -> io::Result<bool> {

@@ -15,9 +15,11 @@ mod committer;
 mod config;
 mod directory;
 mod disk;
+mod durable;
 mod epochs;
 #[cfg(test)]
 mod fake_disk;
+mod flushers;
 mod folders;
 mod index;
 mod layout;

@@ -126,6 +126,10 @@ impl DiskFile for SegmentFile {
         self.file(true)?.write_at(parts, position)
     }
 
+    fn reserve(&self, position: u64, bytes: u64) -> io::Result<()> {
+        self.file(false)?.reserve(position, bytes)
+    }
+
     fn truncate(&self, bytes: u64) -> io::Result<()> {
         self.file(true)?.truncate(bytes)
     }

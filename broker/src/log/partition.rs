@@ -1,7 +1,7 @@
 //! One partition's log: appends behind one lock, readers on snapshots, and the high watermark that flushes move.
 
 use super::check::{AppendError, Origin, check};
-use super::committer::{Committer, Flushed, LogEnd, LogStopped, Unflushed};
+use super::committer::{Committer, Flushed, LogEnd};
 use super::config::{TimestampType, TopicConfig};
 use super::disk::Disk;
 use super::epochs::LeaderEpochs;
@@ -39,14 +39,14 @@ pub struct Partition {
     segments: RwLock<Segments>,
     pub(super) log_start: AtomicI64,
     log_end: AtomicI64,
-    flushed: watch::Sender<Flushed>,
-    committer: Arc<Committer>,
+    pub(super) flushed: watch::Sender<Flushed>,
+    pub(super) committer: Arc<Committer>,
     room: Arc<Room>,
     /// In the committer's queue, so that it is there once.
-    queued: AtomicBool,
+    pub(super) queued: AtomicBool,
     deleted: AtomicBool,
     /// Everything below is on disk with its index entries and producer state: where a recovery begins.
-    recovery_point: AtomicI64,
+    pub(super) recovery_point: AtomicI64,
 }
 
 /// What the partitions of a data directory share.
@@ -168,13 +168,6 @@ impl Partition {
 
     pub fn leader_epoch(&self) -> i32 {
         self.epochs.current()
-    }
-
-    /// Resolves when everything below `offset` is on disk. Every append joins the next flush by itself; this only
-    /// waits for it.
-    pub fn flushed(&self, offset: i64) -> impl Future<Output = Result<Flushed, LogStopped>> + Send + 'static {
-        let mut flushed = self.flushed.subscribe();
-        async move { flushed.wait_for(|flushed| flushed.offset() >= offset).await.map(|now| *now).map_err(|_| LogStopped) }
     }
 
     /// Appends one batch of a client. `now_ms` is the wall clock in milliseconds.
@@ -324,27 +317,6 @@ impl Partition {
         self.log_start.store(log_start, Ordering::Release);
     }
 
-    /// What the committer has to flush now, and how many batches that are.
-    pub(super) fn take_unflushed(&self) -> (Unflushed, u64) {
-        let mut tail = self.tail();
-        // Cleared before the flush: what is appended while it runs asks for the next one.
-        self.queued.store(false, Ordering::Release);
-        let segments = std::mem::take(&mut tail.unflushed);
-        let end = LogEnd { offset: tail.next_offset, segment: tail.active.base_offset, position: tail.active.bytes() };
-        (Unflushed { segments, end }, std::mem::take(&mut tail.unflushed_batches))
-    }
-
-    /// Moves the high watermark, never back, and wakes those who wait for it.
-    pub(super) fn publish(&self, flushed: Flushed) {
-        self.flushed.send_if_modified(|current| {
-            let moves = flushed.offset() > current.offset();
-            if moves {
-                *current = flushed;
-            }
-            moves
-        });
-    }
-
     pub(super) fn flushed_end(&self) -> LogEnd {
         self.flushed.borrow().end()
     }
@@ -382,42 +354,6 @@ impl Partition {
     pub(super) fn recovery_point(&self) -> i64 {
         self.recovery_point.load(Ordering::Acquire)
     }
-
-    /// Moves the recovery point to the end of the log: flushes it, its index entries and its producer state.
-    /// `closing`: no append follows.
-    pub(super) fn checkpoint(self: &Arc<Self>, closing: bool) -> Result<(), CheckpointError> {
-        if self.recovery_point() == self.log_end_offset() && !closing {
-            return Ok(());
-        }
-        let (offset, producers) = {
-            let tail = self.tail();
-            (tail.next_offset, tail.producers.clone())
-        };
-        self.committer.flush_and_wait(self).map_err(|_| CheckpointError::Stopped)?;
-        for segment in self.segments().iter() {
-            segment.sync_indexes(closing && Arc::ptr_eq(segment, &self.tail().active))?;
-        }
-        if closing {
-            self.tail().active.trim()?;
-        }
-        let is_kept = || snapshot::is_at(&*self.disk, &self.directory, offset);
-        if offset > self.recovery_point() || (closing && !is_kept()?) {
-            snapshot::write(&*self.disk, &self.directory, offset, &producers)?;
-            // The recovery point that is on disk still needs its own.
-            let needed = self.recovery_point();
-            snapshot::remove_superseded(&*self.disk, &self.directory, &self.segments(), needed)?;
-        }
-        self.recovery_point.store(offset, Ordering::Release);
-        Ok(())
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CheckpointError {
-    #[error("the log has stopped")]
-    Stopped,
-    #[error("write a checkpoint")]
-    Disk(#[from] io::Error),
 }
 
 /// Sets the log append time in a header that was split from its records (KIP-32).

@@ -122,6 +122,28 @@ impl Partition {
         Ok(ReadRange::default())
     }
 
+    /// Timestamp of the batch that holds `offset`, that of its first record, in milliseconds since the epoch. `None`: there
+    /// is nothing below the high watermark from `offset` on, or the batch has none.
+    pub fn timestamp_at(&self, offset: i64) -> Result<Option<i64>, ReadError> {
+        let end = self.flushed_end();
+        let segments = self.segments();
+        let first = segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1);
+        for segment in segments.iter().skip(first) {
+            let found = segment.walk_from(offset, readable_bytes(segment, end)).and_then(|mut walk| walk.peek());
+            match found {
+                Ok(None) => {}
+                Ok(Some(header)) => {
+                    let timestamp =
+                        if header.is_log_append_time() { header.max_timestamp } else { header.base_timestamp };
+                    return Ok(Some(timestamp).filter(|timestamp| *timestamp != NO_TIMESTAMP));
+                }
+                Err(_) if self.has_given_up(segment) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
     /// Retention has taken the segment out of the log meanwhile: where its file was closed, it is no longer under its name.
     fn has_given_up(&self, segment: &Segment) -> bool {
         self.segments().first().is_none_or(|first| segment.base_offset < first.base_offset)
@@ -227,7 +249,7 @@ fn range_in(segment: &Segment, offset: i64, bytes_max: usize, end: u64) -> Resul
     let mut range_end = first_end;
     if wanted_end == end {
         range_end = end;
-    } else {
+    } else if wanted_end > first_end {
         let mut walk = segment.walk(segment.boundary_before(wanted_end)?.max(first_end), end);
         while let Some(header) = walk.peek()? {
             if walk.position + header.batch_bytes as u64 > wanted_end {

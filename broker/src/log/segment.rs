@@ -1,5 +1,6 @@
 //! One segment: a run of record batches in a file, with its two indexes.
 
+use super::committer::FlushError;
 use super::config::TopicConfig;
 use super::disk::{Disk, DiskFile, read_exact_at};
 use super::index::{OffsetEntry, SparseIndex, TimeEntry};
@@ -12,6 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a walk over batch headers reads at once: a header, and the small batches behind it.
 const WALK_BYTES: usize = 4096;
+
+/// Bytes for which blocks are taken at once, ahead of the end of a segment that has as many: the file system then finds them at each
+/// write instead of taking one by one, and a small segment takes no more than it holds.
+const RESERVED_BYTES: u64 = 16 << 20;
 
 /// A segment of a partition's log. The partition's append lock makes its writer the only one; readers never wait for
 /// a write, since `inner` is locked only around changes in memory.
@@ -26,6 +31,8 @@ pub(super) struct Segment {
 struct Inner {
     /// End of the last whole batch; what lies behind it in the file is not part of the log.
     bytes: u64,
+    /// Blocks are there up to this position, or nobody knows. Below `bytes`: nothing is reserved.
+    reserved_until: u64,
     offsets: SparseIndex<OffsetEntry>,
     times: SparseIndex<TimeEntry>,
     bytes_since_index: u64,
@@ -79,6 +86,8 @@ impl Segment {
         let last = indexes.times.last();
         let inner = Inner {
             bytes,
+            // What a process that was killed had reserved may still be there.
+            reserved_until: if bytes < RESERVED_BYTES { 0 } else { bytes + RESERVED_BYTES },
             bytes_since_index: bytes - indexes.offsets.last().map_or(0, |entry| u64::from(entry.position)).min(bytes),
             max_timestamp: last.map_or(NO_TIMESTAMP, |entry| entry.timestamp),
             max_timestamp_offset: base_offset + last.map_or(0, |entry| i64::from(entry.relative_offset)),
@@ -155,10 +164,28 @@ impl Segment {
         index_interval_bytes: u64,
         now_ms: i64,
     ) -> io::Result<()> {
-        let position = self.inner().bytes;
+        let position = self.end_with_room(parts.iter().map(|part| part.len() as u64).sum());
         self.log.write_at(parts, position)?;
         self.adopt(header, index_interval_bytes, now_ms);
         Ok(())
+    }
+
+    /// The end of the last batch. In a large segment there are blocks for `bytes` behind it, and for more; without them a write takes
+    /// its own, or finds out that the disk is full.
+    fn end_with_room(&self, bytes: u64) -> u64 {
+        let mut inner = self.inner();
+        let position = inner.bytes;
+        if position < RESERVED_BYTES || position + bytes <= inner.reserved_until {
+            return position;
+        }
+        let from = inner.reserved_until.max(position);
+        inner.reserved_until = position + bytes + RESERVED_BYTES;
+        let wanted = inner.reserved_until - from;
+        drop(inner);
+        if let Err(error) = self.log.reserve(from, wanted) {
+            tracing::debug!(segment = %self.path().display(), %error, "no blocks are reserved");
+        }
+        position
     }
 
     /// Takes the batch that lies behind the last one into the segment.
@@ -207,10 +234,18 @@ impl Segment {
         Ok(())
     }
 
-    /// Cuts off what lies behind the last whole batch.
+    /// Returns when all that was written is on disk.
+    pub fn flush(&self) -> Result<(), FlushError> {
+        self.log.sync().map_err(|source| FlushError { path: self.path(), source })
+    }
+
+    /// Cuts off what lies behind the last whole batch, and gives back the blocks that were reserved there. No append follows.
     pub fn trim(&self) -> io::Result<()> {
-        let bytes = self.bytes();
-        if self.log.bytes()? > bytes { self.log.truncate(bytes) } else { Ok(()) }
+        let (bytes, reserved_until) = {
+            let inner = self.inner();
+            (inner.bytes, inner.reserved_until)
+        };
+        if reserved_until > bytes || self.log.bytes()? > bytes { self.log.truncate(bytes) } else { Ok(()) }
     }
 
     /// The batches from the one that holds `offset` (or the first behind it) on, up to `end`.

@@ -1,10 +1,11 @@
 //! The thread that keeps a data directory in shape: checkpoints, so that a recovery stays short, and retention.
 
 use super::directory::DataDirectory;
+use crate::clock::now_ms;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Between two checkpoints: at most this much time of appends is scanned after a crash.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
@@ -20,6 +21,10 @@ impl StopSignal {
     pub fn stop(&self) {
         *self.stopped.lock().expect(LOCK) = true;
         self.changed.notify_all();
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        *self.stopped.lock().expect(LOCK)
     }
 
     /// `true`: stopped.
@@ -51,10 +56,4 @@ pub(super) fn start(
             directory.checkpoint();
         }
     })
-}
-
-/// The wall clock in milliseconds since the epoch.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,10 @@
 
 use broker::{Broker, Config};
 use bytes::{Buf, Bytes, BytesMut};
-use kafka_wire::protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders};
+use kafka_wire::compression::Compression;
+use kafka_wire::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_wire::protocol::messages::{ProduceRequest, RequestHeader, ResponseHeader, TopicName};
 use kafka_wire::protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use prometheus_client::registry::Registry;
 use std::io::{Read, Write};
@@ -10,6 +13,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 /// How long a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,12 +46,17 @@ impl Served {
         self.broker.as_ref().expect("not stopped yet")
     }
 
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("metrics");
+        text
+    }
+
     /// Waits until the metrics have this line.
     pub fn wait_for_metric(&self, line: &str) {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
-            let mut text = String::new();
-            prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("metrics");
+            let text = self.metrics();
             if text.lines().any(|one| one == line) {
                 return;
             }
@@ -67,6 +76,29 @@ pub fn config(directory: &Path) -> Config {
     let mut config = Config::new(directory);
     config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()];
     config
+}
+
+/// A sealed batch of records without keys that were written at `timestamp_ms`.
+pub fn batch(
+    compression: Compression,
+    timestamp_ms: i64,
+    values: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    producer: Producer,
+) -> Bytes {
+    let mut writer = BatchWriter::new(compression);
+    for value in values {
+        writer.push(timestamp_ms, None, Some(value.as_ref()), &RecordHeaders::new(), None);
+    }
+    let mut batch = Vec::new();
+    writer.seal(producer, &mut batch);
+    batch.into()
+}
+
+/// Asks to append `records` to one partition of a topic, which is told by its name or, since version 13, its id.
+pub fn produce(topic: TopicName, id: Uuid, partition: i32, acks: i16, records: Bytes) -> ProduceRequest {
+    let partition = PartitionProduceData::default().with_index(partition).with_records(Some(records));
+    let topic = TopicProduceData::default().with_name(topic).with_topic_id(id).with_partition_data(vec![partition]);
+    ProduceRequest::default().with_acks(acks).with_timeout_ms(10_000).with_topic_data(vec![topic])
 }
 
 pub struct Client {

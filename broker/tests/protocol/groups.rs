@@ -1,7 +1,9 @@
 //! Consumer groups over the network, and over a restart.
 
-use crate::client::{Client, Served};
+use crate::client::{Client, Served, batch, produce};
 use bytes::Bytes;
+use kafka_wire::batch::Producer;
+use kafka_wire::compression::Compression;
 use kafka_wire::protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_wire::protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_wire::protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -12,6 +14,8 @@ use kafka_wire::protocol::messages::{
     LeaveGroupRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest, TopicName,
 };
 use kafka_wire::protocol::protocol::StrBytes;
+use std::time::UNIX_EPOCH;
+use uuid::Uuid;
 
 fn group() -> GroupId {
     GroupId(StrBytes::from_static_str("g"))
@@ -166,7 +170,7 @@ fn a_stop_does_not_wait_for_a_rebalance() {
     }
     let began = std::time::Instant::now();
     served.stop();
-    assert!(began.elapsed() < std::time::Duration::from_secs(4));
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "a rebalance lasts ten seconds");
     assert_eq!(waiting.join().expect("an answer"), 15);
 }
 
@@ -181,5 +185,49 @@ fn a_new_topic_of_an_old_name_has_no_committed_offsets() {
     assert_eq!(deleted.responses[0].error_code, 0);
     make_topic(&mut client);
     assert_eq!(committed(&mut client), (-1, String::new()));
+    served.stop();
+}
+
+#[test]
+fn how_far_groups_are_behind_is_among_the_metrics() {
+    const MINUTE_MS: i64 = 60_000;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let served = Served::start(directory.path());
+    let mut client = served.connect();
+    make_topic(&mut client);
+    let now = i64::try_from(UNIX_EPOCH.elapsed().expect("after 1970").as_millis()).expect("it fits");
+    // Ten records that are old, and ten that are not so old.
+    for age in [60, 10] {
+        let records = batch(Compression::Lz4, now - age * MINUTE_MS, ["a line"; 10], Producer::NONE);
+        let request = produce(logs(), Uuid::nil(), 1, -1, records);
+        assert_eq!(client.call(9, &request).responses[0].partition_responses[0].error_code, 0);
+    }
+    let lag = |client: &mut Client, offset: i64| {
+        assert_eq!(commit(client, &StrBytes::default(), -1, offset), 0);
+        let metrics = served.metrics();
+        let value = |name: &str| -> f64 {
+            let start = format!("sluice_broker_group_lag_{name}{{group=\"g\",topic=\"logs\"}} ");
+            let line = metrics.lines().find_map(|line| line.strip_prefix(&start));
+            line.unwrap_or_else(|| panic!("{start} is not among\n{metrics}")).parse().expect("a number")
+        };
+        let minutes = value("seconds") * 1000.0 / MINUTE_MS as f64;
+        (value("records") as i64, minutes as i64)
+    };
+    let near = |(records, minutes): (i64, i64), want: (i64, i64)| {
+        assert!(records == want.0 && (want.1..want.1 + 5).contains(&minutes), "{records} {minutes}; want {want:?}");
+    };
+    near(lag(&mut client, 0), (20, 60));
+    near(lag(&mut client, 9), (11, 60));
+    near(lag(&mut client, 10), (10, 10));
+    assert_eq!(lag(&mut client, 20), (0, 0));
+    // Behind what is there, as after a topic that was made again.
+    assert_eq!(lag(&mut client, 1000), (0, 0));
+    let metrics = served.metrics();
+    let pool =
+        |name: &str| metrics.lines().any(|line| line.starts_with(&format!("sluice_broker_request_memory_{name} ")));
+    assert!(pool("bytes") && pool("limit_bytes"), "{metrics}");
+    let deleted = DeleteTopicsRequest::default().with_topic_names(vec![logs()]).with_timeout_ms(10_000);
+    client.call(5, &deleted);
+    assert!(!served.metrics().contains("group=\"g\""), "{}", served.metrics());
     served.stop();
 }

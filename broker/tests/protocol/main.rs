@@ -6,4 +6,5 @@ mod crowd;
 mod frames;
 mod groups;
 mod records;
+mod refused;
 mod turnover;

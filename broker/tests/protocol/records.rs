@@ -1,8 +1,8 @@
 //! Producing and fetching.
 
-use crate::client::{Client, Served};
+use crate::client::{self, Client, Served, produce};
 use bytes::Bytes;
-use kafka_wire::batch::{BatchWriter, Batches, Producer, RecordHeaders};
+use kafka_wire::batch::{Batches, Producer};
 use kafka_wire::compression::Compression;
 use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -30,19 +30,7 @@ fn topic(client: &mut Client, topic: &'static str) -> Uuid {
 }
 
 fn batch(values: &[&str], producer: Producer) -> Bytes {
-    let mut writer = BatchWriter::new(Compression::Lz4);
-    for value in values {
-        writer.push(1_700_000_000_000, None, Some(value.as_bytes()), &RecordHeaders::new(), None);
-    }
-    let mut batch = Vec::new();
-    writer.seal(producer, &mut batch);
-    batch.into()
-}
-
-fn produce(topic: TopicName, id: Uuid, acks: i16, records: Bytes) -> ProduceRequest {
-    let partition = PartitionProduceData::default().with_index(0).with_records(Some(records));
-    let topic = TopicProduceData::default().with_name(topic).with_topic_id(id).with_partition_data(vec![partition]);
-    ProduceRequest::default().with_acks(acks).with_timeout_ms(10_000).with_topic_data(vec![topic])
+    client::batch(Compression::Lz4, 1_700_000_000_000, values, producer)
 }
 
 fn fetch(topic: TopicName, id: Uuid, offset: i64, min_bytes: i32, max_wait_ms: i32) -> FetchRequest {
@@ -58,7 +46,7 @@ fn fetch(topic: TopicName, id: Uuid, offset: i64, min_bytes: i32, max_wait_ms: i
 
 /// Error and base offset.
 fn produced(client: &mut Client, records: Bytes) -> (i16, i64) {
-    let response = client.call(9, &produce(name("t"), Uuid::nil(), -1, records));
+    let response = client.call(9, &produce(name("t"), Uuid::nil(), 0, -1, records));
     let partition = &response.responses[0].partition_responses[0];
     (partition.error_code, partition.base_offset)
 }
@@ -71,7 +59,7 @@ fn what_is_produced_in_any_version_is_fetched_in_any_version() {
     let id = topic(&mut client, "t");
     for version in 3..=13 {
         let (topic, id) = if version < 13 { (name("t"), Uuid::nil()) } else { (name(""), id) };
-        let response = client.call(version, &produce(topic, id, -1, batch(&["a", "b"], Producer::NONE)));
+        let response = client.call(version, &produce(topic, id, 0, -1, batch(&["a", "b"], Producer::NONE)));
         let partition = &response.responses[0].partition_responses[0];
         assert_eq!((partition.error_code, partition.base_offset), (0, 2 * i64::from(version - 3)), "{version}");
     }
@@ -125,7 +113,7 @@ fn wrong_batches_get_the_answers_of_kafka() {
     ] {
         assert_eq!(client.call(9, &request).responses[0].partition_responses[0].error_code, code, "{what}");
     }
-    client.send(9, &produce(name("nowhere"), Uuid::nil(), 0, sound));
+    client.send(9, &produce(name("nowhere"), Uuid::nil(), 0, 0, sound));
     client.expect_closed();
     served.stop();
 }
@@ -149,7 +137,7 @@ fn a_repeated_batch_is_appended_once_and_a_gap_is_refused() {
     assert_eq!(served.broker().log_end_offsets("t")[0], (0, 4));
     served.wait_for_metric("sluice_broker_batches_appended_total 2");
     served.wait_for_metric("sluice_broker_batches_repeated_total 1");
-    served.wait_for_metric("sluice_broker_batches_refused_total 1");
+    served.wait_for_metric("sluice_broker_batches_refused_total{reason=\"out_of_order_sequence_number\"} 1");
     served.stop();
     let served = Served::start(directory.path());
     let mut client = served.connect();
@@ -171,9 +159,9 @@ fn requests_sent_ahead_are_answered_in_order() {
     topic(&mut client, "t");
     // More than may be in flight: the rest waits in the socket.
     for _ in 0..100 {
-        client.send(9, &produce(name("t"), Uuid::nil(), -1, batch(&["a"], Producer::NONE)));
+        client.send(9, &produce(name("t"), Uuid::nil(), 0, -1, batch(&["a"], Producer::NONE)));
     }
-    client.send(9, &produce(name("t"), Uuid::nil(), 0, batch(&["unanswered"], Producer::NONE)));
+    client.send(9, &produce(name("t"), Uuid::nil(), 0, 0, batch(&["unanswered"], Producer::NONE)));
     for offset in 0..100 {
         let response = client.receive::<ProduceRequest>(9);
         assert_eq!(response.responses[0].partition_responses[0].base_offset, offset);
@@ -207,7 +195,7 @@ fn a_fetch_waits_for_records_and_not_longer() {
     served.wait_for_metric("sluice_broker_requests_total{api=\"Fetch\"} 5");
     let began = Instant::now();
     served.stop();
-    assert!(began.elapsed() < Duration::from_secs(4));
+    assert!(began.elapsed() < Duration::from_secs(20));
     assert_eq!(reader.receive::<FetchRequest>(11).responses[0].partitions[0].error_code, 0);
 }
 

@@ -28,9 +28,13 @@ const TURNOVER_FULL: Duration = Duration::from_secs(180);
 /// A member that is not heard of for so long is dead.
 const SESSION_MS: i32 = 1_000;
 /// The target is two seconds of quiet.
-const STABLE: Duration = Duration::from_secs(20);
+const STABLE: Duration = Duration::from_secs(60);
 /// No answer may take longer, whoever died meanwhile.
-const ANSWER: Duration = Duration::from_secs(15);
+const ANSWER: Duration = Duration::from_secs(60);
+/// Of each group at least so many commits, and times that a member had to join again; on a slow machine they take longer.
+const COMMITS: usize = 20;
+const REBALANCES: usize = 5;
+const TURNOVER_MAX: Duration = Duration::from_secs(240);
 
 const REBALANCE_IN_PROGRESS: i16 = 27;
 const MEMBER_ID_REQUIRED: i16 = 79;
@@ -42,6 +46,12 @@ struct Progress {
     commits: AtomicUsize,
     generations: AtomicUsize,
     stable: [AtomicBool; MEMBERS],
+}
+
+impl Progress {
+    fn is_enough(&self) -> bool {
+        self.commits.load(Ordering::Relaxed) > COMMITS && self.generations.load(Ordering::Relaxed) > REBALANCES
+    }
 }
 
 /// SplitMix64.
@@ -267,9 +277,11 @@ fn members_come_and_go() {
                     }
                 }
             };
-            let until = Instant::now() + if full { TURNOVER_FULL } else { TURNOVER };
-            while Instant::now() < until {
+            let begun = Instant::now();
+            let until = begun + if full { TURNOVER_FULL } else { TURNOVER };
+            while Instant::now() < until || !progress.iter().all(Progress::is_enough) {
                 look(&mut client);
+                assert!(begun.elapsed() < TURNOVER_MAX, "too little happens");
             }
             quiet.store(true, Ordering::Release);
             let begun = Instant::now();
@@ -288,7 +300,7 @@ fn members_come_and_go() {
         let (commits, rebalances) =
             (progress.commits.load(Ordering::Relaxed), progress.generations.load(Ordering::Relaxed));
         println!("{group}: {commits} commits, {rebalances} times a member had to join again");
-        assert!(commits > 20 && rebalances > 5, "{group}: {commits} commits, {rebalances} rebalances");
+        assert!(progress.is_enough(), "{group}");
     }
     served.stop();
 }

@@ -20,7 +20,7 @@ use crate::error::ConnectionError;
 use crate::lock::lock;
 use crate::transport::Transport;
 
-/// First reservation of the read buffer, and the least that is free before a read. It doubles while one frame fills it.
+/// First reservation of the read buffer. It doubles while one frame fills it that is larger than any before.
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes of queued requests that one write may gather, so that a slow stream does not collect a long queue twice.
 const WRITE_BYTES: usize = 1024 * 1024;
@@ -183,14 +183,15 @@ async fn run_writer(
 async fn run_reader(mut reader: Box<dyn AsyncRead + Send + Unpin>, response_bytes_max: usize, state: Arc<State>) {
     let read = async {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        // The largest frame that has come.
+        let mut largest = 0;
         loop {
             while let Some(response) = frame::take(&mut buffer, response_bytes_max).map_err(ConnectionError::Frame)? {
+                largest = largest.max(frame::LENGTH_BYTES + response.len());
                 state.answer(response)?;
             }
-            // Not what the frame announces, only as much again as has really come.
-            let free = buffer.capacity() - buffer.len();
-            if free < READ_BYTES / 2 {
-                buffer.reserve(buffer.len().max(READ_BYTES));
+            if let Some(bytes) = to_reserve(&buffer, largest) {
+                buffer.reserve(bytes);
             }
             if reader.read_buf(&mut buffer).await? == 0 {
                 return Err::<(), _>(ConnectionError::ClosedByPeer);
@@ -203,6 +204,17 @@ async fn run_reader(mut reader: Box<dyn AsyncRead + Send + Unpin>, response_byte
         () = state.ended.cancelled() => return,
     };
     state.end(reason);
+}
+
+/// How much more room the next read wants: all of the frame that has begun, if one as large has come before, since a buffer
+/// that grows is copied, and what it has too much stays in memory with the frame. Otherwise not what the frame announces, only
+/// as much again as has really come.
+fn to_reserve(buffer: &BytesMut, largest: usize) -> Option<usize> {
+    let free = buffer.capacity() - buffer.len();
+    match frame::missing(buffer) {
+        Some(missing) if buffer.len() + missing <= largest => (free < missing).then_some(missing),
+        _ => (free < READ_BYTES / 2).then_some(buffer.len().max(READ_BYTES)),
+    }
 }
 
 /// The bytes of several frames, written with as few system calls as vectored writes allow.
@@ -248,5 +260,37 @@ impl Buf for Parts {
             count -= front.len();
             self.parts.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_reserved_than_has_come_before() {
+        let check = |announced: u32, come: usize, capacity: usize, largest: usize, want: Option<usize>| {
+            let mut buffer = BytesMut::with_capacity(capacity);
+            buffer.extend_from_slice(&announced.to_be_bytes());
+            buffer.resize(come, 0);
+            assert_eq!(buffer.capacity(), capacity);
+            assert_eq!(
+                to_reserve(&buffer, largest),
+                want,
+                "{announced} announced, {come} of {capacity}, {largest} before"
+            );
+        };
+        let (frame, whole) = (8 << 20, (8 << 20) + 4);
+        // As much as has come, or what fits behind it.
+        check(frame, READ_BYTES, READ_BYTES, 0, Some(READ_BYTES));
+        check(frame, 3 * READ_BYTES, 3 * READ_BYTES, whole - 1, Some(3 * READ_BYTES));
+        check(frame, 4, READ_BYTES, 0, None);
+        // As large a frame was there before.
+        check(frame, 4, READ_BYTES, whole, Some(whole - 4));
+        check(frame, READ_BYTES, whole, whole, None);
+        check(100, 50, 104, whole, None);
+        check(100, 50, 100, whole, Some(54));
+        // What no frame can have is refused elsewhere.
+        check(u32::MAX, READ_BYTES, READ_BYTES, whole, Some(READ_BYTES));
     }
 }

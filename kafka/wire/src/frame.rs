@@ -36,6 +36,12 @@ pub fn take(buffer: &mut BytesMut, frame_bytes_max: usize) -> Result<Option<Byte
     Ok(Some(buffer.split_to(length).freeze()))
 }
 
+/// Bytes that the frame at the front of `buffer` lacks, as it announces; `None` where that is not known yet, or nonsense.
+pub fn missing(buffer: &[u8]) -> Option<usize> {
+    let length = usize::try_from(i32::from_be_bytes(*buffer.first_chunk::<LENGTH_BYTES>()?)).ok()?;
+    Some((LENGTH_BYTES + length).saturating_sub(buffer.len()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +63,13 @@ mod tests {
         check(b"\0\0\0\x02abc", Ok(Some(b"ab")));
         check(b"\0\0\0\x09", Err(FrameError::TooLarge { length: 9, max: 8 }));
         check(b"\xff\xff\xff\xff", Err(FrameError::Negative(-1)));
+    }
+
+    #[test]
+    fn what_is_missing() {
+        assert_eq!(missing(b"\0\0\0"), None);
+        assert_eq!(missing(b"\xff\xff\xff\xff"), None);
+        assert_eq!(missing(b"\0\0\0\x02"), Some(2));
+        assert_eq!(missing(b"\0\0\0\x02abc"), Some(0));
     }
 }

@@ -41,32 +41,52 @@ pub(crate) const UTC_BYTES: usize = 24;
 
 /// Writes a time in milliseconds since 1970 as it is written by default; none outside of the years 0 to 9999.
 pub(crate) fn write_utc(ms: i64) -> Option<[u8; UTC_BYTES]> {
+    let mut text = [0; UTC_BYTES];
+    for (place, word) in text.as_chunks_mut().0.iter_mut().zip(utc_words(ms)?) {
+        *place = word.to_le_bytes();
+    }
+    Some(text)
+}
+
+/// As [`write_utc`], in words whose lowest byte is the first: what is written byte by byte cannot be read at once soon after.
+#[inline]
+pub(crate) fn utc_words(ms: i64) -> Option<[u64; UTC_BYTES / 8]> {
     let (days, ms_of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
-    let mut text = midnight(days)?;
+    let [date, hours, seconds] = midnight(days)?;
     // Numbers of 32 bits are divided faster.
     let ms_of_day = ms_of_day as u32;
-    let mut put = |place: usize, number: u32| {
-        text[place] = b'0' + (number / 10) as u8;
-        text[place + 1] = b'0' + (number % 10) as u8;
-    };
-    put(11, ms_of_day / 3_600_000);
-    put(14, ms_of_day / 60_000 % 60);
-    put(17, ms_of_day / 1000 % 60);
-    put(20, ms_of_day / 10 % 100);
-    text[22] = b'0' + (ms_of_day % 10) as u8;
-    Some(text)
+    let (second_of_day, ms) = (ms_of_day / 1000, ms_of_day % 1000);
+    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+    // Added to the zeros of midnight, at `Thh:mm` and `:ss.mmm`.
+    let hours = hours + (two_digits(hour) << 24) + (two_digits(minute) << 48);
+    let seconds = seconds + (two_digits(second) << 8) + (two_digits(ms / 10) << 32) + (u64::from(ms % 10) << 48);
+    Some([date, hours, seconds])
+}
+
+/// Both digits of a number below 100, the first one in the lowest byte.
+#[inline]
+fn two_digits(number: u32) -> u64 {
+    let tens = number / 10;
+    u64::from(tens | (number - tens * 10) << 8)
 }
 
 /// The first moment of a day as it is written by default. The last day is remembered: lines have the day of the one before.
 #[inline]
-fn midnight(days_since_1970: i64) -> Option<[u8; UTC_BYTES]> {
+fn midnight(days_since_1970: i64) -> Option<[u64; UTC_BYTES / 8]> {
     thread_local! {
-        static LAST: Cell<(i64, [u8; UTC_BYTES])> = const { Cell::new((0, *b"1970-01-01T00:00:00.000Z")) };
+        static LAST: Cell<(i64, [u64; UTC_BYTES / 8])> = const { Cell::new((i64::MIN, [0; UTC_BYTES / 8])) };
     }
     let (last, text) = LAST.get();
     if last == days_since_1970 {
         return Some(text);
     }
+    let text = write_midnight(days_since_1970)?;
+    LAST.set((days_since_1970, text));
+    Some(text)
+}
+
+#[cold]
+fn write_midnight(days_since_1970: i64) -> Option<[u64; UTC_BYTES / 8]> {
     let (year, month, day) = date_of(days_since_1970);
     if !(0..=9999).contains(&year) {
         return None;
@@ -80,8 +100,11 @@ fn midnight(days_since_1970: i64) -> Option<[u8; UTC_BYTES]> {
     put(2, year % 100);
     put(5, month);
     put(8, day);
-    LAST.set((days_since_1970, text));
-    Some(text)
+    let mut words = [0; UTC_BYTES / 8];
+    for (word, bytes) in words.iter_mut().zip(text.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    Some(words)
 }
 
 #[cfg(test)]

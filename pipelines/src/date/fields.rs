@@ -35,7 +35,7 @@ pub(super) enum Zone {
 impl Fields {
     /// The moment, in the zone of the text or else in the given one. None when there is no such date or time.
     pub fn resolve(&self, zone: &TimeZone, context: &Context) -> Option<Timestamp> {
-        if let Some(moment) = self.resolve_fixed(zone) {
+        if let Some(moment) = self.resolve_fixed(zone, context) {
             return moment;
         }
         let own;
@@ -69,16 +69,39 @@ impl Fields {
         }
     }
 
-    /// The moment of a text with year, month and day, whose zone is a fixed distance to UTC: by arithmetic.
-    fn resolve_fixed(&self, zone: &TimeZone) -> Option<Option<Timestamp>> {
+    /// The moment of a text with month and day, whose zone is a fixed distance to UTC: by arithmetic. None where the calendar
+    /// has to be asked.
+    fn resolve_fixed(&self, zone: &TimeZone, context: &Context) -> Option<Option<Timestamp>> {
         let seconds_east = match &self.zone {
             Some(Zone::Fixed(seconds)) => *seconds,
             None if *zone == TimeZone::UTC => 0,
             _ => return None,
         };
-        let (Some(year @ 1..=9998), Some(month @ 1..=12), Some(day), None) =
-            (self.year, self.month, self.day, self.day_of_year)
-        else {
+        if let Some(year) = self.year {
+            return self.in_year(year, seconds_east);
+        }
+        if context.year != MissingYear::Nearest {
+            return None;
+        }
+        let reference = context.reference;
+        // Towards the past, also before 1970.
+        let second = reference.as_second() - i64::from(reference.subsec_nanosecond() < 0);
+        let (year, ..) = civil::date_of(second.div_euclid(86_400));
+        let mut nearest: Option<(i128, Timestamp)> = None;
+        for year in [year - 1, year, year + 1] {
+            // A day that one of the years does not have is for the calendar.
+            let moment = self.in_year(year, seconds_east)??;
+            let distance = (moment.as_nanosecond() - reference.as_nanosecond()).abs();
+            if nearest.is_none_or(|(least, _)| distance < least) {
+                nearest = Some((distance, moment));
+            }
+        }
+        nearest.map(|(_, moment)| Some(moment))
+    }
+
+    /// The moment in a year; none where the calendar has to be asked.
+    fn in_year(&self, year: i64, seconds_east: i32) -> Option<Option<Timestamp>> {
+        let (1..=9998, Some(month @ 1..=12), Some(day), None) = (year, self.month, self.day, self.day_of_year) else {
             return None;
         };
         if !(1..=civil::days_of_month(year, month)).contains(&day) {

@@ -7,7 +7,7 @@ use super::fields::{Fields, Zone};
 use super::names;
 use super::pattern::{NumberField, OffsetStyle, Part};
 use super::read::number_field;
-use super::usual::Usual;
+use super::usual::{Parts, Usual};
 
 /// A pattern in which every part has a fixed length.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Fixed {
 
     /// The places of a pattern that has each part of a date and a time of day once.
     fn usual(&self) -> Option<Usual> {
-        let mut usual = Usual { length: self.length, ..Usual::default() };
+        let mut usual = Parts { length: self.length, ..Parts::default() };
         let mut seen = [false; 8];
         for (start, place) in &self.parts {
             let part = match (*place, *start) {
@@ -87,14 +87,14 @@ impl Fixed {
                 return None;
             }
         }
-        seen[..6].iter().all(|seen| *seen).then_some(usual)
+        if seen[..6].iter().all(|seen| *seen) { Usual::new(usual) } else { None }
     }
 
     /// The moment of a text in the usual form, in UTC unless it says otherwise; none where [`read`](Self::read) is to tell.
     #[inline]
     pub(super) fn moment(&self, text: &str, zone: &TimeZone) -> Option<Timestamp> {
         let usual = self.usual.as_ref()?;
-        (usual.offset.is_some() || *zone == TimeZone::UTC).then(|| usual.read(text))?
+        (usual.has_offset() || *zone == TimeZone::UTC).then(|| usual.read(text))?
     }
 
     /// Reads the whole text; none when it is not of that form.

@@ -12,9 +12,11 @@ mod write;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-pub(crate) use civil::write_utc as utc_bytes;
+pub(crate) use civil::utc_words;
+use civil::write_utc;
 pub(crate) use fields::zone;
 use fixed::Fixed;
+pub(crate) use names::month;
 use pattern::Part;
 pub(crate) use pattern::PatternError;
 
@@ -36,7 +38,7 @@ pub(crate) enum Format {
     Tai64n,
     Pattern(Vec<Part>),
     /// A pattern of which each part has its place.
-    Fixed(Fixed),
+    Fixed(Box<Fixed>),
 }
 
 impl Format {
@@ -56,7 +58,7 @@ impl Format {
                 // Elasticsearch's mark for patterns of Java, from the days when there were others.
                 let pattern = text.strip_prefix('8').unwrap_or(text);
                 let parts = pattern::compile(pattern)?;
-                vec![Fixed::of(&parts).map_or(Format::Pattern(parts), Format::Fixed)]
+                vec![Fixed::of(&parts).map_or(Format::Pattern(parts), |fixed| Format::Fixed(Box::new(fixed)))]
             }
         })
     }
@@ -110,7 +112,7 @@ impl OutputFormat {
 
 /// A time in milliseconds since 1970 in [`OUTPUT_FORMAT`]; what no calendar knows becomes 1970.
 pub(crate) fn utc(ms: i64) -> Text {
-    match utc_bytes(ms) {
+    match write_utc(ms) {
         Some(text) => Text::from_utf8(text).unwrap_or_default(),
         None => {
             let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);

@@ -135,3 +135,30 @@ fn clocks_that_change_have_java_s_answer() {
     check_zone(format, "2024-10-27 02:30", "+05:30", "2024-10-27T02:30:00.000+05:30");
     check_zone(format, "2024-10-27 02:30", "GMT-3", "2024-10-27T02:30:00.000-03:00");
 }
+
+/// A zone with a name is for the calendar, a distance is for arithmetic.
+#[test]
+fn a_missing_year_is_the_same_by_arithmetic_and_by_the_calendar() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut told = 0;
+    for _ in 0..5000 {
+        let mut fields = fields::Fields {
+            month: Some(random.i64(1..=12)),
+            day: Some(random.i64(1..=31)),
+            hour: Some(random.i64(0..24)),
+            minute: Some(random.i64(0..60)),
+            second: Some(random.i64(0..60)),
+            nanosecond: random.bool().then(|| random.i64(0..1_000_000_000)),
+            ..fields::Fields::default()
+        };
+        // From 1640 to 2300.
+        let context = Context::at(random.i64(-10_000_000_000_000..10_000_000_000_000), Timestamp::UNIX_EPOCH);
+        let by_arithmetic = fields.resolve(&TimeZone::UTC, &context);
+        fields.zone = Some(fields::Zone::Named(TimeZone::UTC));
+        assert_eq!(by_arithmetic, fields.resolve(&TimeZone::UTC, &context), "{fields:?} {context:?}");
+        told += usize::from(by_arithmetic.is_some());
+    }
+    assert!((4500..5000).contains(&told), "{told} are times");
+}

@@ -59,6 +59,11 @@ impl Map {
         Map { entries: Vec::with_capacity(keys), index: None }
     }
 
+    /// Makes room for so many more keys.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        self.entries.reserve(keys);
+    }
+
     #[inline]
     fn place(&self, key: &str, tag: u32) -> Option<usize> {
         match &self.index {

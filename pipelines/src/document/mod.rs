@@ -14,7 +14,7 @@ pub(crate) use path::Root;
 pub use path::{FieldError, FieldPath};
 pub use read::{DuplicateKeys, JsonError, NESTING_MAX, read, read_prefix};
 pub use value::{Text, Value};
-pub(crate) use write::{escape, is_plain, write_escaped, write_value};
+pub(crate) use write::{ESCAPE, escape, is_plain, write_escaped, write_value};
 
 use path::METADATA;
 

@@ -126,8 +126,13 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
 /// In a form for which compilers take instructions on all bytes at once.
 #[inline]
 fn is_plain_chunk(chunk: &[u8; 16]) -> bool {
-    let needs = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
-    chunk.iter().fold(0, |any, byte| any | needs(*byte)) == 0
+    chunk.iter().fold(0, |any, byte| any | byte_needs_escape(*byte)) == 0
+}
+
+/// 1 for a byte that does not stand for itself in a string, else 0: without a branch, so that many are told at once.
+#[inline]
+fn byte_needs_escape(byte: u8) -> u8 {
+    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }
 
 /// Writes sixteen bytes at a time, up to the next escape of each.
@@ -160,13 +165,26 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&escape[..length]);
 }
 
-/// The escape of a byte that does not stand for itself, and its length.
+/// Memory of an escape: the longest, and behind it the length of the one that is there.
+pub(crate) const ESCAPE: usize = 8;
+
+/// The escape of a byte that does not stand for itself, which is the beginning of what is given, and its length.
 #[inline]
-pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
+pub(crate) fn escape(byte: u8) -> ([u8; ESCAPE], usize) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let letter = ESCAPES[usize::from(byte)];
-    let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
-    ([b'\\', letter, b'0', b'0', high, low], if letter == b'u' { 6 } else { 2 })
+    static ALL: [[u8; ESCAPE]; 256] = {
+        let mut all = [[0; ESCAPE]; 256];
+        let mut byte = 0;
+        while byte < all.len() {
+            let letter = ESCAPES[byte];
+            let length = if letter == b'u' { 6 } else { 2 };
+            all[byte] = [b'\\', letter, b'0', b'0', HEX[byte >> 4], HEX[byte & 15], 0, length];
+            byte += 1;
+        }
+        all
+    };
+    let escape = ALL[usize::from(byte)];
+    (escape, usize::from(escape[ESCAPE - 1]))
 }
 
 /// How many bytes stand for themselves from the start on.

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::charset::{CharSet, First, Wide};
 use super::fuse;
-use super::program::{Choice, Follow, Instruction, Look, Pc, Place, Program, Sub, SubKind, Way};
+use super::program::{Choice, Follow, Instruction, LITERAL_SHORT, Look, Pc, Place, Program, Sub, SubKind, Way};
 use super::shape;
 use super::syntax::Node;
 
@@ -61,6 +61,7 @@ pub(super) fn lower(patterns: &[Node], captures: usize) -> Result<Program, Lower
     program.begin = first.tells().then(|| Box::new(first.table()));
     program.begin_at_end = first.end;
     fuse::fuse(&mut program, captures);
+    program.literals.extend([0; LITERAL_SHORT]);
     program.at_line_start = patterns.iter().all(|pattern| shape::begins_with(pattern, &Node::LineStart));
     program.at_text_start = patterns.iter().all(|pattern| shape::begins_with(pattern, &Node::TextStart));
     Ok(program)

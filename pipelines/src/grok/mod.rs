@@ -12,6 +12,7 @@ mod lower;
 mod matcher;
 mod native;
 mod program;
+mod ranges;
 mod reader;
 mod repeats;
 mod shape;
@@ -39,6 +40,8 @@ const SLOTS_IN_PLACE: usize = 48;
 pub struct Grok {
     fields: Vec<Field>,
     program: Program,
+    /// All captures of fields, in the order in which a match gives them.
+    pieces: Vec<Piece>,
     /// Captures that tell which pattern matched, by their pattern's index.
     alternatives: Vec<usize>,
 }
@@ -50,6 +53,18 @@ pub struct Field {
     pub kind: ValueKind,
     /// Captures with the same full name are one field; when several take part, it is a list.
     captures: SmallVec<[u32; 2]>,
+}
+
+/// A capture of a field.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// Slot of its start; behind it is that of its end.
+    slot: u32,
+    /// Index of the field.
+    field: u32,
+    kind: ValueKind,
+    /// The field has no other.
+    is_only: bool,
 }
 
 /// The type behind a field's name, as in `%{NUMBER:took:int}`.
@@ -102,7 +117,17 @@ impl Grok {
     pub fn compile(patterns: &[String], definitions: &Definitions) -> Result<Grok, GrokError> {
         let (nodes, names, alternatives) = parse(patterns, definitions)?;
         let program = lower::lower(&nodes, names.len())?;
-        Ok(Grok { fields: fields(&names), program, alternatives })
+        let fields = fields(&names);
+        let pieces = fields.iter().enumerate().flat_map(|(index, field)| {
+            let piece = move |capture: &u32| Piece {
+                slot: 2 * capture,
+                field: index as u32,
+                kind: field.kind,
+                is_only: field.captures.len() == 1,
+            };
+            field.captures.iter().map(piece)
+        });
+        Ok(Grok { pieces: pieces.collect(), fields, program, alternatives })
     }
 
     /// What the patterns name, in the order in which a match gives it.
@@ -240,22 +265,16 @@ impl Pieces<'_, '_> {
     /// None when `put` gives none, and when several texts are of one field.
     #[inline]
     pub fn give(&self, mut put: impl FnMut(usize, ValueKind, Range<usize>) -> Option<()>) -> Option<()> {
-        for (index, field) in self.grok.fields.iter().enumerate() {
-            if let [capture] = field.captures[..] {
-                if let Some((start, end)) = capture_of(self.slots, capture as usize) {
-                    put(index, field.kind, start..end)?;
-                }
+        let mut last = None;
+        for piece in &self.grok.pieces {
+            let [start, end] = *self.slots.get(piece.slot as usize..)?.first_chunk()?;
+            if !took_part(start, end) {
                 continue;
             }
-            let mut is_found = false;
-            for capture in &field.captures {
-                if let Some((start, end)) = capture_of(self.slots, *capture as usize) {
-                    if std::mem::replace(&mut is_found, true) {
-                        return None;
-                    }
-                    put(index, field.kind, start..end)?;
-                }
+            if !piece.is_only && last.replace(piece.field) == Some(piece.field) {
+                return None;
             }
+            put(piece.field as usize, piece.kind, start as usize..end as usize)?;
         }
         Some(())
     }
@@ -270,8 +289,14 @@ impl Pieces<'_, '_> {
 #[inline]
 fn capture_of(slots: &[u32], capture: usize) -> Option<(usize, usize)> {
     let (start, end) = (slots[2 * capture], slots[2 * capture + 1]);
-    // A group that was entered and left again by another way has a start without an end.
-    (start != matcher::UNSET && end != matcher::UNSET && start <= end).then_some((start as usize, end as usize))
+    took_part(start, end).then_some((start as usize, end as usize))
+}
+
+/// A group that was entered and left again by another way has a start without an end.
+#[inline]
+fn took_part(start: u32, end: u32) -> bool {
+    // What is unset is larger than any place.
+    start <= end && end != matcher::UNSET
 }
 
 /// Trees of the patterns, the names of all captures, and for each pattern the capture around it.

@@ -3,6 +3,10 @@
 use memchr::memmem::Finder;
 
 use super::charset::{CharSet, First};
+use super::ranges::Ranges;
+
+/// Bytes of a literal that are compared at once: those between fields are hardly ever longer.
+pub(super) const LITERAL_SHORT: usize = 8;
 
 /// Index of an instruction.
 pub(super) type Pc = u32;
@@ -69,16 +73,8 @@ pub(super) enum Instruction {
         next: Pc,
     },
     /// The start of a capture, a [`Instruction::Span`], [`Instruction::Native`] or [`Instruction::Quick`], the end of the capture,
-    /// and a byte.
-    Take {
-        /// An edge of a word is before the part and behind it.
-        is_word: bool,
-        byte: Option<u8>,
-        slot: u32,
-        /// What stands behind the start of the capture.
-        inner: Pc,
-        next: Pc,
-    },
+    /// and a few bytes.
+    Take(Take),
     /// The end of a loop's body, which goes on only when the body took something.
     Progress {
         slot: u32,
@@ -96,6 +92,31 @@ pub(super) enum Instruction {
         ignore_case: bool,
         next: Pc,
     },
+}
+
+/// An [`Instruction::Take`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Take {
+    /// An edge of a word is before the part and behind it.
+    pub is_word: bool,
+    /// Bytes of [`Program::literals`] that come behind it: none, or at most [`LITERAL_SHORT`].
+    pub behind: u32,
+    pub behind_length: u8,
+    pub slot: u32,
+    /// What stands behind the start of the capture.
+    pub inner: Pc,
+    pub part: Part,
+    /// The part's own instruction.
+    pub part_pc: Pc,
+    pub next: Pc,
+}
+
+/// What an [`Instruction::Take`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Span(u32),
+    Native(Native),
+    Quick { native: Native, is_sure: bool, target: u32 },
 }
 
 /// A place in a line, without a look at sets.
@@ -184,12 +205,22 @@ pub(super) struct Span {
     pub max: Option<u32>,
     pub way: Way,
     pub scan: Scan,
+    /// Bytes that are surely in the row, where ranges say it; the rest is for `scan`.
+    pub ranges: Option<Ranges>,
     /// Index into [`Program::follows`]: the bytes that can follow, when they tell anything.
     pub follow: Option<u32>,
     /// The only byte that can follow.
     pub follow_byte: Option<u8>,
     /// Where its visits are noted.
     pub point: u32,
+}
+
+impl Span {
+    /// How many bytes are surely in a row from the start on, and whether it ends there.
+    #[inline]
+    pub fn sure_row(&self, bytes: &[u8]) -> (usize, bool) {
+        self.ranges.as_ref().map_or((0, false), |ranges| ranges.row(bytes))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,6 +299,7 @@ pub(super) struct Program {
     pub choices: Vec<Choice>,
     pub targets: Vec<Pc>,
     pub subs: Vec<Sub>,
+    /// Behind them there are [`LITERAL_SHORT`] bytes, so that so many can be looked at wherever one begins.
     pub literals: Vec<u8>,
     pub follows: Vec<Follow>,
     pub required: Vec<Finder<'static>>,

@@ -3,6 +3,7 @@
 use super::charset::{CharSet, First, Wide};
 use super::lower::{LowerError, Lowering};
 use super::program::{Instruction, Pc, Scan, Span, Way};
+use super::ranges::Ranges;
 use super::shape;
 use super::syntax::{Mode, Node};
 
@@ -108,13 +109,25 @@ impl Lowering {
             _ => Way::Greedy,
         };
         let scan = scan(chars, min, max);
+        let ranges = ranges(chars, scan);
         let follow = self.follow(after);
         let point = self.point();
         let span = self.program.spans.len() as u32;
         let follow_byte = after.only_byte();
-        self.program.spans.push(Span { set, min, max, way, scan, follow, follow_byte, point });
+        self.program.spans.push(Span { set, min, max, way, scan, ranges, follow, follow_byte, point });
         let first = if min == 0 { first.or(after) } else { first };
         self.push(Instruction::Span { span, next }, first)
+    }
+}
+
+/// The ranges of bytes that need no other look. What is searched for by one to three bytes is not short in most lines.
+fn ranges(set: &CharSet, scan: Scan) -> Option<Ranges> {
+    match scan {
+        Scan::Table | Scan::Until(_) | Scan::UntilTwo(..) | Scan::UntilThree(..) => {
+            Ranges::of(|byte| set.table[usize::from(byte)])
+        }
+        Scan::Chars => Ranges::of(|byte| byte.is_ascii() && set.table[usize::from(byte)]),
+        Scan::Rest => None,
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) use steps::Steps;
 
 use crate::document::{Document, Origin, Value};
 use crate::processor::{Flow, Reason};
-use crate::slots::{Came, Fields, Plan};
+use crate::slots::{Came, Fields, Plan, Tally};
 
 /// The pipelines that a pipeline and those below it call, by their ids.
 pub(crate) type Neighbours = HashMap<Arc<str>, Pipeline>;
@@ -163,22 +163,39 @@ impl Pipeline {
     }
 
     /// Runs the processors over a line without making a document of it, where that is possible; then `done` is given its
-    /// fields, and can still refuse them.
-    pub(crate) fn run_line<T>(
-        &self,
+    /// fields, and can still refuse them. What ran is counted in `tally`.
+    pub(crate) fn run_line<'p, T>(
+        &'p self,
         line: &[u8],
         origin: &Origin<'_>,
         context: &Context,
+        tally: &mut Tally<'p>,
+        done: impl FnOnce(&Fields<'_, '_>) -> Option<T>,
+    ) -> Came<T> {
+        self.run_text(std::str::from_utf8(line).ok(), origin, context, tally, done)
+    }
+
+    /// As [`run_line`](Pipeline::run_line), where it is known whether the line is a text.
+    pub(crate) fn run_text<'p, T>(
+        &'p self,
+        line: Option<&str>,
+        origin: &Origin<'_>,
+        context: &Context,
+        tally: &mut Tally<'p>,
         done: impl FnOnce(&Fields<'_, '_>) -> Option<T>,
     ) -> Came<T> {
         match &self.plan {
-            Some(plan) => plan.run(&self.steps, &self.neighbours, line, origin, context, done),
+            Some(plan) => plan.run(self, line, origin, context, tally, done),
             None => Came::Tree,
         }
     }
 
     pub(crate) fn steps(&self) -> &Steps {
         &self.steps
+    }
+
+    pub(crate) fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
     }
 
     /// As [`run`](Pipeline::run), and says how many operations the conditions took.

@@ -93,13 +93,13 @@ impl Step {
                     return Ok(Flow::Next);
                 }
                 Err(message) => {
-                    self.counters.failed();
+                    self.counters.failed(1);
                     self.end(place, run, Status::Failed(message.clone()), None, None);
                     return Err(Reason::Text(message));
                 }
             }
         }
-        self.counters.ran();
+        self.counters.ran(1);
         let result = match run.trace {
             None => self.processor.run(document, run),
             Some(_) => run.inside(self.kind == LOOP, |run| self.processor.run(document, run)),
@@ -114,7 +114,7 @@ impl Step {
             }
             Err(reason) => reason,
         };
-        self.counters.failed();
+        self.counters.failed(1);
         // As in Elasticsearch, whose handlers do not run either when a failure is to be ignored.
         if self.ignore_failure {
             let status = Status::FailureIgnored(reason.message().to_owned());
@@ -188,12 +188,12 @@ impl Step {
         }
     }
 
-    /// Counts that it ran along a plan, and what came of it.
-    pub fn count_planned(&self, came: slots::Step) {
-        self.counters.ran();
+    /// Counts that it ran along a plan for so many lines, and what came of it.
+    pub fn count_planned(&self, came: slots::Step, lines: u64) {
+        self.counters.ran(lines);
         match came {
-            slots::Step::Failed => self.counters.failed(),
-            slots::Step::Matched(pattern) => self.processor.matched(pattern),
+            slots::Step::Failed => self.counters.failed(lines),
+            slots::Step::Matched(pattern) => self.processor.matched(pattern, lines),
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ struct Convert {
     ignore_missing: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Integer,
     Long,
@@ -57,6 +57,14 @@ impl Processor for Convert {
     fn run_planned(&self, places: &[Place], fields: &mut Fields<'_, '_>, _: &Context) -> Step {
         let [field, target] = places else { return Step::Tree };
         let slot = fields.slot(*field);
+        // Most are digits of the line.
+        if matches!(self.kind, Kind::Long | Kind::Integer)
+            && let Some(number) = fields.line_bytes(slot).and_then(digits)
+            && (self.kind == Kind::Long || number <= i64::from(i32::MAX))
+        {
+            fields.set(*target, if self.kind == Kind::Long { Slot::Long(number) } else { Slot::Integer(number) });
+            return Step::Next;
+        }
         let Some(text) = fields.text(slot) else {
             return match slot {
                 Slot::Absent | Slot::Null if self.ignore_missing => Step::Next,
@@ -173,11 +181,23 @@ impl Kind {
     }
 }
 
+/// The number of digits alone, so few that it fits in any case.
+#[inline]
+fn digits(bytes: &[u8]) -> Option<i64> {
+    if !(1..=18).contains(&bytes.len()) {
+        return None;
+    }
+    let (number, are_digits) = bytes.iter().fold((0i64, true), |(number, are_digits), byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (number.wrapping_mul(10).wrapping_add(i64::from(digit)), are_digits & (digit < 10))
+    });
+    are_digits.then_some(number)
+}
+
 /// Decimal digits, or hexadecimal ones behind `0x`.
 fn integer(text: &str) -> Option<i64> {
-    // So many digits always fit.
-    if (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(text.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')));
+    if let Some(number) = digits(text.as_bytes()) {
+        return Some(number);
     }
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),

@@ -19,6 +19,8 @@ struct Date {
     zone: Zone,
     locale: Option<Template>,
     output: OutputFormat,
+    /// Whether times are always written as they are by default, in UTC.
+    is_utc: bool,
     year: Option<MissingYear>,
 }
 
@@ -62,7 +64,8 @@ pub(super) fn parse(options: &mut Options<'_>) -> Result<Box<dyn Processor>, Ref
     let output = OutputFormat::parse(output.as_deref().unwrap_or(OUTPUT_FORMAT))
         .map_err(|error| options.refuse("output_format", error))?;
     let year = options.loader.settings.missing_year;
-    Ok(Box::new(Date { field, target, formats, zone, locale, output, year }))
+    let is_utc = matches!(&zone, Zone::Fixed(zone) if output.is_utc(zone));
+    Ok(Box::new(Date { field, target, formats, zone, locale, output, is_utc, year }))
 }
 
 /// Whether names of months and days are English in this locale; the root locale is read as English too.
@@ -111,7 +114,7 @@ impl Processor for Date {
         let Some(moment) = self.formats.iter().find_map(|format| format.read(text, zone, &context)) else {
             return Step::Failed;
         };
-        if self.output.is_utc(zone) {
+        if self.is_utc || self.output.is_utc(zone) {
             fields.set(*target, Slot::Time(moment.as_millisecond()));
         } else {
             fields.set_text(*target, &self.output.write(moment, zone));

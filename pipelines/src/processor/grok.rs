@@ -109,6 +109,7 @@ impl Processor for Grok {
         let found = fields.with_text(slot, |text, fields| {
             self.patterns.find_pieces(text, |found| {
                 let Some(found) = found else { return Step::Failed };
+                let mut groups = 0;
                 let put = |field: usize, kind: ValueKind, piece: Range<usize>| {
                     let value = match kind {
                         ValueKind::String => Fields::piece(slot, piece)?,
@@ -119,19 +120,21 @@ impl Processor for Grok {
                             _ => return None,
                         },
                     };
-                    fields.set(targets[field], value);
+                    groups |= fields.put(targets[field], value);
                     Some(())
                 };
+                let given = found.give(put);
+                fields.add_groups(groups);
                 // Several texts of one field are a list.
-                found.give(put).map_or(Step::Tree, |()| Step::Matched(found.pattern()))
+                given.map_or(Step::Tree, |()| Step::Matched(found.pattern()))
             })
         });
         found.unwrap_or(Step::Tree)
     }
 
-    fn matched(&self, pattern: usize) {
+    fn matched(&self, pattern: usize, times: u64) {
         if let Some(count) = self.matches.get(pattern) {
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(times, Ordering::Relaxed);
         }
     }
 

@@ -116,6 +116,10 @@ impl Processor for KeyValue {
                 pairs.push(Ok((key, value)));
             }
         }
+        // Most keys are at the top, and new.
+        if prefix.is_empty() {
+            document.source_mut().reserve(pairs.len());
+        }
         for pair in pairs {
             let (key, value) = pair?;
             super::list::add_value(document, &key, Value::from(&*value))?;

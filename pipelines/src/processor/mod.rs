@@ -73,8 +73,8 @@ pub(crate) trait Processor: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Counts a document that matched this of its patterns.
-    fn matched(&self, _: usize) {}
+    /// Counts documents that matched this of its patterns.
+    fn matched(&self, _pattern: usize, _documents: u64) {}
 
     /// How many documents matched each of its patterns; empty where there are none.
     fn matches(&self) -> Vec<u64> {

@@ -6,13 +6,13 @@ use std::ops::Range;
 
 use super::layout::{DOCUMENT, GroupPlace, Layout, Member, Opening, Place};
 use super::marks::Marks;
-use super::pen::{PIECE, Pen};
+use super::pen::{PIECE, Page, Pen, SHORT};
 use crate::condition::{Path, Root};
 use crate::date;
-use crate::document::{Map, Text, Value};
+use crate::document::{ECS_VERSION, Map, Text, Value};
 
 /// Bytes of texts, of JSON, and of a line whose bytes are marked, for which memory is kept from line to line.
-const KEPT_MAX: usize = 1 << 18;
+pub(super) const KEPT_MAX: usize = 1 << 18;
 
 /// What is at a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub(crate) enum Slot {
         start: u32,
         end: u32,
     },
+    /// The text [`ECS_VERSION`], with which nearly all documents begin.
+    EcsVersion,
     /// A time in milliseconds since 1970, a text in the form in which times are written by default.
     Time(i64),
     /// JSON of an object or a list, in [`Memory::texts`].
@@ -62,7 +64,7 @@ pub(crate) struct Memory {
     /// Where the line has bytes that JSON escapes.
     marks: Marks,
     /// In which JSON is written.
-    json: RefCell<Vec<u8>>,
+    json: RefCell<Page>,
 }
 
 /// The fields of a line.
@@ -100,6 +102,19 @@ impl<'l, 'm> Fields<'l, 'm> {
         self.memory.slots[usize::from(place)] = slot;
     }
 
+    /// As [`set`](Self::set), but for the objects around the field, which are given back for
+    /// [`add_groups`](Self::add_groups).
+    #[inline]
+    pub fn put(&mut self, place: Place, slot: Slot) -> u64 {
+        self.memory.slots[usize::from(place)] = slot;
+        self.layout.around(place)
+    }
+
+    /// Notes objects that are there.
+    pub fn add_groups(&mut self, groups: u64) {
+        self.groups |= groups;
+    }
+
     pub fn read(&self, place: Place) -> Field<'_> {
         match self.slot(place) {
             Slot::Absent => Field::Absent,
@@ -114,7 +129,17 @@ impl<'l, 'm> Fields<'l, 'm> {
         match slot {
             Slot::Line { start, end } => Some(&self.line[start as usize..end as usize]),
             Slot::Made { start, end } => Some(&self.memory.texts[start as usize..end as usize]),
+            Slot::EcsVersion => Some(ECS_VERSION),
             Slot::Value(index) => self.memory.values[index as usize].as_str(),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a piece of the line.
+    #[inline]
+    pub fn line_bytes(&self, slot: Slot) -> Option<&[u8]> {
+        match slot {
+            Slot::Line { start, end } => self.line.as_bytes().get(start as usize..end as usize),
             _ => None,
         }
     }
@@ -220,7 +245,9 @@ impl<'l, 'm> Fields<'l, 'm> {
             Slot::Long(number) => Value::Long(number),
             Slot::Time(ms) => Value::String(date::utc(ms)),
             Slot::Value(index) => self.memory.values[index as usize].clone(),
-            slot @ (Slot::Line { .. } | Slot::Made { .. }) => Value::String(Text::from(self.text(slot)?)),
+            slot @ (Slot::Line { .. } | Slot::Made { .. } | Slot::EcsVersion) => {
+                Value::String(Text::from(self.text(slot)?))
+            }
         })
     }
 
@@ -284,7 +311,7 @@ impl<'l, 'm> Fields<'l, 'm> {
             Slot::Line { start, end } => {
                 let (line, marks) = (self.line.as_bytes(), &self.memory.marks);
                 let (start, end) = (start as usize, end as usize);
-                if end - start <= PIECE
+                if end - start <= SHORT
                     && let Some(opening) = opening.short()
                     && marks.is_plain(start, end)
                     && pen.short(opening, line, start, end)
@@ -300,6 +327,16 @@ impl<'l, 'm> Fields<'l, 'm> {
                 pen.escaped(&self.memory.texts, start as usize, end as usize);
                 pen.byte(b'"');
             }
+            Slot::EcsVersion => {
+                const LENGTH: usize = ECS_VERSION.len();
+                const PIECE_OF_IT: [u8; PIECE] = {
+                    let mut piece = [b'"'; PIECE];
+                    piece.split_at_mut(LENGTH).0.copy_from_slice(ECS_VERSION.as_bytes());
+                    piece
+                };
+                opening.write_quoted(pen);
+                pen.piece(&PIECE_OF_IT, LENGTH + 1);
+            }
             ref slot => {
                 opening.write(pen);
                 self.write_other(*slot, pen);
@@ -309,7 +346,7 @@ impl<'l, 'm> Fields<'l, 'm> {
 
     fn write_other(&self, slot: Slot, pen: &mut Pen<'_>) {
         match slot {
-            Slot::Absent | Slot::Line { .. } | Slot::Made { .. } => {}
+            Slot::Absent | Slot::Line { .. } | Slot::Made { .. } | Slot::EcsVersion => {}
             Slot::Null => pen.bytes(b"null"),
             Slot::Bool(truth) => pen.value(&Value::Bool(truth)),
             Slot::Integer(number) | Slot::Long(number) => pen.integer(number),
@@ -323,14 +360,25 @@ impl<'l, 'm> Fields<'l, 'm> {
 
     /// Appends the fields as one JSON object on one line, without a newline.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        let mut memory = self.memory.json.borrow_mut();
-        let mut pen = Pen::new(&mut memory);
-        self.layout.write(DOCUMENT, self, &mut pen);
-        pen.close_object(0);
-        out.extend_from_slice(pen.written());
-        if memory.len() > KEPT_MAX {
-            *memory = Vec::new();
-        }
+        let mut page = self.memory.json.borrow_mut();
+        page.write(|pen| self.write(pen));
+        out.extend_from_slice(page.written());
+        page.clear();
+    }
+
+    /// As [`write_json`](Self::write_json), with a newline.
+    pub fn write_line(&self, page: &mut Page) {
+        page.write(|pen| {
+            self.write(pen);
+            pen.byte(b'\n');
+        });
+    }
+
+    #[inline]
+    fn write(&self, pen: &mut Pen<'_>) {
+        let start = pen.at();
+        self.layout.write(DOCUMENT, self, pen);
+        pen.close_object(start);
     }
 
     /// `@timestamp` in milliseconds since 1970, as [`Document::timestamp_ms`](crate::document::Document::timestamp_ms).

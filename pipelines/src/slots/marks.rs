@@ -1,5 +1,7 @@
 //! Which bytes of a line do not stand for themselves in a JSON string: a bit each, found once for all pieces of the line.
 
+use wide::u8x16;
+
 /// Bits of a word.
 const WORD: usize = u64::BITS as usize;
 
@@ -14,9 +16,16 @@ impl Marks {
         let (words, rest) = line.as_chunks::<WORD>();
         self.0.extend(words.iter().map(word));
         // A line that ends with a word has one more, so that each place has one, and one behind it.
-        let mut last = [b' '; WORD];
-        last[..rest.len()].copy_from_slice(rest);
-        self.0.extend([word(&last), 0]);
+        let last = match line.last_chunk() {
+            // What is before the rest was marked: its marks are shifted out, in two steps since there may be no rest.
+            Some(last) => word(last) >> 1 >> (WORD - 1 - rest.len()),
+            None => {
+                let mut last = [b' '; WORD];
+                last[..rest.len()].copy_from_slice(rest);
+                word(&last)
+            }
+        };
+        self.0.extend([last, 0]);
     }
 
     /// Whether none of at most 63 bytes is marked.
@@ -32,33 +41,35 @@ impl Marks {
         self.0.shrink_to(bytes / WORD);
     }
 
-    /// The first marked place of a range of the line.
+    /// The marked places of a range of the line.
     #[inline]
-    pub fn next(&self, from: usize, end: usize) -> Option<usize> {
+    pub fn places(&self, from: usize, end: usize) -> impl Iterator<Item = usize> {
         let mut index = from / WORD;
-        let mut word = self.0[index] >> (from % WORD) << (from % WORD);
-        loop {
-            if word != 0 {
-                let place = index * WORD + word.trailing_zeros() as usize;
-                return (place < end).then_some(place);
+        let mut word = self.0[index] & (u64::MAX << (from % WORD));
+        std::iter::from_fn(move || {
+            while word == 0 {
+                index += 1;
+                if index * WORD >= end {
+                    return None;
+                }
+                word = self.0[index];
             }
-            index += 1;
-            if index * WORD >= end {
-                return None;
-            }
-            word = self.0[index];
-        }
+            let place = index * WORD + word.trailing_zeros() as usize;
+            word &= word - 1;
+            (place < end).then_some(place)
+        })
     }
 }
 
 #[inline]
 fn word(bytes: &[u8; WORD]) -> u64 {
-    // In a form for which compilers take instructions on sixteen bytes at once.
-    let marks = bytes.map(|byte| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\'));
-    let (eights, _) = marks.as_chunks::<8>();
-    // The lowest bit of each byte, in one byte of their own: each is moved there by another power of two.
-    let bits = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    eights.iter().rev().fold(0, |all, eight| all << 8 | bits(eight))
+    let (control, quote, backslash) = (u8x16::splat(0x1f), u8x16::splat(b'"'), u8x16::splat(b'\\'));
+    let bits = |bytes: &[u8; 16]| {
+        let bytes = u8x16::new(*bytes);
+        let marks = bytes.max(control).simd_eq(control) | bytes.simd_eq(quote) | bytes.simd_eq(backslash);
+        u64::from(marks.to_bitmask())
+    };
+    bytes.as_chunks::<16>().0.iter().rev().fold(0, |all, part| all << 16 | bits(part))
 }
 
 #[cfg(test)]
@@ -76,12 +87,7 @@ mod tests {
             for (from, end) in
                 [(0, length), (length / 3, length), (length / 2, length / 2 + length / 4), (length, length)]
             {
-                let mut place = from;
-                let mut found = Vec::new();
-                while let Some(next) = marks.next(place, end) {
-                    found.push(next);
-                    place = next + 1;
-                }
+                let found: Vec<_> = marks.places(from, end).collect();
                 assert_eq!(found, (from..end).filter(expect).collect::<Vec<_>>(), "{from}..{end} of {length}");
                 let end = end.min(from + WORD - 1);
                 assert_eq!(marks.is_plain(from, end), found.iter().all(|place| *place >= end), "{from}..{end}");

@@ -11,15 +11,18 @@ mod layout;
 mod marks;
 mod pen;
 mod plan;
+mod tally;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use fields::{Field, Fields, Memory, Slot};
 pub(crate) use layout::{Layout, Member, Place};
+pub(crate) use pen::Page;
 pub(crate) use plan::{Came, Plan, PlanRun, Planned, Planner};
+pub(crate) use tally::Tally;
 
-use crate::document::{ECS_VERSION, FieldPath, Map, Origin, Value, write_value};
+use crate::document::{FieldPath, Map, Origin, Value, write_value};
 
 /// What a processor that ran over slots came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +81,13 @@ fn first_layout() -> Option<Layout> {
 fn begin(fields: &mut Fields<'_, '_>, origin: &Origin<'_>) -> Option<()> {
     fields.set(TIMESTAMP, Slot::Time(origin.begin_ms()));
     fields.set(MESSAGE, fields.whole_line());
+    fields.set(ECS, Slot::EcsVersion);
     let texts = [
         (HOST_NAME, origin.host_name),
         (FILE_PATH, origin.file_path),
         (SOURCE_ADDRESS, origin.source_address),
         (STREAM, origin.stream),
         (DATASET, origin.dataset),
-        (ECS, Some(ECS_VERSION)),
     ];
     for (place, text) in texts {
         if let Some(text) = text {

@@ -4,17 +4,14 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use smallvec::SmallVec;
-
+use super::tally::{Ran, Tally};
 use super::{Fields, Layout, Member, Memory, Place, Step, begin, first_layout};
 use crate::condition::Condition;
 use crate::document::{Document, FieldPath, Origin};
-use crate::pipeline::{Context, Neighbours, Step as PipelineStep, Steps};
+use crate::pipeline::{Context, Neighbours, Pipeline, Step as PipelineStep, Steps};
 
 /// Pipelines that call each other along a plan: ready-made ones need two.
 const CALLS_MAX: usize = 8;
-/// Processors that ran for which no memory of its own is needed.
-const RAN_IN_PLACE: usize = 24;
 /// What a line that had to begin anew counts as trouble, and one that had not takes back.
 const TROUBLE_OF_LINE: u32 = 8;
 /// With so much trouble lines go over the tree at once, each of which takes one back: where nearly every line begins anew, one
@@ -72,14 +69,14 @@ impl Plan {
         Some(Plan { layout, steps: planned, trouble: AtomicU32::new(0) })
     }
 
-    /// Runs over a line. What is done with the fields in the end is `done`, which can still ask for a tree by none.
+    /// Runs the pipeline over a line, which is none where it is no text. What is done with the fields in the end is `done`, which can still ask for a tree by none.
     pub fn run<'p, T>(
         &'p self,
-        steps: &'p Steps,
-        neighbours: &'p Neighbours,
-        line: &[u8],
+        pipeline: &'p Pipeline,
+        line: Option<&str>,
         origin: &Origin<'_>,
         context: &Context,
+        tally: &mut Tally<'p>,
         done: impl FnOnce(&Fields<'_, '_>) -> Option<T>,
     ) -> Came<T> {
         let trouble = self.trouble.load(Ordering::Relaxed);
@@ -87,20 +84,20 @@ impl Plan {
             self.trouble.store(trouble - 1, Ordering::Relaxed);
             return Came::Tree;
         }
-        let came = match std::str::from_utf8(line) {
-            Ok(line) if u32::try_from(line.len()).is_ok() => MEMORY.with_borrow_mut(|memory| {
+        let came = match line {
+            Some(line) if u32::try_from(line.len()).is_ok() => MEMORY.with_borrow_mut(|memory| {
                 let mut fields = Fields::new(&self.layout, line, memory);
-                let mut run = PlanRun { context, neighbours, ran: SmallVec::new() };
+                let mut run = PlanRun { context, neighbours: pipeline.neighbours(), ran: Ran::new() };
                 if begin(&mut fields, origin).is_none() {
                     return Came::Tree;
                 }
-                let came = match run.steps(steps, &self.steps, &mut fields) {
+                let came = match run.steps(pipeline.steps(), &self.steps, &mut fields) {
                     Step::Tree | Step::Failed => Came::Tree,
                     Step::Drop => Came::Dropped,
                     Step::Next | Step::End | Step::Matched(_) => done(&fields).map_or(Came::Tree, Came::Done),
                 };
                 if !matches!(came, Came::Tree) {
-                    run.count();
+                    tally.count(&run.ran);
                 }
                 came
             }),
@@ -169,7 +166,7 @@ pub(crate) struct PlanRun<'p, 'c> {
     pub context: &'c Context,
     neighbours: &'p Neighbours,
     /// The processors that ran, to be counted when it is sure that nothing begins anew.
-    ran: SmallVec<[(&'p PipelineStep, Step); RAN_IN_PLACE]>,
+    ran: Ran<'p>,
 }
 
 impl<'p> PlanRun<'p, '_> {
@@ -216,11 +213,5 @@ impl<'p> PlanRun<'p, '_> {
     /// Notes that a processor ran, and what came of it.
     pub fn note(&mut self, step: &'p PipelineStep, came: Step) {
         self.ran.push((step, came));
-    }
-
-    fn count(&self) {
-        for (step, came) in &self.ran {
-            step.count_planned(*came);
-        }
     }
 }

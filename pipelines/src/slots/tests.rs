@@ -1,6 +1,6 @@
 //! Lines over slots and over a tree have the same outcome.
 
-use super::Came;
+use super::{Came, Tally};
 use crate::document::{Document, Origin};
 use crate::pipeline::{Context, Outcome, Pipeline};
 
@@ -19,10 +19,11 @@ fn check(name: &str, text: &str, lines: &[&[u8]], origin: &Origin<'_>) -> usize 
     let now = NOW.parse().unwrap();
     let context = Context::at(origin.timestamp_ms, now);
     let mut count = 0;
+    let mut tally = Tally::default();
     for line in lines {
         let shown = String::from_utf8_lossy(line);
         let mut json = Vec::new();
-        let came = slots.run_line(line, origin, &context, |fields| {
+        let came = slots.run_line(line, origin, &context, &mut tally, |fields| {
             fields.write_json(&mut json);
             Some(fields.timestamp_ms())
         });
@@ -46,6 +47,7 @@ fn check(name: &str, text: &str, lines: &[&[u8]], origin: &Origin<'_>) -> usize 
         }
         count += 1;
     }
+    drop(tally);
     assert_eq!(slots.counts(), tree.counts(), "{name} {text}");
     count
 }
@@ -162,7 +164,8 @@ fn a_pipeline_whose_lines_begin_anew_stops_trying() {
     let pipeline = Pipeline::parse("anew", text).unwrap();
     let context = Context::at(0, NOW.parse().unwrap());
     let tries = |line: &[u8]| {
-        let came = (0..900).map(|_| pipeline.run_line(line, &Origin::default(), &context, |_| Some(())));
+        let mut tally = Tally::default();
+        let came = (0..900).map(|_| pipeline.run_line(line, &Origin::default(), &context, &mut tally, |_| Some(())));
         came.filter(|came| *came == Came::Done(())).count()
     };
     assert_eq!(tries(b"x"), 900);

@@ -54,8 +54,14 @@ pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
+/// The `_id` of the document that an agent's record becomes, unless its pipeline sets another; `None`: no record of an
+/// agent is at such a place.
+pub fn document_id(file_id: u64, position: u64, value: &[u8]) -> Option<String> {
+    FilePlace::new(file_id, position).map(|place| place.id(value).as_str().to_owned())
+}
+
 /// Header of a record that was a dead letter: the `_id` that its document had.
-pub const REPLAYED_ID_HEADER: &[u8] = b"sluice.id";
+pub const REPLAYED_ID_HEADER: &str = "sluice.id";
 
 /// The id that a record brings in its [`REPLAYED_ID_HEADER`], if it is one of ours.
 pub(crate) fn replayed(value: &[u8]) -> Option<DocumentId> {

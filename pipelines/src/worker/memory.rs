@@ -18,6 +18,14 @@ impl Memory {
         Self { fetched: 0, documents: 0, fetched_max, documents_max }
     }
 
+    pub fn fetched_max(&self) -> usize {
+        self.fetched_max
+    }
+
+    pub fn documents_max(&self) -> usize {
+        self.documents_max
+    }
+
     /// Whether a partition may be fetched that has `fetched` bytes.
     pub fn may_fetch(&self, fetched: usize) -> bool {
         let free = self.fetched_max.saturating_sub(self.fetched);

@@ -2,6 +2,7 @@
 
 use super::counted::RunningPipelines;
 use super::lag::Lag;
+use super::memory::Memory;
 use kafka_client::TopicPartition;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -69,6 +70,7 @@ pub(crate) struct Metrics {
     partition_lag_seconds: Family<PartitionLabels, Decimal>,
     partition_retention_used: Family<PartitionLabels, Decimal>,
     memory_bytes: Family<KindLabel, Gauge>,
+    memory_limit_bytes: Family<KindLabel, Gauge>,
     pub paused_partitions: Gauge,
     documents: Family<OutcomeLabel, Counter>,
     pub pipelines: RunningPipelines,
@@ -143,6 +145,11 @@ impl Metrics {
             metrics.memory_bytes.clone(),
         );
         registry.register(
+            "sluice_worker_memory_limit_bytes",
+            "What they may be; then partitions are not fetched, or records not made into documents",
+            metrics.memory_limit_bytes.clone(),
+        );
+        registry.register(
             "sluice_worker_paused_partitions",
             "Partitions that are not fetched until earlier records are done",
             metrics.paused_partitions.clone(),
@@ -170,9 +177,16 @@ impl Metrics {
         }
     }
 
-    pub fn memory(&self, fetched_bytes: usize, document_bytes: usize) {
-        for (kind, bytes) in [("fetched", fetched_bytes), ("documents", document_bytes)] {
-            self.memory_bytes.get_or_create(&KindLabel { kind }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    /// What is in use of the worker's memory, and the limits.
+    pub fn memory(&self, memory: &Memory) {
+        let pools = [
+            (&self.memory_bytes, memory.fetched, memory.documents),
+            (&self.memory_limit_bytes, memory.fetched_max(), memory.documents_max()),
+        ];
+        for (gauges, fetched, documents) in pools {
+            for (kind, bytes) in [("fetched", fetched), ("documents", documents)] {
+                gauges.get_or_create(&KindLabel { kind }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
         }
     }
 

@@ -31,14 +31,16 @@ mod render;
 mod retention;
 mod run;
 pub mod source;
+mod trial;
 mod unit;
 
 pub use config::{Choice, Config, MEMORY_BYTES_MIN, Settings};
 pub use dead_letter::{DEAD_HEADER, UNREADABLE_BATCH};
-pub use identity::REPLAYED_ID_HEADER;
+pub use identity::{REPLAYED_ID_HEADER, document_id};
 pub use index::{DEFAULT_PATTERN, IndexPattern, IndexPatternError};
 pub use lag::Lag;
 pub use metrics::Progress;
+pub use trial::{Made, Trial};
 
 use crate::pipeline::Pipeline;
 use crate::sink::{Closed, Sink};

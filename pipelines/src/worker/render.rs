@@ -10,7 +10,7 @@ use crate::document::{Document, Origin};
 use crate::library;
 use crate::pipeline::{Context, Failure, Outcome, Pipeline};
 use crate::sink::{DocumentBatch, DocumentId, Framing, Item, Op, Spares};
-use crate::slots::Came;
+use crate::slots::{Came, Tally};
 use jiff::Timestamp;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::{BatchHeader, Batches, PlainRecords, Record};
@@ -140,6 +140,7 @@ impl Renderer {
             now: Timestamp::now(),
             plain: self.plain.lock().expect(LOCK).pop().unwrap_or_default(),
             line: 0..0,
+            tally: Tally::default(),
         };
         // The worker has walked over the same batches before, so no header is malformed here.
         for (header, batch) in Batches::new(batches).flatten() {
@@ -203,9 +204,10 @@ struct Run<'a> {
     plain: Vec<u8>,
     /// Where the sink's line before the last document is.
     line: Range<usize>,
+    tally: Tally<'a>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Whether there is room for more documents.
     fn render_batch(
         &mut self,
@@ -245,7 +247,7 @@ impl Run<'_> {
         &mut self,
         record: &Record<'_>,
         source: &Source<'_>,
-        pipeline: Option<&Pipeline>,
+        pipeline: Option<&'a Pipeline>,
         rendered: &mut Rendered,
     ) {
         rendered.records += 1;
@@ -254,14 +256,16 @@ impl Run<'_> {
         let context = Context::at(record.timestamp, self.now);
         if let Some(pipeline) = pipeline {
             let start = rendered.batch.json.len();
+            let mut tally = std::mem::take(&mut self.tally);
             let came = catch_unwind(AssertUnwindSafe(|| {
-                pipeline.run_line(line, &origin, &context, |fields| {
+                pipeline.run_line(line, &origin, &context, &mut tally, |fields| {
                     let event_ms = sound_time(fields.timestamp_ms(), record.timestamp)?;
                     let own = Own::default();
                     self.put(record, source, &origin, event_ms, own, rendered, |json| fields.write_json(json));
                     Some(())
                 })
             }));
+            self.tally = tally;
             match came {
                 Ok(Came::Done(())) => return,
                 Ok(Came::Dropped) => {

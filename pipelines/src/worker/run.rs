@@ -1,6 +1,7 @@
 //! The worker's loop: the only writer of what is assigned, open, done and committed.
 
 mod drain;
+mod making;
 mod offsets;
 mod report;
 
@@ -10,18 +11,17 @@ use super::index::IndexPattern;
 use super::lag::{Lag, Rates};
 use super::ledger::Span;
 use super::memory::Memory;
-use super::render::{Rendered, Renderer};
+use super::render::Renderer;
 use super::source::{Assignment, Event, Source};
-use super::unit::{Shop, Unit};
-use crate::sink::{Charge, Closed};
+use super::unit::Shop;
+use crate::sink::Closed;
 use bytes::Bytes;
 use kafka_client::TopicPartition;
 use kafka_wire::batch::Batches;
+use making::Made;
 use offsets::Commits;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
@@ -75,6 +75,8 @@ pub(crate) struct Run<S> {
     lives: u64,
     /// The partition that was served last.
     turn: Option<TopicPartition>,
+    /// The sink was told that no more documents come before it is done with some, and is done with none since.
+    is_hurried: bool,
     makings: JoinSet<Made>,
     deliveries: JoinSet<Finished>,
     commits: Commits,
@@ -89,13 +91,6 @@ pub(crate) struct Run<S> {
     failure: Option<String>,
     published: Instant,
     is_published: bool,
-}
-
-struct Made {
-    partition: TopicPartition,
-    life: u64,
-    span: Span,
-    rendered: Rendered,
 }
 
 struct Finished {
@@ -128,6 +123,7 @@ impl<S: Source> Run<S> {
             let_go: Arc::default(),
             lives: 0,
             turn: None,
+            is_hurried: false,
             makings: JoinSet::new(),
             deliveries: JoinSet::new(),
             commits: Commits::default(),
@@ -178,6 +174,7 @@ impl<S: Source> Run<S> {
     fn turn_wheels(&mut self) {
         self.exchange_if_committed();
         self.make();
+        self.hurry_if_full();
         self.partitions.balance(&self.memory, self.limits.open_offsets_max, &self.source);
         self.is_published = false;
         if self.published.elapsed() >= PUBLISH_EVERY {
@@ -314,65 +311,8 @@ impl<S: Source> Run<S> {
         }
     }
 
-    /// Lets documents be made, partition after partition, as far as there are threads and memory.
-    fn make(&mut self) {
-        // What was not begun waits for the new pipelines.
-        while self.exchange.is_none() && self.makings.len() < self.limits.threads {
-            let Some((name, bytes)) = self.next_to_make() else { return };
-            self.turn = Some(name.clone());
-            let Some(assigned) = self.partitions.by_name.get_mut(&name) else { return };
-            let Some((span, batches)) = assigned.begin_making(bytes, &mut self.memory) else { return };
-            let (life, topic_id, renderer) = (assigned.life, assigned.topic_id, Arc::clone(&self.renderer));
-            self.makings.spawn_blocking(move || {
-                let rendered = renderer.render(&name, topic_id, &batches, span, bytes);
-                Made { partition: name, life, span, rendered }
-            });
-        }
-    }
-
-    /// The next partition that has something to do and may use memory for it.
-    fn next_to_make(&self) -> Option<(TopicPartition, usize)> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let by_name = &self.partitions.by_name;
-        let behind = by_name.range((self.turn.as_ref().map_or(Unbounded, Excluded), Unbounded));
-        behind.chain(by_name).find_map(|(name, assigned)| {
-            let (_, bytes) = assigned.next_stage()?;
-            assigned.may_make(bytes, &self.memory).then(|| (name.clone(), bytes))
-        })
-    }
-
-    async fn made(&mut self, made: Result<Made, JoinError>) {
-        let Made { partition, life, span, rendered } = match made {
-            Ok(made) => made,
-            Err(error) => return self.bug(&error),
-        };
-        let Some(assigned) = self.partitions.by_name.get_mut(&partition) else { return };
-        if assigned.life != life {
-            return;
-        }
-        self.shop.metrics.records_read.inc_by(rendered.records);
-        self.shop.metrics.failed.inc_by(rendered.failed);
-        assigned.made(span, rendered, &mut self.memory);
-        while let Some((span, batches, mut rendered)) = assigned.take_made() {
-            let (json_bytes, frame_bytes) = (rendered.batch.json.capacity(), rendered.frame_bytes());
-            let charge = Arc::new(Charge::new(json_bytes, Arc::clone(&self.let_go)));
-            rendered.batch.charge = Some(Arc::clone(&charge));
-            let unit = Unit { partition: partition.clone(), span, batches: batches.clone() };
-            let (shop, partition) = (Arc::clone(&self.shop), partition.clone());
-            let mut delivery = Box::pin(async move {
-                let result = unit.deliver(*rendered, shop).await;
-                Finished { partition, life, span, result }
-            });
-            // A sink gets a partition's documents in order: it has them when their delivery was polled once.
-            let task = match poll_fn(|context| Poll::Ready(delivery.as_mut().poll(context))).await {
-                Poll::Ready(finished) => self.deliveries.spawn(async move { finished }),
-                Poll::Pending => self.deliveries.spawn(delivery),
-            };
-            assigned.delivering(span, &batches, frame_bytes, (json_bytes, charge), task);
-        }
-    }
-
     fn settle(&mut self, finished: Result<Finished, JoinError>) {
+        self.is_hurried = false;
         match finished {
             Ok(Finished { partition, life, span, result: Ok(()) }) => {
                 let assigned = self.partitions.by_name.get_mut(&partition);

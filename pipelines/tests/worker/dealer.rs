@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use kafka_client::TopicPartition;
 use pipelines::worker::source::{CommitError, Committed, DeadLetter, DeadLetterQueue, Event, Retention, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
@@ -29,25 +30,38 @@ pub struct Group {
 #[derive(Clone)]
 pub struct Dealer {
     events: mpsc::UnboundedSender<Event>,
+    /// Events that the worker has not dealt with.
+    open: Arc<AtomicUsize>,
     pub group: Arc<Mutex<Group>>,
 }
 
 /// The worker's end.
 pub struct Hand {
     events: mpsc::UnboundedReceiver<Event>,
+    open: Arc<AtomicUsize>,
+    /// Whether the worker has an event that it has not asked for the next one after.
+    holds_one: bool,
     group: Arc<Mutex<Group>>,
 }
 
 /// A fresh connection to `group`, as of a worker that has just been started.
 pub fn deal(group: Arc<Mutex<Group>>) -> (Dealer, Hand) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    (Dealer { events: sender, group: group.clone() }, Hand { events: receiver, group })
+    let open = Arc::<AtomicUsize>::default();
+    let dealer = Dealer { events: sender, open: open.clone(), group: group.clone() };
+    (dealer, Hand { events: receiver, open, holds_one: false, group })
 }
 
 impl Dealer {
     /// A worker that is gone hears nothing.
     pub fn send(&self, event: Event) {
+        self.open.fetch_add(1, Ordering::SeqCst);
         let _ = self.events.send(event);
+    }
+
+    /// Whether the worker has dealt with all that was sent.
+    pub fn is_idle(&self) -> bool {
+        self.open.load(Ordering::SeqCst) == 0
     }
 
     pub fn committed(&self, partition: &TopicPartition) -> Option<i64> {
@@ -66,8 +80,14 @@ impl Dealer {
 #[async_trait]
 impl Source for Hand {
     async fn next(&mut self) -> Event {
+        if std::mem::take(&mut self.holds_one) {
+            self.open.fetch_sub(1, Ordering::SeqCst);
+        }
         match self.events.recv().await {
-            Some(event) => event,
+            Some(event) => {
+                self.holds_one = true;
+                event
+            }
             None => std::future::pending().await,
         }
     }

@@ -40,8 +40,9 @@ async fn memory_stays_below_its_bound_while_the_sink_takes_nothing() {
                 *position += 500;
             }
         }
+        // As a broker that is not asked for more before.
+        until("the worker has dealt with what was fetched", || dealer.is_idle()).await;
         most = most.max(in_use());
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // Documents are made of what was fetched, and kept, since nothing takes them.
     until("documents are in memory, too", || in_use() > BOUND / 4).await;
@@ -53,5 +54,53 @@ async fn memory_stays_below_its_bound_while_the_sink_takes_nothing() {
     })
     .await;
     until("nothing is in use", || in_use() == 0).await;
+    worker.stop(DEADLINE).await;
+}
+
+/// A sink that waits for more documents until it is told that none come.
+#[derive(Default)]
+struct Patient(Mutex<Vec<tokio::sync::oneshot::Sender<()>>>);
+
+#[async_trait]
+impl Sink for Patient {
+    async fn deliver(&self, batch: DocumentBatch) -> Result<Vec<Outcome>, Closed> {
+        let (go, goes) = tokio::sync::oneshot::channel();
+        self.0.lock().expect("no panic").push(go);
+        goes.await.map_err(|_| Closed)?;
+        Ok(vec![Outcome::Done; batch.items.len()])
+    }
+
+    async fn flush(&self) {
+        self.hurry();
+    }
+
+    fn hurry(&self) {
+        for go in self.0.lock().expect("no panic").drain(..) {
+            // Who does not wait any more has given up.
+            let _ = go.send(());
+        }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_does_not_wait_for_documents_for_which_there_is_no_memory() {
+    let (dealer, hand) = deal(Arc::<Mutex<Group>>::default());
+    let settings = Settings { memory_bytes_max: 8 << 20, threads: 2, ..quick() };
+    let sink = Arc::<Patient>::default();
+    let worker = Worker::start_on(hand, Arc::<DeadLetters>::default(), settings, sink, &mut Registry::default());
+    dealer.send(Event::Assigned(assigned(&[(partition(0), 0)])));
+    let lines: Vec<String> = (0..500).map(|n| format!("{n} {}", "word ".repeat(40))).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    // About 50 MiB of documents.
+    let end = 500 * 300;
+    for position in (0..end).step_by(500) {
+        dealer.send(fetched(0, position, plain_batch(position, &lines)));
+    }
+    // What is left fits into memory, so that the sink may wait.
+    until("nearly all is done", || dealer.committed(&partition(0)).is_some_and(|done| done > end - 500 * 60)).await;
     worker.stop(DEADLINE).await;
 }

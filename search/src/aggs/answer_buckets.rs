@@ -5,13 +5,13 @@ use super::answer::{Writer, number};
 use super::partial::{Bucket, Buckets, Partial};
 use super::request::{Aggregation, By, DateHistogram, Filters, Histogram, Kind, OneRange, Order, Ranges, Terms};
 use super::values::Key;
-use crate::query::Refusal;
 use crate::query::ast::Scalar;
 use crate::query::dates::{self, DateFormat};
+use crate::query::{Refusal, mapped};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// A bucket of an answer, with its key.
 type Entry<'a> = (Key, &'a Bucket);
@@ -78,10 +78,7 @@ fn compare(a: &Entry<'_>, b: &Entry<'_>, orders: &[Order], children: &[Aggregati
 /// Addresses are in the order of their bits, IPv4 as it is mapped into IPv6; what is none comes first.
 fn address(key: &Key) -> Option<Ipv6Addr> {
     let Key::Text(text) = key else { return None };
-    text.parse().ok().map(|address| match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
-    })
+    text.parse().ok().map(mapped)
 }
 
 fn write_terms(

@@ -92,19 +92,18 @@ impl Keys {
 
     /// The buckets of a block's documents, each with the document's place in the block. Of one document, each bucket once.
     pub fn find(&mut self, docs: &[DocId], out: &mut Vec<(u32, Raw)>) {
+        let begin = out.len();
         let mut numbers = Vec::new();
         match self {
             Self::Terms { values, missing, wanted } => {
                 for (place, doc) in docs.iter().enumerate() {
-                    let before = out.len();
                     let mut has_value = false;
                     for (number, column) in values.columns().iter().enumerate() {
                         let wanted = wanted.get(number).and_then(Option::as_ref);
                         column.each_raw(*doc, &mut |raw| {
                             has_value = true;
-                            let bucket = (place as u32, (number as u8, raw));
-                            if wanted.is_none_or(|wanted| wanted.contains(&raw)) && !out[before..].contains(&bucket) {
-                                out.push(bucket);
+                            if wanted.is_none_or(|wanted| wanted.contains(&raw)) {
+                                out.push((place as u32, (number as u8, raw)));
                             }
                         });
                     }
@@ -117,13 +116,13 @@ impl Keys {
                 values.numbers(docs, *missing, &mut numbers);
                 for (place, value) in numbers {
                     let step = ((value - *offset) / *interval).floor();
-                    push_new(out, (place, (0, step as i64 as u64)));
+                    out.push((place, (0, step as i64 as u64)));
                 }
             }
             Self::Dates { values, rounding, missing } => {
                 values.numbers(docs, *missing, &mut numbers);
                 for (place, value) in numbers {
-                    push_new(out, (place, (0, rounding.floor(value as i64) as u64)));
+                    out.push((place, (0, rounding.floor(value as i64) as u64)));
                 }
             }
             Self::Ranges { values, ranges, missing } => {
@@ -132,7 +131,7 @@ impl Keys {
                     for (number, range) in ranges.iter().enumerate() {
                         let is_in = range.from.is_none_or(|from| value >= from) && range.to.is_none_or(|to| value < to);
                         if is_in {
-                            push_new(out, (place, (0, number as u64)));
+                            out.push((place, (0, number as u64)));
                         }
                     }
                 }
@@ -155,6 +154,24 @@ impl Keys {
                 out.extend(without.map(|(place, _)| (place as u32, (0, 0))));
             }
         }
+        each_once(out, begin);
+    }
+
+    /// The beginning of each document's bucket, where every document has exactly one date; `false`: it is not so.
+    pub fn dates(&mut self, docs: &[DocId], begins: &mut Vec<i64>) -> bool {
+        let Self::Dates { values, rounding, .. } = self else { return false };
+        if !values.dates(docs, begins) {
+            return false;
+        }
+        begins.iter_mut().for_each(|date| *date = rounding.floor(*date));
+        true
+    }
+
+    /// How many texts there are, if the buckets are those of one column of texts, by their numbers in its dictionary.
+    pub fn ordinals(&self) -> Option<usize> {
+        let Self::Terms { values, missing: None, .. } = self else { return None };
+        let [Typed::Text(texts)] = values.columns() else { return None };
+        Some(texts.num_terms())
     }
 
     /// The key of a bucket, the same in every segment.
@@ -202,11 +219,13 @@ impl Keys {
     }
 }
 
-/// Adds a bucket that the same document does not have yet.
-fn push_new(out: &mut Vec<(u32, Raw)>, bucket: (u32, Raw)) {
-    let is_there = out.iter().rev().take_while(|(place, _)| *place == bucket.0).any(|other| *other == bucket);
-    if !is_there {
-        out.push(bucket);
+/// Leaves each bucket of a document once. Sorted, since a document may have any number of values.
+fn each_once(out: &mut Vec<(u32, Raw)>, begin: usize) {
+    if out[begin..].windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        let mut found = out.split_off(begin);
+        found.sort_unstable();
+        found.dedup();
+        out.append(&mut found);
     }
 }
 

@@ -68,6 +68,18 @@ impl Measured {
 }
 
 impl Partial {
+    /// Buckets and distinct values, also within buckets.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Buckets(all) => {
+                let within = all.buckets.values().flat_map(|bucket| &bucket.children).map(Self::size);
+                all.buckets.len() + within.sum::<usize>()
+            }
+            Self::Metric(_) => 0,
+            Self::Distinct(keys) => keys.len(),
+        }
+    }
+
     /// Adds what another part of the documents gave for the same aggregation.
     pub fn merge(&mut self, other: Partial) {
         match (self, other) {

@@ -77,12 +77,14 @@ impl Rounding {
 
     /// The beginning of the bucket of `millis`.
     pub fn floor(&mut self, millis: i64) -> i64 {
-        if let Some(length) = self.arithmetic {
-            let at = millis.saturating_sub(self.interval.offset_millis);
-            return at.saturating_sub(at.rem_euclid(length)).saturating_add(self.interval.offset_millis);
-        }
         if (self.last.0..self.last.1).contains(&millis) {
             return self.last.0;
+        }
+        if let Some(length) = self.arithmetic {
+            let at = millis.saturating_sub(self.interval.offset_millis);
+            let begin = at.saturating_sub(at.rem_euclid(length)).saturating_add(self.interval.offset_millis);
+            self.last = (begin, begin.saturating_add(length));
+            return begin;
         }
         let place = self.known.partition_point(|&(begin, _)| begin <= millis);
         if let Some(&found) = place.checked_sub(1).and_then(|before| self.known.get(before))

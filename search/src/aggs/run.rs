@@ -11,29 +11,34 @@ use crate::store::{Kind, Mapping, Snapshot};
 use serde_json::Value;
 use tantivy::TantivyError;
 
-/// Counts what the queries of `targets` find. `snapshots` are all indices that were asked, also those with no partition.
+/// Counts what the queries of `targets` find: how many documents, and the answer. `snapshots` are all indices that were asked, also those with no partition.
 pub fn run(
     aggregations: &[Aggregation],
     targets: &[Target<'_>],
     snapshots: &[Snapshot],
     now_millis: i64,
-) -> Result<Value, SearchError> {
-    let mut all = Vec::new();
+) -> Result<(u64, Value), SearchError> {
+    let (mut total, mut all) = (0, Vec::new());
     for target in targets {
         let snapshot = target.snapshot;
         let context = Context { index: &snapshot.name, mapping: &snapshot.mapping, now_millis };
         let prepared = Prepared::new(aggregations, &OfIndex { context }, target.searcher)?;
-        let partials = target.searcher.search(&target.query, &Collecting(&prepared)).map_err(|error| match error {
-            // Nothing else in a request that was prepared is an invalid argument.
-            TantivyError::InvalidArgument(reason) => {
-                SearchError::Refused(Refusal::new("too_many_buckets_exception", reason))
-            }
-            error => SearchError::Tantivy(error),
-        })?;
+        let (number, partials) = target.searcher.search(&target.query, &Collecting(&prepared)).map_err(refused)?;
+        total += number;
         merge_all(&mut all, partials);
     }
     let kind_of = |field: &str| snapshots.iter().filter_map(|snapshot| kind(&snapshot.mapping, field)).max();
-    Ok(super::answer(aggregations, &all, now_millis, &kind_of)?)
+    Ok((total, super::answer(aggregations, &all, now_millis, &kind_of)?))
+}
+
+pub(super) fn refused(error: TantivyError) -> SearchError {
+    match error {
+        // Nothing else in a request that was prepared is an invalid argument.
+        TantivyError::InvalidArgument(reason) => {
+            SearchError::Refused(Refusal::new("too_many_buckets_exception", reason))
+        }
+        error => SearchError::Tantivy(error),
+    }
 }
 
 struct OfIndex<'a> {

@@ -1,6 +1,7 @@
 //! Buckets over documents in a small index.
 
 use super::*;
+use crate::exec::SearchError;
 use crate::query::ast::{Pattern, Scalar};
 use crate::query::dsl::Dsl;
 use crate::query::{FieldNames, Refusal};
@@ -52,6 +53,17 @@ fn kind_of(field: &str) -> Option<FieldKind> {
 
 /// Documents in two segments.
 fn known() -> Known {
+    let documents = [
+        json!({ "level": "info", "bytes": 100, "seconds": 0.5, "ok": true, "at": "2024-03-30T22:30:00Z" }),
+        json!({ "level": "info", "bytes": 300, "seconds": 1.5, "ok": true, "at": "2024-03-30T23:30:00Z" }),
+        json!({ "level": ["warn", "slow"], "bytes": 250, "seconds": 2, "ok": false, "at": "2024-04-02T01:00:00Z" }),
+        json!({ "bytes": 100, "at": "2024-04-02T02:00:00Z" }),
+    ];
+    in_segments(documents.into_iter(), 2)
+}
+
+/// Documents in segments of so many.
+fn in_segments(documents: impl Iterator<Item = Value>, count: usize) -> Known {
     let mut schema = Schema::builder();
     let options = JsonObjectOptions::default()
         .set_fast("raw")
@@ -59,42 +71,40 @@ fn known() -> Known {
         .set_indexing_options(tantivy::schema::TextFieldIndexing::default().set_tokenizer("raw"));
     schema.add_json_field("f", options);
     let index = TantivyIndex::create_in_ram(schema.build());
-    let mut writer: IndexWriter = index.writer_with_num_threads(1, 20_000_000).expect("a writer");
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 200_000_000).expect("a writer");
     writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
-    let documents = [
-        json!({ "level": "info", "bytes": 100, "seconds": 0.5, "ok": true, "at": "2024-03-30T22:30:00Z" }),
-        json!({ "level": "info", "bytes": 300, "seconds": 1.5, "ok": true, "at": "2024-03-30T23:30:00Z" }),
-        json!({ "level": ["warn", "slow"], "bytes": 250, "seconds": 2, "ok": false, "at": "2024-04-02T01:00:00Z" }),
-        json!({ "bytes": 100, "at": "2024-04-02T02:00:00Z" }),
-    ];
-    for (number, document) in documents.iter().enumerate() {
+    for (number, document) in documents.enumerate() {
         let text = json!({ "f": document }).to_string();
         let document = TantivyDocument::parse_json(&index.schema(), &text).expect("a document");
         writer.add_document(document).expect("is added");
-        if number % 2 == 1 {
+        if (number + 1) % count == 0 {
             writer.commit().expect("is committed");
         }
     }
+    let segments = index.searchable_segments().expect("the segments");
+    assert!(segments.iter().all(|segment| segment.meta().num_docs() as usize == count));
     Known { index }
 }
 
-fn search(aggregations: Value) -> Result<Value, Refusal> {
-    let known = known();
-    let aggregations = parse(&aggregations, &mut Dsl::new(&known))?;
+/// What an aggregation over all documents gives, with other limits.
+fn search_in(known: &Known, aggregation: Value, limit: impl FnOnce(&mut Prepared)) -> Result<Value, Refusal> {
+    let aggregations = parse(&json!({ "a": aggregation }), &mut Dsl::new(known))?;
     let searcher = known.index.reader().expect("a reader").searcher();
-    assert_eq!(searcher.segment_readers().len(), 2);
-    let prepared = Prepared::new(&aggregations, &known, &searcher)?;
-    let partials = searcher.search(&AllQuery, &Collecting(&prepared)).expect("is searched");
-    answer(&aggregations, &partials, 0, &kind_of)
+    let mut prepared = Prepared::new(&aggregations, known, &searcher)?;
+    limit(&mut prepared);
+    match searcher.search(&AllQuery, &Collecting(&prepared)).map_err(run::refused) {
+        Ok((_, partials)) => Ok(answer(&aggregations, &partials, 0, &kind_of)?["a"].take()),
+        Err(SearchError::Refused(refusal)) => Err(refusal),
+        Err(error) => panic!("{aggregation}: {error}"),
+    }
 }
 
 fn check(aggregation: Value, expect: Value) {
-    let found = search(json!({ "a": aggregation }));
-    assert_eq!(found.map(|mut found| found["a"].take()), Ok(expect), "{aggregation}");
+    assert_eq!(search_in(&known(), aggregation.clone(), |_| ()), Ok(expect), "{aggregation}");
 }
 
 fn check_refused(aggregation: Value, kind: &str, reason: &str) {
-    let error = search(json!({ "a": aggregation })).expect_err("is refused");
+    let error = search_in(&known(), aggregation.clone(), |_| ()).expect_err("is refused");
     assert!(error.kind == kind && error.reason.contains(reason), "{aggregation}\n{error:?}");
 }
 
@@ -283,5 +293,60 @@ fn hostile_requests_are_bounded() {
         "aggs": { "b": { "date_histogram": { "field": "at", "fixed_interval": "1ms" } } } }),
         "too_many_buckets_exception",
         "65536",
+    );
+}
+
+/// A field of which every document has a value of its own, as an id or an address with its query.
+#[test]
+fn any_number_of_texts_is_counted_and_too_many_buckets_are_refused_by_the_limit() {
+    const DOCUMENTS: usize = 66_000;
+    let documents =
+        (0..DOCUMENTS).map(|number| json!({ "level": format!("{:05}", number * 7 % DOCUMENTS), "bytes": number }));
+    let known = in_segments(documents, DOCUMENTS);
+    let terms = |field: &str| json!({ "terms": { "field": field, "size": 2 } });
+    let limit = |prepared: &mut Prepared| prepared.kept_max = DOCUMENTS - 1;
+    // 65,536 of a segment are given on: of as many documents those with the lowest keys, as in an answer.
+    assert_eq!(
+        search_in(&known, terms("level"), limit),
+        Ok(json!({ "doc_count_error_upper_bound": 1, "sum_other_doc_count": 65_998, "buckets": [
+            { "key": "00000", "doc_count": 1 }, { "key": "00001", "doc_count": 1 },
+        ] }))
+    );
+    let mut with_inner = terms("level");
+    with_inner["aggs"] = json!({ "b": { "sum": { "field": "bytes" } } });
+    for aggregation in [terms("bytes"), with_inner, json!({ "cardinality": { "field": "level" } })] {
+        let refusal = search_in(&known, aggregation.clone(), limit).expect_err("it is too much");
+        assert_eq!(refusal.kind, "too_many_buckets_exception", "{aggregation}");
+        let reason = "Trying to create too many buckets. Must be less than or equal to: [65999]";
+        assert_eq!(refusal.reason, reason, "{aggregation}");
+        assert!(search_in(&known, aggregation.clone(), |_| ()).is_ok(), "{aggregation}");
+    }
+}
+
+#[test]
+fn what_all_segments_give_on_is_bounded() {
+    let aggregation = json!({ "terms": { "field": "level" } });
+    // One in the first segment, two in the second.
+    let with = |given: usize| {
+        search_in(&known(), aggregation.clone(), |prepared| prepared.given = std::sync::Arc::new(given.into()))
+    };
+    assert!(with(1_999_997).is_ok());
+    let refusal = with(1_999_998).expect_err("it is too much");
+    assert_eq!(refusal.kind, "too_many_buckets_exception");
+    assert_eq!(refusal.reason, "Trying to create too many buckets. Must be less than or equal to: [2000000]");
+}
+
+#[test]
+fn a_document_is_once_in_a_bucket_however_often_it_has_the_value() {
+    let documents = [json!({ "level": ["b", "a", "b", "b"], "bytes": [7, 1, 8, 1] }), json!({ "level": "b" })];
+    let known = in_segments(documents.into_iter(), 2);
+    let buckets = |aggregation| search_in(&known, aggregation, |_| ()).map(|mut found| found["buckets"].take());
+    assert_eq!(
+        buckets(json!({ "terms": { "field": "level" } })),
+        Ok(json!([{ "key": "b", "doc_count": 2 }, { "key": "a", "doc_count": 1 }]))
+    );
+    assert_eq!(
+        buckets(json!({ "histogram": { "field": "bytes", "interval": 5 } })),
+        Ok(json!([{ "key": 0.0, "doc_count": 1 }, { "key": 5.0, "doc_count": 1 }]))
     );
 }

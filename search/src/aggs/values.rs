@@ -10,6 +10,7 @@ pub struct Values {
     columns: Vec<Typed>,
     /// Reused for each block.
     buffer: Vec<f64>,
+    dates: Vec<DateTime>,
 }
 
 /// One column.
@@ -39,7 +40,7 @@ impl Values {
                 });
             }
         }
-        Ok(Self { columns, buffer: Vec::new() })
+        Ok(Self { columns, buffer: Vec::new(), dates: Vec::new() })
     }
 
     pub fn columns(&self) -> &[Typed] {
@@ -48,6 +49,19 @@ impl Values {
 
     pub fn has_value(&self, doc: DocId) -> bool {
         self.columns.iter().any(|column| column.has_value(doc))
+    }
+
+    /// The dates of a block's documents in milliseconds; `false`: not every document has exactly one.
+    pub fn dates(&mut self, docs: &[DocId], out: &mut Vec<i64>) -> bool {
+        let [Typed::Date(column)] = self.columns.as_slice() else { return false };
+        if column.get_cardinality() != Cardinality::Full {
+            return false;
+        }
+        self.dates.resize(docs.len(), DateTime::from_timestamp_millis(0));
+        column.values.get_vals(docs, &mut self.dates);
+        out.clear();
+        out.extend(self.dates.iter().map(|date| date.into_timestamp_millis()));
+        true
     }
 
     /// Numbers of all documents of a block with their place in it; dates are milliseconds, truth is 1. Those of one

@@ -1,13 +1,14 @@
 //! From the AST to tantivy's queries, by the types that the fields of an index have.
 
-use super::terms::{Matches, TermsMatching, text_term};
+use super::addresses;
+use super::keywords::Keywords;
+use super::terms::{Matches, WordsMatching, text_term};
 use super::values::{equal_number, range_of_dates, range_of_numbers, range_of_texts};
 use crate::query::Refusal;
 use crate::query::ast::{Bool, Operator, Pattern, Piece, Query, Range, Scalar};
 use crate::store::schema::{FIELDS, column};
 use crate::store::{Kind, Mapping, Seen};
 use crate::text;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use tantivy::Term;
 use tantivy::query::{
@@ -86,9 +87,7 @@ impl Builder<'_> {
             Query::Wildcard { field, pattern, case_insensitive } => {
                 return self.pattern(field, pattern, *case_insensitive);
             }
-            Query::Ids(ids) => {
-                constant(Box::new(TermSetQuery::new(ids.iter().map(|id| Term::from_field_text(FIELDS.id, id)))))
-            }
+            Query::Ids(ids) => constant(Keywords::ids(ids.clone())),
             Query::Bool(clauses) => return self.bool(clauses),
             Query::AnyOf(queries) => {
                 let built = queries.iter().map(|query| self.query(query)).collect::<Result<Vec<_>, _>>()?;
@@ -142,8 +141,7 @@ impl Builder<'_> {
         if target.kind == Kind::Ip {
             ways.push(self.address(&target, value));
         } else if target.has_keywords() {
-            let term = text_term(FIELDS.keywords, target.path, &shown);
-            ways.push(Ok(Box::new(TermQuery::new(term, IndexRecordOption::Basic))));
+            ways.push(Ok(Keywords::text(target.path, shown)));
         }
         if target.seen.has(Seen::DATE) || target.kind == Kind::Date {
             ways.push(
@@ -154,31 +152,20 @@ impl Builder<'_> {
             ways.push(value.number().map(|number| equal_number(target.path, &number)));
         }
         if target.seen.has(Seen::BOOLEAN) || target.kind == Kind::Boolean {
-            ways.push(value.boolean().map(|value| {
-                let mut term = Term::from_field_json_path(FIELDS.keywords, target.path, true);
-                term.append_type_and_fast_value(value);
-                Box::new(TermQuery::new(term, IndexRecordOption::Basic)) as Box<dyn TantivyQuery>
-            }));
+            ways.push(value.boolean().map(|value| Keywords::truth(target.path, value)));
         }
         self.ways(ways)
     }
 
     /// An address, or all of a network; texts in the field that are no addresses are found as they are.
     fn address(&self, target: &Target<'_>, value: &Scalar) -> Built {
-        let shown = value.to_string();
         match value.addresses() {
             Ok((first, last)) => Ok(match first == last {
-                true => constant(Box::new(TermQuery::new(
-                    text_term(FIELDS.keywords, target.path, &first.to_canonical().to_string()),
-                    IndexRecordOption::Basic,
-                ))),
-                false => addresses_between(target.path, first, last),
+                true => constant(Keywords::text(target.path, first.to_canonical().to_string())),
+                false => addresses::between(target.path, first, last),
             }),
             Err(refusal) if target.declared && !target.seen.has(Seen::KEYWORD) => Err(refusal),
-            Err(_) => {
-                let term = text_term(FIELDS.keywords, target.path, &shown);
-                Ok(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
-            }
+            Err(_) => Ok(Keywords::text(target.path, value.to_string())),
         }
     }
 
@@ -192,8 +179,7 @@ impl Builder<'_> {
         };
         let only_keywords = target.kind == Kind::Keyword && !target.seen.has(Seen::TEXT) && !target.has_numbers();
         if only_keywords && !target.seen.has(Seen::BOOLEAN.with(Seen::DATE)) {
-            let terms = values.iter().map(|value| text_term(FIELDS.keywords, target.path, &value.to_string()));
-            return Ok(constant(Box::new(TermSetQuery::new(terms))));
+            return Ok(constant(Keywords::texts(target.path, values.iter().map(Scalar::to_string).collect())));
         }
         let only_numbers = target.has_numbers() && !target.has_keywords() && !target.has_texts();
         if only_numbers && values.len() > 1 && !target.seen.has(Seen::DATE.with(Seen::BOOLEAN)) {
@@ -284,7 +270,7 @@ impl Builder<'_> {
             ways.push(range.numbers().map(|(lower, upper)| range_of_numbers(target.path, lower, upper)));
         }
         if target.kind == Kind::Ip {
-            ways.push(range_of_addresses(target.path, range));
+            ways.push(addresses::range(target.path, range));
         } else if target.has_keywords() && !is_date {
             ways.push(Ok(range_of_texts(target.path, range)));
         }
@@ -301,25 +287,13 @@ impl Builder<'_> {
             return Ok(if is_it { Box::new(AllQuery) } else { Box::new(EmptyQuery) });
         }
         let Some(target) = self.target(field) else { return Ok(Box::new(EmptyQuery)) };
+        let (prefix, matches) = matches_of(pattern, case_insensitive);
         let mut ways: Vec<Built> = Vec::new();
-        let places = [(target.has_keywords(), FIELDS.keywords), (target.has_texts(), FIELDS.words)];
-        for (_, field) in places.into_iter().filter(|(is_there, _)| *is_there) {
-            let prefix = match pattern.0.first() {
-                Some(Piece::Literal(literal)) if !case_insensitive => literal.clone(),
-                _ => String::new(),
-            };
-            let automaton = pattern.automaton(case_insensitive);
-            let matches: Matches = Arc::new(move |value| {
-                let mut state = automaton.begin();
-                for byte in value.bytes() {
-                    state = automaton.next(&state, byte);
-                    if !automaton.can_match(&state) {
-                        return false;
-                    }
-                }
-                automaton.is_match(&state)
-            });
-            ways.push(Ok(Box::new(TermsMatching { field, path: target.path.to_owned(), prefix, matches })));
+        if target.has_keywords() {
+            ways.push(Ok(Keywords::matching(target.path, prefix.clone(), matches.clone())));
+        }
+        if target.has_texts() {
+            ways.push(Ok(Box::new(WordsMatching { path: target.path.to_owned(), prefix, matches })));
         }
         if ways.is_empty() {
             let kind = target.kind.name();
@@ -381,41 +355,25 @@ fn word(path: &str, word: &str) -> Box<dyn TantivyQuery> {
 }
 
 fn words_beginning(path: &str, prefix: String) -> Box<dyn TantivyQuery> {
-    Box::new(TermsMatching { field: FIELDS.words, path: path.to_owned(), prefix, matches: Arc::new(|_| true) })
+    Box::new(WordsMatching { path: path.to_owned(), prefix, matches: Arc::new(|_| true) })
 }
 
-/// Every known address of the field is looked at: they are indexed as they are written.
-fn addresses_between(path: &str, first: Ipv6Addr, last: Ipv6Addr) -> Box<dyn TantivyQuery> {
-    let matches: Matches = Arc::new(move |value| {
-        value.parse::<IpAddr>().is_ok_and(|address| {
-            let mapped = match address {
-                IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-                IpAddr::V6(v6) => v6,
-            };
-            (first..=last).contains(&mapped)
-        })
-    });
-    Box::new(TermsMatching { field: FIELDS.keywords, path: path.to_owned(), prefix: String::new(), matches })
-}
-
-fn range_of_addresses(path: &str, range: &Range) -> Built {
-    use std::ops::Bound;
-    let step = |address: Ipv6Addr, up: bool| {
-        let number = u128::from(address);
-        if up { number.checked_add(1) } else { number.checked_sub(1) }.map(Ipv6Addr::from)
+/// With what a text that fits begins, and whether it fits.
+fn matches_of(pattern: &Pattern, case_insensitive: bool) -> (String, Matches) {
+    let prefix = match pattern.0.first() {
+        Some(Piece::Literal(literal)) if !case_insensitive => literal.clone(),
+        _ => String::new(),
     };
-    let first = match &range.lower {
-        Bound::Included(value) => Some(value.addresses()?.0),
-        Bound::Excluded(value) => step(value.addresses()?.1, true),
-        Bound::Unbounded => Some(Ipv6Addr::UNSPECIFIED),
+    let automaton = pattern.automaton(case_insensitive);
+    let matches = move |value: &str| {
+        let mut state = automaton.begin();
+        for byte in value.bytes() {
+            state = automaton.next(&state, byte);
+            if !automaton.can_match(&state) {
+                return false;
+            }
+        }
+        automaton.is_match(&state)
     };
-    let last = match &range.upper {
-        Bound::Included(value) => Some(value.addresses()?.1),
-        Bound::Excluded(value) => step(value.addresses()?.0, false),
-        Bound::Unbounded => Some(Ipv6Addr::from(u128::MAX)),
-    };
-    Ok(match (first, last) {
-        (Some(first), Some(last)) => addresses_between(path, first, last),
-        _ => Box::new(EmptyQuery),
-    })
+    (prefix, Arc::new(matches))
 }

@@ -1,9 +1,10 @@
 //! The hits of a search: over all indices and partitions, in the order that the request asks for.
 
+use super::best::Best;
 use super::build::{Context, build};
-use super::sort::{Best, By, Found, SortKey, SortValue, compare};
+use super::sort::{By, Found, SortKey, SortValue, compare};
 use crate::query::{Query, Refusal};
-use crate::store::schema::FIELDS;
+use crate::store::schema::{FIELDS, source_of};
 use crate::store::{Snapshot, StoreError};
 use serde_json::value::RawValue;
 use tantivy::query::Query as TantivyQuery;
@@ -109,7 +110,7 @@ pub fn hits(targets: &[Target<'_>], request: &HitsRequest<'_>) -> Result<Hits, S
 fn read(target: &Target<'_>, found: Found) -> Result<Hit, SearchError> {
     let document: TantivyDocument = target.searcher.doc(found.address)?;
     let id = document.get_first(FIELDS.id).and_then(|id| id.as_str()).unwrap_or_default().to_owned();
-    let source = document.get_first(FIELDS.source).and_then(|source| source.as_bytes()).unwrap_or(b"{}");
+    let source = source_of(&document, FIELDS.source).unwrap_or(b"{}");
     let source = serde_json::from_slice(source).map_err(|error| {
         tantivy::TantivyError::InternalError(format!("document {id:?} is not the JSON that it was: {error}"))
     })?;

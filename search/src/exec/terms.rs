@@ -1,26 +1,26 @@
-//! Documents that have a term of one path for which something holds: patterns, prefixes, networks, letters without case.
+//! Documents that have a word of one path for which something holds: patterns, prefixes, letters without case.
 
+use crate::store::schema::FIELDS;
 use std::fmt;
 use std::sync::Arc;
 use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TantivyError, Term};
 
-/// Whether a term's value is one of those that are looked for.
+/// Whether a text is one of those that are looked for.
 pub type Matches = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// Walks the terms of `path` in `field` that begin with `prefix`.
+/// Walks the words of `path` that begin with `prefix`.
 #[derive(Clone)]
-pub struct TermsMatching {
-    pub field: Field,
+pub struct WordsMatching {
     pub path: String,
     pub prefix: String,
     pub matches: Matches,
 }
 
-impl fmt::Debug for TermsMatching {
+impl fmt::Debug for WordsMatching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TermsMatching({}:{}*)", self.path, self.prefix)
+        write!(f, "WordsMatching({}:{}*)", self.path, self.prefix)
     }
 }
 
@@ -31,18 +31,18 @@ pub fn text_term(field: Field, path: &str, value: &str) -> Term {
     term
 }
 
-impl Query for TermsMatching {
+impl Query for WordsMatching {
     fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         Ok(Box::new(self.clone()))
     }
 }
 
-impl Weight for TermsMatching {
+impl Weight for WordsMatching {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let inverted = reader.inverted_index(self.field)?;
-        let all = text_term(self.field, &self.path, "");
+        let inverted = reader.inverted_index(FIELDS.words)?;
+        let all = text_term(FIELDS.words, &self.path, "");
         let value_start = all.serialized_value_bytes().len();
-        let first = text_term(self.field, &self.path, &self.prefix);
+        let first = text_term(FIELDS.words, &self.path, &self.prefix);
         let first = first.serialized_value_bytes();
         let mut terms = inverted.terms().range().ge(first).into_stream()?;
         let mut found = BitSet::with_max_value(reader.max_doc());
@@ -68,7 +68,7 @@ impl Weight for TermsMatching {
     fn explain(&self, reader: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
         let mut scorer = self.scorer(reader, 1.0)?;
         match scorer.seek(document) == document {
-            true => Ok(Explanation::new("TermsMatching", 1.0)),
+            true => Ok(Explanation::new("WordsMatching", 1.0)),
             false => Err(TantivyError::InvalidArgument("the document does not match".to_owned())),
         }
     }

@@ -58,10 +58,7 @@ pub fn indices(store: &Store, list: &str, request: &Request) -> Result<Reply, Fa
     let mut rows = Vec::new();
     let is_selected = |name: &str| selected.iter().any(|snapshot| snapshot.name == name);
     for index in store.indices().iter().filter(|index| is_selected(&index.name)) {
-        let partitions = index.partitions();
-        let documents: u64 = partitions.iter().map(|partition| partition.documents()).sum();
-        let bytes: u64 = partitions.iter().map(|partition| partition.bytes()).sum();
-        rows.push((index.name.clone(), documents, bytes));
+        rows.push((index.name.clone(), index.documents(), index.bytes()));
     }
     let columns: Vec<&str> = match request.parameter("h") {
         None | Some("") => CAT_COLUMNS.to_vec(),

@@ -67,14 +67,14 @@ pub fn bulk(store: &Store, index: Option<&str>, request: &Request) -> Result<Rep
         let reason = "The bulk request must be terminated by a newline [\\n]";
         return Err(Refusal::argument(reason).into());
     }
-    check_refresh(request)?;
+    let refreshes = check_refresh(request)?;
     let filter = parameters::filter_path(request)?;
     let (actions, items) = read(body, index)?;
     if actions.is_empty() {
         return Err(Refusal::new("parse_exception", "request body is required").into());
     }
     let outcomes = store.bulk(items)?;
-    if check_refresh(request)? {
+    if refreshes {
         store.refresh()?;
     }
     // What a filter leaves of an item that was created is the same for all, unless it names what differs.
@@ -178,13 +178,29 @@ fn created(items: &mut String, operation: &str, index: &str, id: &str, sequence:
     if !items.is_empty() {
         items.push(',');
     }
-    let (index, id) = (Value::from(index), Value::from(id));
+    items.push_str("{\"");
+    items.push_str(operation);
+    items.push_str("\":{\"_index\":");
+    quote(items, index);
+    items.push_str(",\"_id\":");
+    quote(items, id);
     let shards = "{\"total\":1,\"successful\":1,\"failed\":0}";
-    let answer = format_args!(
-        "{{\"{operation}\":{{\"_index\":{index},\"_id\":{id},\"_version\":1,\"result\":\"created\",\"_shards\":{shards},\
-         \"_seq_no\":{sequence},\"_primary_term\":1,\"status\":201}}}}"
+    let rest = format_args!(
+        ",\"_version\":1,\"result\":\"created\",\"_shards\":{shards},\"_seq_no\":{sequence},\"_primary_term\":1,\"status\":201}}}}"
     );
-    items.write_fmt(answer).expect("a string takes everything");
+    items.write_fmt(rest).expect("a string takes everything");
+}
+
+/// Adds a text as JSON has it; most need no escapes.
+fn quote(out: &mut String, text: &str) {
+    match text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        true => {
+            out.push('"');
+            out.push_str(text);
+            out.push('"');
+        }
+        false => out.push_str(&Value::from(text).to_string()),
+    }
 }
 
 /// `PUT|POST {index}/_doc/{id}`, `{index}/_create/{id}`: a bulk request of one.
@@ -198,7 +214,7 @@ pub fn single(
     if let Some(id) = id {
         check_id(id)?;
     }
-    check_refresh(request)?;
+    let refreshes = check_refresh(request)?;
     let is_create = match request.parameter("op_type") {
         None => is_create,
         Some("create") => true,
@@ -212,7 +228,7 @@ pub fn single(
         source: request.body.clone(),
     };
     let outcome = store.bulk(vec![item_of])?.pop().expect("an outcome for the item");
-    if check_refresh(request)? {
+    if refreshes {
         store.refresh()?;
     }
     let (status, answer) = item(index, outcome);
@@ -316,6 +332,7 @@ type Metadata<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
 fn action(line: &[u8], number: usize) -> Result<(Operation, Metadata<'_>), Failed> {
     let malformed =
         |what: &str| Failed::from(Refusal::argument(format!("Malformed action/metadata line [{number}], {what}")));
+    let line = std::str::from_utf8(line).map_err(|error| malformed(&format!("{error}")))?;
     let parsed = Node::parse(line).map_err(|error| malformed(&format!("{error}")))?;
     match parsed {
         Node::Object(object) if object.len() == 1 => match object.into_iter().next() {
@@ -334,7 +351,7 @@ fn next_line(rest: &mut Bytes) -> Option<Bytes> {
     if rest.is_empty() {
         return None;
     }
-    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
     let mut line = rest.split_to(end);
     if !rest.is_empty() {
         let _ = rest.split_to(1);

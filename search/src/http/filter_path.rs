@@ -50,9 +50,12 @@ impl FilterPath {
         let excludes: Vec<&[Step]> = self.excludes.iter().map(Vec::as_slice).collect();
         let included = match includes.is_empty() {
             true => Some(answer),
-            false => keep(answer, &includes),
+            false => filter(answer, &includes, Ending::Keeps),
         };
-        let left = included.and_then(|answer| if excludes.is_empty() { Some(answer) } else { drop(answer, &excludes) });
+        let left = included.and_then(|answer| match excludes.is_empty() {
+            true => Some(answer),
+            false => filter(answer, &excludes, Ending::Drops),
+        });
         left.unwrap_or_else(|| Value::Object(Map::new()))
     }
 }
@@ -78,45 +81,36 @@ fn ends(paths: &[&[Step]]) -> bool {
     paths.iter().any(|path| path.is_empty())
 }
 
-fn keep(value: Value, paths: &[&[Step]]) -> Option<Value> {
-    match value {
-        Value::Object(object) => {
-            let kept: Map<String, Value> = object
-                .into_iter()
-                .filter_map(|(name, value)| {
-                    let further = behind(paths, &name);
-                    let kept = if ends(&further) { Some(value) } else { keep(value, &further) };
-                    kept.map(|value| (name, value))
-                })
-                .collect();
-            (!kept.is_empty()).then_some(Value::Object(kept))
-        }
-        Value::Array(elements) => {
-            let kept: Vec<Value> = elements.into_iter().filter_map(|element| keep(element, paths)).collect();
-            (!kept.is_empty()).then_some(Value::Array(kept))
-        }
-        // A path that ends in `**` means everything below what is before it.
-        leaf => paths.iter().any(|path| matches!(path, [Step::Any])).then_some(leaf),
-    }
+/// What the end of a path does with what it leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Keeps,
+    Drops,
 }
 
-fn drop(value: Value, paths: &[&[Step]]) -> Option<Value> {
+/// What is left of a value below which `paths` lead; none when that is nothing.
+fn filter(value: Value, paths: &[&[Step]], ending: Ending) -> Option<Value> {
     match value {
         Value::Object(object) => {
-            let kept: Map<String, Value> = object
+            let left: Map<String, Value> = object
                 .into_iter()
                 .filter_map(|(name, value)| {
                     let further = behind(paths, &name);
-                    let kept = if ends(&further) { None } else { drop(value, &further) };
-                    kept.map(|value| (name, value))
+                    let left = match ends(&further) {
+                        true => (ending == Ending::Keeps).then_some(value),
+                        false => filter(value, &further, ending),
+                    };
+                    left.map(|value| (name, value))
                 })
                 .collect();
-            (!kept.is_empty()).then_some(Value::Object(kept))
+            (!left.is_empty()).then_some(Value::Object(left))
         }
         Value::Array(elements) => {
-            let kept: Vec<Value> = elements.into_iter().filter_map(|element| drop(element, paths)).collect();
-            (!kept.is_empty()).then_some(Value::Array(kept))
+            let left: Vec<Value> = elements.into_iter().filter_map(|element| filter(element, paths, ending)).collect();
+            (!left.is_empty()).then_some(Value::Array(left))
         }
+        // A path that ends in `**` means everything below what is before it.
+        leaf if ending == Ending::Keeps => paths.iter().any(|path| matches!(path, [Step::Any])).then_some(leaf),
         leaf => Some(leaf),
     }
 }

@@ -45,7 +45,29 @@ pub const VERSION: &str = "9.2.0";
 /// What answers requests.
 struct Server {
     store: Arc<Store>,
-    bodies: Arc<Semaphore>,
+    bodies: Bodies,
+}
+
+/// The memory that bodies of requests may take, all together; clones share it.
+#[derive(Clone)]
+pub struct Bodies(Arc<Semaphore>);
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(BODIES_BYTES_MAX)))
+    }
+}
+
+impl Bodies {
+    /// Bytes that are taken now, of [`Bodies::limit`].
+    pub fn used(&self) -> usize {
+        BODIES_BYTES_MAX.saturating_sub(self.0.available_permits())
+    }
+
+    /// Bytes that may be taken.
+    pub fn limit(&self) -> usize {
+        BODIES_BYTES_MAX
+    }
 }
 
 /// A request, read.
@@ -118,8 +140,8 @@ impl IntoResponse for Reply {
 }
 
 /// The API over `store`, and the page over the API, for requests that come to the address `listen`.
-pub fn router(store: Arc<Store>, listen: SocketAddr, page: &Page) -> Router {
-    let server = Server { store, bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)) };
+pub fn router(store: Arc<Store>, bodies: Bodies, listen: SocketAddr, page: &Page) -> Router {
+    let server = Server { store, bodies };
     let api = Router::new().fallback(answer).with_state(Arc::new(server));
     page.router().merge(api).layer(middleware::from_fn_with_state(listen, page::only_own_origin))
 }
@@ -160,7 +182,7 @@ async fn work(server: Arc<Server>, request: axum::extract::Request) -> Result<Re
     // An unzipped body is a multiple of what comes; twelve times is what access logs have.
     let weight = length.unwrap_or(BODY_BYTES_UNKNOWN) * if is_zipped { 12 } else { 1 };
     let weight = u32::try_from(weight.clamp(1, BODY_BYTES_MAX)).expect("32 MiB");
-    let permit = server.bodies.clone().acquire_many_owned(weight).await;
+    let permit = server.bodies.0.clone().acquire_many_owned(weight).await;
     let permit = permit.map_err(|_| Failed::new(StatusCode::SERVICE_UNAVAILABLE, "node_closed_exception", "ends"))?;
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),

@@ -219,7 +219,15 @@ fn one(
         None => Vec::new(),
     };
     let highlight = body.get("highlight").map(|highlight| Highlight::parse(highlight, &fields)).transpose()?;
-    let found = hits(&targets, &wanted)?;
+    let counted = match aggregations.is_empty() {
+        true => None,
+        false => Some(aggs::run(&aggregations, &targets, &snapshots, request.now_millis)?),
+    };
+    let found = match &counted {
+        // Without hits, everything is known from one walk.
+        Some((total, _)) if asked.from + asked.size == 0 => Hits { total: *total, score_max: None, hits: Vec::new() },
+        _ => hits(&targets, &wanted)?,
+    };
     let marks = |hit: &Hit, document: &Value| {
         let snapshot = snapshots.iter().find(|snapshot| snapshot.name == hit.index)?;
         let comparison = |path: &str| match snapshot.mapping.get(path)?.kind() {
@@ -236,8 +244,8 @@ fn one(
         "hits": asked.render(found, &marks)?,
     });
     answer["_shards"]["skipped"] = 0.into();
-    if !aggregations.is_empty() {
-        answer["aggregations"] = aggs::run(&aggregations, &targets, &snapshots, request.now_millis)?;
+    if let Some((_, aggregations)) = counted {
+        answer["aggregations"] = aggregations;
     }
     Ok(answer)
 }

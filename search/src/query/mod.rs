@@ -18,6 +18,7 @@ mod simple;
 pub use ast::Query;
 pub use error::Refusal;
 pub use limits::Limits;
+pub use scalar::mapped;
 
 /// The fields that there are: a parser asks which ones a pattern means, and nothing else.
 pub trait FieldNames {

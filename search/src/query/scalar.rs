@@ -8,6 +8,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Bound;
 
+/// An address among those of IPv6, where IPv4 has its place, too.
+pub fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
 impl Scalar {
     /// A string, number or boolean; `None`: it is none of them.
     pub fn of(value: &Value) -> Option<Self> {
@@ -63,10 +71,7 @@ impl Scalar {
             None => (text.as_str(), None),
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let (mapped, bits) = match address {
-            IpAddr::V4(v4) => (v4.to_ipv6_mapped(), 32),
-            IpAddr::V6(v6) => (v6, 128),
-        };
+        let bits = if address.is_ipv4() { 32 } else { 128 };
         let length = length.unwrap_or(bits);
         if length > bits {
             return Err(wrong());
@@ -75,7 +80,8 @@ impl Scalar {
             128 => u128::MAX,
             host_bits => (1 << host_bits) - 1,
         };
-        Ok((Ipv6Addr::from(u128::from(mapped) & !host), Ipv6Addr::from(u128::from(mapped) | host)))
+        let number = u128::from(mapped(address));
+        Ok((Ipv6Addr::from(number & !host), Ipv6Addr::from(number | host)))
     }
 
     /// As a date, in milliseconds since 1970: the first and the last one that it means, since `2024-05` is a month.

@@ -1,19 +1,16 @@
 //! From a document's JSON to what tantivy indexes, by the mapping of its index.
 
-use super::entries::{Entries, EntriesValue, Leaf};
+use super::indexed::{Indexed, Place, Plain};
+use super::known::{Fields, Known};
 use super::limits::{DEPTH_MAX, KEYWORD_CHARACTERS_MAX};
 use super::mapping::{FieldEntry, Kind, Mapping, Seen};
 use super::node::Node;
-use super::schema::FIELDS;
 use super::times;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::fmt;
 use std::net::IpAddr;
-use std::ops::Range;
 use std::sync::RwLock;
-use tantivy::TantivyDocument;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A document that is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,41 +25,14 @@ pub enum Refused {
 
 /// A document before it has its place and its number.
 pub struct Parsed {
-    pub document: TantivyDocument,
+    pub document: Indexed,
     /// Of `@timestamp`, in milliseconds since 1970.
     pub time: Option<i64>,
 }
 
-/// What is known of an index's fields, from one document of a request to the next: without the mapping's lock, and by a hash.
-#[derive(Default)]
-pub struct Fields {
-    known: Known,
-    has_dynamic: Option<bool>,
-}
-
-type Known = HashMap<Box<str>, FieldEntry, BuildHasherDefault<PathHasher>>;
-
-/// Paths are short, and looked up for each value.
-#[derive(Default)]
-struct PathHasher(u64);
-
-impl Hasher for PathHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    // What `str` writes behind its bytes; there is one text in a key.
-    fn write_u8(&mut self, _: u8) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 /// Reads the document `source`; new fields are taken down in `mapping`.
 pub fn parse(source: &[u8], mapping: &RwLock<Mapping>, fields: &mut Fields) -> Result<Parsed, Refused> {
-    let node = Node::parse(source).map_err(|error| Refused::Broken(error.to_string()))?;
-    let Node::Object(root) = &node else { return Err(Refused::NoObject) };
+    let source = std::str::from_utf8(source).map_err(|error| Refused::Broken(error.to_string()))?;
     let looked = || !mapping.read().expect("nobody panics with the mapping").dynamic.is_empty();
     let has_dynamic = *fields.has_dynamic.get_or_insert_with(looked);
     let mut walk = Walk {
@@ -70,24 +40,17 @@ pub fn parse(source: &[u8], mapping: &RwLock<Mapping>, fields: &mut Fields) -> R
         known: &mut fields.known,
         has_dynamic,
         path: String::with_capacity(64),
-        paths: String::with_capacity(512),
-        fast: Vec::with_capacity(32),
-        keywords: Vec::with_capacity(32),
-        words: Vec::new(),
-        names: Vec::new(),
+        entry: None,
+        source,
+        is_whole: None,
+        refused: None,
+        document: Indexed::with_source(source),
         time: None,
     };
-    walk.object(root, 0, None)?;
-    let Walk { paths, fast, keywords, words, names, time, .. } = walk;
-    let mut document = TantivyDocument::with_capacity(source.len() * 3);
-    document.add_bytes(FIELDS.source, source);
-    for (field, entries) in [(FIELDS.fast, &fast), (FIELDS.keywords, &keywords), (FIELDS.words, &words)] {
-        if !entries.is_empty() {
-            document.add_field_value(field, EntriesValue::Object { paths: &paths, entries });
-        }
+    match walk.read() {
+        Ok(()) => Ok(Parsed { document: walk.document, time: walk.time }),
+        Err(error) => Err(walk.refused.unwrap_or_else(|| Refused::Broken(error.to_string()))),
     }
-    names.iter().for_each(|name| document.add_text(FIELDS.names, &paths[name.clone()]));
-    Ok(Parsed { document, time })
 }
 
 /// The way through a document.
@@ -98,118 +61,83 @@ struct Walk<'a> {
     has_dynamic: bool,
     /// Of the value that is looked at.
     path: String,
-    /// Of all entries, one after the other.
-    paths: String,
-    fast: Entries<'a>,
-    keywords: Entries<'a>,
-    words: Entries<'a>,
-    /// Paths of what has no column, for `exists`.
-    names: Vec<Range<usize>>,
+    /// Of the path, as far as it was looked up.
+    entry: Option<FieldEntry>,
+    source: &'a str,
+    /// Whether the source is JSON to its end; looked at before something new is taken down.
+    is_whole: Option<bool>,
+    /// Why it is not read to its end, other than that it is no JSON.
+    refused: Option<Refused>,
+    document: Indexed,
     time: Option<i64>,
 }
 
-impl<'a> Walk<'a> {
-    /// `flat`: the length of the path of the object above all of whose values are keywords.
-    fn object(
-        &mut self,
-        object: &'a [(Cow<'a, str>, Node<'a>)],
-        depth: usize,
-        flat: Option<usize>,
-    ) -> Result<(), Refused> {
-        if depth >= DEPTH_MAX {
-            return Err(Refused::Depth);
-        }
-        let above = self.path.len();
-        for (key, node) in object {
-            if !self.path.is_empty() {
-                self.path.push('.');
-            }
-            self.path.push_str(key);
-            self.value(node, depth, flat)?;
-            self.path.truncate(above);
-        }
-        Ok(())
+impl Walk<'_> {
+    fn read(&mut self) -> serde_json::Result<()> {
+        let mut reader = serde_json::Deserializer::from_str(self.source);
+        let root = ValueOf { walk: self, depth: None, flat: None };
+        root.deserialize(&mut reader)?;
+        reader.end()
     }
 
-    fn value(&mut self, node: &'a Node<'a>, depth: usize, flat: Option<usize>) -> Result<(), Refused> {
-        match node {
-            Node::Null => Ok(()),
-            Node::Array(elements) => {
-                if depth >= DEPTH_MAX {
-                    return Err(Refused::Depth);
-                }
-                elements.iter().try_for_each(|element| self.value(element, depth + 1, flat))
-            }
-            Node::Object(object) => match self.declared(node) {
-                Some(Kind::Flat) => self.object(object, depth + 1, Some(flat.unwrap_or(self.path.len()))),
-                Some(Kind::Place) => {
-                    self.named(Seen::PLACE);
-                    Ok(())
-                }
-                Some(Kind::Stored) => Ok(()),
-                _ => self.object(object, depth + 1, flat),
-            },
-            _ => {
-                match flat {
-                    Some(root) => self.flat(node, root),
-                    None => self.leaf(node),
-                }
-                Ok(())
-            }
-        }
+    /// What a broken document has before its fault leaves nothing in the mapping.
+    fn is_whole(&mut self) -> bool {
+        let source = self.source;
+        *self.is_whole.get_or_insert_with(|| serde_json::from_str::<IgnoredAny>(source).is_ok())
     }
 
     /// The type that a mapping or, for a field that is not there yet, a dynamic template says.
-    fn declared(&mut self, node: &Node<'_>) -> Option<Kind> {
+    fn declared(&mut self, types: impl FnOnce() -> &'static [&'static str]) -> Option<Kind> {
         match self.entry() {
             Some(entry) => entry.declared,
-            None if self.has_dynamic => {
+            None if self.has_dynamic && self.is_whole() => {
                 let mut mapping = self.mapping.write().expect("nobody panics with the mapping");
-                mapping.declare_dynamic(&self.path, of_type(node))
+                mapping.declare_dynamic(&self.path, types())
             }
             None => None,
         }
     }
 
     fn entry(&mut self) -> Option<FieldEntry> {
-        if let Some(entry) = self.known.get(self.path.as_str()) {
-            return Some(*entry);
+        self.entry = self.known.get(self.path.as_str()).copied();
+        if self.entry.is_some() {
+            return self.entry;
         }
         let entry = self.mapping.read().expect("nobody panics with the mapping").get(&self.path).copied();
         if let Some(entry) = entry {
             self.known.insert(self.path.as_str().into(), entry);
         }
+        self.entry = entry;
         entry
     }
 
-    /// Takes down that the field has such values; `None`: it is one more than an index may have.
-    fn note(&mut self, seen: Seen) -> Option<Range<usize>> {
-        if !self.known.get(self.path.as_str()).is_some_and(|entry| entry.seen.has(seen)) {
+    /// Takes down that the field has such values; `false`: it is one more than an index may have.
+    fn note(&mut self, seen: Seen) -> bool {
+        if !self.entry.is_some_and(|entry| entry.seen.has(seen)) {
             self.known.remove(self.path.as_str());
             if !self.entry().is_some_and(|entry| entry.seen.has(seen)) {
-                if !self.mapping.write().expect("nobody panics with the mapping").note(&self.path, seen) {
-                    return None;
+                let is_whole = self.is_whole();
+                if !is_whole || !self.mapping.write().expect("nobody panics with the mapping").note(&self.path, seen) {
+                    return false;
                 }
                 self.known.remove(self.path.as_str());
             }
         }
-        let start = self.paths.len();
-        self.paths.push_str(&self.path);
-        Some(start..self.paths.len())
+        true
     }
 
-    fn leaf(&mut self, node: &'a Node<'a>) {
-        match self.declared(node) {
+    fn leaf(&mut self, node: &Node<'_>) {
+        match self.declared(|| of_type(node)) {
             Some(Kind::Stored) => {}
             Some(Kind::Place) => self.named(Seen::PLACE),
-            Some(Kind::Text) => self.text(written(node)),
-            Some(Kind::Keyword | Kind::Flat) => self.keyword(written(node), Seen::KEYWORD),
+            Some(Kind::Text) => self.text(&written(node)),
+            Some(Kind::Keyword | Kind::Flat) => self.keyword(&written(node), Seen::KEYWORD),
             Some(Kind::Date) => match self.date(node) {
                 Some(millis) => self.time_of(millis),
                 None => self.plain(node),
             },
             Some(kind @ (Kind::Long | Kind::Double)) => match number(node, kind) {
-                Some(leaf) => self.number(leaf),
+                Some(value) => self.number(value),
                 None => self.plain(node),
             },
             Some(Kind::Boolean) => match node {
@@ -219,7 +147,7 @@ impl<'a> Walk<'a> {
             },
             Some(Kind::Ip) => match node {
                 Node::Text(text) => match text.parse::<IpAddr>() {
-                    Ok(address) => self.keyword(address.to_canonical().to_string().into(), Seen::IP),
+                    Ok(address) => self.keyword(&address.to_canonical().to_string(), Seen::IP),
                     Err(_) => self.plain(node),
                 },
                 _ => self.plain(node),
@@ -231,7 +159,7 @@ impl<'a> Walk<'a> {
                         self.time_of(millis);
                     }
                     let is_address = may_be_address(text) && text.parse::<IpAddr>().is_ok();
-                    self.keyword(Cow::Borrowed(text), if is_address { Seen::IP } else { Seen::KEYWORD });
+                    self.keyword(text, if is_address { Seen::IP } else { Seen::KEYWORD });
                 }
                 _ => self.plain(node),
             },
@@ -239,13 +167,13 @@ impl<'a> Walk<'a> {
     }
 
     /// As its own type says; also for what the declared type cannot hold, so that it is found all the same.
-    fn plain(&mut self, node: &'a Node<'a>) {
+    fn plain(&mut self, node: &Node<'_>) {
         match node {
-            Node::Text(text) => self.keyword(Cow::Borrowed(text), Seen::KEYWORD),
+            Node::Text(text) => self.keyword(text, Seen::KEYWORD),
             Node::Bool(value) => self.boolean(*value),
-            Node::Long(value) => self.number(Leaf::Long(*value)),
-            Node::Unsigned(value) => self.number(Leaf::Unsigned(*value)),
-            Node::Double(value) => self.number(Leaf::Double(*value)),
+            Node::Long(value) => self.number(Plain::Long(*value)),
+            Node::Unsigned(value) => self.number(Plain::Unsigned(*value)),
+            Node::Double(value) => self.number(Plain::Double(*value)),
             Node::Null | Node::Array(_) | Node::Object(_) => {}
         }
     }
@@ -263,54 +191,198 @@ impl<'a> Walk<'a> {
         if self.path == "@timestamp" {
             self.time.get_or_insert(millis);
         }
-        if let Some(path) = self.note(Seen::DATE) {
-            self.fast.push((path, Leaf::Date(millis)));
+        if self.note(Seen::DATE) {
+            self.document.plain(&self.path, Plain::Date(millis));
         }
     }
 
-    fn number(&mut self, leaf: Leaf<'a>) {
-        let seen = if matches!(leaf, Leaf::Double(_)) { Seen::DOUBLE } else { Seen::LONG };
-        if let Some(path) = self.note(seen) {
-            self.fast.push((path, leaf));
+    fn number(&mut self, value: Plain) {
+        let seen = if matches!(value, Plain::Double(_)) { Seen::DOUBLE } else { Seen::LONG };
+        if self.note(seen) {
+            self.document.plain(&self.path, value);
         }
     }
 
     fn boolean(&mut self, value: bool) {
-        if let Some(path) = self.note(Seen::BOOLEAN) {
-            self.fast.push((path.clone(), Leaf::Bool(value)));
-            self.keywords.push((path, Leaf::Bool(value)));
+        if self.note(Seen::BOOLEAN) {
+            self.document.plain(&self.path, Plain::Bool(value));
         }
     }
 
-    fn keyword(&mut self, text: Cow<'a, str>, seen: Seen) {
+    fn keyword(&mut self, text: &str, seen: Seen) {
         if text.len() > KEYWORD_CHARACTERS_MAX && text.chars().nth(KEYWORD_CHARACTERS_MAX).is_some() {
             return;
         }
-        if let Some(path) = self.note(seen) {
-            self.fast.push((path.clone(), Leaf::Str(text.clone())));
-            self.keywords.push((path, Leaf::Str(text)));
+        if self.note(seen) {
+            let place = self.place(text);
+            self.document.keyword(&self.path, place);
         }
     }
 
-    fn text(&mut self, text: Cow<'a, str>) {
-        if let Some(path) = self.note(Seen::TEXT) {
-            self.words.push((path.clone(), Leaf::Str(text)));
-            self.names.push(path);
+    fn text(&mut self, text: &str) {
+        if self.note(Seen::TEXT) {
+            let place = self.place(text);
+            self.document.words(&self.path, place);
+        }
+    }
+
+    /// Where a text lies in the document: in the source or, when something was escaped in it, behind it.
+    fn place(&mut self, text: &str) -> Place {
+        let start = (text.as_ptr() as usize).wrapping_sub(self.source.as_ptr() as usize);
+        match start.checked_add(text.len()) {
+            Some(end) if end <= self.source.len() => Place::new(start, end),
+            _ => self.document.push(text),
         }
     }
 
     fn named(&mut self, seen: Seen) {
-        if let Some(path) = self.note(seen) {
-            self.names.push(path);
+        if self.note(seen) {
+            self.document.name(&self.path);
         }
     }
 
     /// A value in an object of keywords: under the object's name, and under its own as long as there is room for fields.
-    fn flat(&mut self, node: &'a Node<'a>, root: usize) {
-        self.keyword(written(node), Seen::KEYWORD);
+    fn flat(&mut self, node: &Node<'_>, root: usize) {
+        let text = written(node);
+        self.entry = None;
+        self.keyword(&text, Seen::KEYWORD);
         let own = self.path.split_off(root);
-        self.keyword(written(node), Seen::KEYWORD);
+        self.entry = None;
+        self.keyword(&text, Seen::KEYWORD);
         self.path.push_str(&own);
+    }
+}
+
+/// A value of the document, read where the walk is: no tree is made of it.
+struct ValueOf<'w, 'a> {
+    walk: &'w mut Walk<'a>,
+    /// Objects and arrays around it; `None`: it is the document.
+    depth: Option<usize>,
+    /// The length of the path of the object above all of whose values are keywords.
+    flat: Option<usize>,
+}
+
+impl ValueOf<'_, '_> {
+    fn scalar<E: Error>(self, node: Node<'_>) -> Result<(), E> {
+        if self.depth.is_none() {
+            return self.refused(Refused::NoObject);
+        }
+        match (&node, self.flat) {
+            (Node::Null, _) => {}
+            (_, Some(root)) => self.walk.flat(&node, root),
+            (_, None) => self.walk.leaf(&node),
+        }
+        Ok(())
+    }
+
+    fn refused<E: Error>(self, why: Refused) -> Result<(), E> {
+        let error = E::custom(&why);
+        self.walk.refused = Some(why);
+        Err(error)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueOf<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueOf<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.scalar(Node::Null)
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.scalar(Node::Bool(value))
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.scalar(Node::Long(value))
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.scalar(i64::try_from(value).map_or(Node::Unsigned(value), Node::Long))
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.scalar(Node::Double(value))
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.scalar(Node::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let Some(depth) = self.depth else { return self.refused(Refused::NoObject) };
+        if depth >= DEPTH_MAX {
+            return self.refused(Refused::Depth);
+        }
+        let Self { walk, flat, .. } = self;
+        while elements.next_element_seed(ValueOf { walk: &mut *walk, depth: Some(depth + 1), flat })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let mut flat = self.flat;
+        let depth = match self.depth {
+            None => 0,
+            Some(depth) => {
+                match self.walk.declared(|| &["object"]) {
+                    Some(kind @ (Kind::Place | Kind::Stored)) => {
+                        if kind == Kind::Place {
+                            self.walk.named(Seen::PLACE);
+                        }
+                        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                        return Ok(());
+                    }
+                    Some(Kind::Flat) => flat = Some(flat.unwrap_or(self.walk.path.len())),
+                    _ => {}
+                }
+                depth + 1
+            }
+        };
+        if depth >= DEPTH_MAX {
+            return self.refused(Refused::Depth);
+        }
+        let walk = self.walk;
+        let above = walk.path.len();
+        loop {
+            if above > 0 {
+                walk.path.push('.');
+            }
+            if entries.next_key_seed(Key(&mut walk.path))?.is_none() {
+                walk.path.truncate(above);
+                return Ok(());
+            }
+            entries.next_value_seed(ValueOf { walk: &mut *walk, depth: Some(depth), flat })?;
+            walk.path.truncate(above);
+        }
+    }
+}
+
+/// Adds the name of a field to a path.
+struct Key<'w>(&'w mut String);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+    fn visit_str<E: Error>(self, key: &str) -> Result<(), E> {
+        self.0.push_str(key);
+        Ok(())
     }
 }
 
@@ -328,7 +400,7 @@ fn of_type(node: &Node<'_>) -> &'static [&'static str] {
 }
 
 /// A value as it is written.
-fn written<'a>(node: &'a Node<'a>) -> Cow<'a, str> {
+fn written<'a>(node: &'a Node<'_>) -> Cow<'a, str> {
     match node {
         Node::Text(text) => Cow::Borrowed(text),
         Node::Bool(value) => if *value { "true" } else { "false" }.into(),
@@ -340,15 +412,15 @@ fn written<'a>(node: &'a Node<'a>) -> Cow<'a, str> {
 }
 
 /// A number as its declared type holds it: whole numbers lose their fraction, texts are read, as Elasticsearch coerces.
-fn number<'a>(node: &Node<'_>, kind: Kind) -> Option<Leaf<'a>> {
+fn number(node: &Node<'_>, kind: Kind) -> Option<Plain> {
     Some(match (kind, node) {
-        (Kind::Long, Node::Long(value)) => Leaf::Long(*value),
-        (Kind::Long, Node::Double(value)) if value.abs() < i64::MAX as f64 => Leaf::Long(*value as i64),
-        (Kind::Long, Node::Text(text)) => Leaf::Long(text.parse().ok()?),
-        (Kind::Double, Node::Long(value)) => Leaf::Double(*value as f64),
-        (Kind::Double, Node::Unsigned(value)) => Leaf::Double(*value as f64),
-        (Kind::Double, Node::Double(value)) => Leaf::Double(*value),
-        (Kind::Double, Node::Text(text)) => Leaf::Double(text.parse::<f64>().ok().filter(|value| value.is_finite())?),
+        (Kind::Long, Node::Long(value)) => Plain::Long(*value),
+        (Kind::Long, Node::Double(value)) if value.abs() < i64::MAX as f64 => Plain::Long(*value as i64),
+        (Kind::Long, Node::Text(text)) => Plain::Long(text.parse().ok()?),
+        (Kind::Double, Node::Long(value)) => Plain::Double(*value as f64),
+        (Kind::Double, Node::Unsigned(value)) => Plain::Double(*value as f64),
+        (Kind::Double, Node::Double(value)) => Plain::Double(*value),
+        (Kind::Double, Node::Text(text)) => Plain::Double(text.parse::<f64>().ok().filter(|value| value.is_finite())?),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::partition::{Day, Partition};
-use super::{StoreError, write_whole};
+use super::{StoreError, rebuild, write_whole};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,8 @@ pub struct Index {
     pub name: String,
     folder: PathBuf,
     pub mapping: RwLock<Mapping>,
-    /// Whether the mapping may be other than its file.
     partitions: RwLock<BTreeMap<Day, Arc<Partition>>>,
+    /// The mapping as its file has it.
     saved: RwLock<Mapping>,
     closed: AtomicBool,
 }
@@ -50,10 +50,17 @@ impl Index {
             Err(error) => return Err(StoreError::io("read", &path, error)),
         };
         let index = Self::with(folder, name, mapping);
+        rebuild::recover(folder).map_err(|error| StoreError::io("recover", folder, error))?;
         let entries = std::fs::read_dir(folder).map_err(|error| StoreError::io("list", folder, error))?;
         for entry in entries.flatten() {
             let Some(day) = entry.file_name().to_str().and_then(Day::of_folder) else { continue };
-            index.partition(day)?;
+            match index.partition(day) {
+                Err(error) if rebuild::is_wanted(&error) => {
+                    rebuild::rebuild(&entry.path(), day, &index)?;
+                    index.partition(day)?;
+                }
+                opened => drop(opened?),
+            }
         }
         Ok(index)
     }
@@ -88,6 +95,16 @@ impl Index {
     /// Ascending by day.
     pub fn partitions(&self) -> Vec<Arc<Partition>> {
         self.partitions.read().expect("no panic while it is held").values().cloned().collect()
+    }
+
+    /// Documents that searches see.
+    pub fn documents(&self) -> u64 {
+        self.partitions().iter().map(|partition| partition.documents()).sum()
+    }
+
+    /// Bytes of its segments on disk.
+    pub fn bytes(&self) -> u64 {
+        self.partitions().iter().map(|partition| partition.bytes()).sum()
     }
 
     /// Takes a partition away, with its folder. Searches that run keep what they have open.

@@ -12,15 +12,23 @@
 
 mod document;
 mod dynamic;
-mod entries;
+mod error;
 mod filter;
+#[cfg(test)]
+pub(crate) mod for_tests;
+mod ids;
 mod index;
+mod indexed;
+mod indexer;
 mod journal;
+mod known;
 pub mod limits;
 mod mapping;
+mod merges;
 pub mod name;
 mod node;
 mod partition;
+mod rebuild;
 mod retention;
 pub mod schema;
 mod template;
@@ -29,6 +37,8 @@ mod writer;
 
 pub use document::Refused;
 pub use dynamic::DynamicTemplate;
+pub use error::StoreError;
+pub(crate) use error::with_causes;
 pub use index::{Index, Snapshot};
 pub use mapping::{FieldEntry, Kind, Mapping, Seen};
 pub use node::Node;
@@ -43,6 +53,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::oneshot;
@@ -55,29 +66,6 @@ pub struct Config {
     pub retention: Retention,
     /// Milliseconds since 1970.
     pub now: fn() -> i64,
-}
-
-/// What goes wrong below the requests. After a failed write the store takes no more.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    #[error("cannot {action} {object}")]
-    Io { action: &'static str, object: String, source: Arc<io::Error> },
-    #[error("cannot {action} {object}")]
-    Tantivy { action: &'static str, object: String, source: Arc<tantivy::TantivyError> },
-    #[error("the store in {folder} is in use by another process")]
-    Locked { folder: String },
-    #[error("the store has ended")]
-    Ended,
-}
-
-impl StoreError {
-    fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
-        Self::Io { action, object: path.display().to_string(), source: Arc::new(error) }
-    }
-
-    fn tantivy(action: &'static str, path: &Path, error: tantivy::TantivyError) -> Self {
-        Self::Tantivy { action, object: path.display().to_string(), source: Arc::new(error) }
-    }
 }
 
 /// A document of a bulk request.
@@ -121,6 +109,8 @@ struct Shared {
     folder: PathBuf,
     indices: RwLock<BTreeMap<String, Arc<Index>>>,
     definitions: RwLock<Definitions>,
+    /// Bytes of documents that no segment has yet; written by the writer alone.
+    uncommitted_bytes: AtomicUsize,
 }
 
 impl Store {
@@ -133,6 +123,7 @@ impl Store {
             folder: folder.clone(),
             indices: RwLock::default(),
             definitions: RwLock::new(read_definitions(&folder.join(TEMPLATES_FILE))?),
+            uncommitted_bytes: AtomicUsize::new(0),
         });
         let mut sequence = 0;
         let indices = folder.join(INDICES_FOLDER);
@@ -190,13 +181,13 @@ impl Store {
         let mut outcomes = Vec::with_capacity(items.len());
         let mut writes = Vec::with_capacity(items.len());
         // Most documents go where the one before went.
-        let mut last: Option<(Arc<Index>, document::Fields)> = None;
+        let mut last: Option<(Arc<Index>, known::Fields)> = None;
         for item in items {
             let id = item.id.unwrap_or_else(|| self.ids.next());
             if last.as_ref().is_none_or(|(index, _)| *index.name != *item.index) {
                 last = None;
                 match self.shared.index_for(&item.index)? {
-                    Ok(index) => last = Some((index, document::Fields::default())),
+                    Ok(index) => last = Some((index, known::Fields::default())),
                     Err(refusal) => {
                         outcomes.push(BulkOutcome { id, result: Err(ItemError::Index(refusal)) });
                         continue;
@@ -206,9 +197,9 @@ impl Store {
             let (index, fields) = last.as_mut().expect("it was made");
             let result = match document::parse(&item.source, &index.mapping, fields) {
                 Err(refused) => Err(ItemError::Document(refused)),
-                Ok(document::Parsed { document, time }) => {
-                    let (id, overwrites, source) = (id.as_str().into(), item.overwrites, item.source);
-                    writes.push(Write { index: index.clone(), id, overwrites, source, document, time });
+                Ok(document::Parsed { mut document, time }) => {
+                    document.id = id.as_str().into();
+                    writes.push(Write { index: index.clone(), overwrites: item.overwrites, document, time });
                     // Its place is kept until the writer has said.
                     Ok(Written::Conflict)
                 }
@@ -286,6 +277,11 @@ impl Store {
         write_whole(&path, &bytes).map_err(|error| StoreError::io("write", &path, error))?;
         *held = changed;
         Ok(Ok(answer))
+    }
+
+    /// Bytes of documents that wait in memory for the next commit.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.shared.uncommitted_bytes.load(Ordering::Relaxed)
     }
 
     /// Why the store takes no more documents.
@@ -404,15 +400,4 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }

@@ -19,9 +19,9 @@ pub enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The document in `bytes`; the error says where it is broken. Nesting is bounded by the parser.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+    /// The document in `text`; the error says where it is broken. Nesting is bounded by the parser.
+    pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
     }
 }
 

@@ -3,25 +3,29 @@
 //! | field | what | indexed | columns |
 //! | --- | --- | --- | --- |
 //! | `f` | every value of a path that is not of words: keywords, numbers, dates (milliseconds), booleans | no | yes |
-//! | `k` | keywords and booleans again, for terms | whole | no |
 //! | `t` | texts, as words with positions | words | no |
 //! | `_names` | paths of texts that a document has, for `exists` | whole | no |
-//! | `_id` | the document's id | whole | no |
+//! | `_id` | the document's id; looked up in the dictionary of its column | no | yes |
 //! | `_seq` | the number of the write in the store, ascending: the order of what is equal otherwise | no | yes |
 //! | `_source` | the document as it came; only stored | no | no |
 //!
-//! `f`, `k` and `t` are JSON fields whose paths are the document's paths, with dots expanded. Numbers and dates have no
-//! postings: nearly every value is a term of its own, and a scan of the column finds them.
+//! `f` and `t` are JSON fields whose paths are the document's paths, with dots expanded. Only words have postings. Those of
+//! keywords, numbers and dates were more than half of the work of indexing, since nearly every value of a log is a term of
+//! its own, or is in every document; a search looks a keyword up in its column's dictionary, and scans the column. Ids lie
+//! the same way: each is a term of its own, and merging postings of one document each was a tenth of all work.
 
 use crate::text::StandardTokenizer;
 use std::sync::LazyLock;
+use tantivy::TantivyDocument;
 use tantivy::schema::{
-    Field, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, Schema, TextFieldIndexing, TextOptions,
+    Field, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, Schema, TextFieldIndexing, TextOptions, Value,
 };
 use tantivy::tokenizer::TokenizerManager;
 
 /// The column field of all values; a path's column is `f.<path>`.
 pub const FAST: &str = "f";
+/// The column of ids.
+pub const ID: &str = "_id";
 /// The tokenizer of `t`.
 pub const STANDARD: &str = "standard";
 
@@ -29,7 +33,6 @@ pub const STANDARD: &str = "standard";
 pub struct Fields {
     pub schema: Schema,
     pub fast: Field,
-    pub keywords: Field,
     pub words: Field,
     pub names: Field,
     pub id: Field,
@@ -47,14 +50,13 @@ pub static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     let words =
         TextFieldIndexing::default().set_tokenizer(STANDARD).set_index_option(IndexRecordOption::WithFreqsAndPositions);
     let fast = builder.add_json_field(FAST, JsonObjectOptions::default().set_fast("raw").set_expand_dots_enabled());
-    let json = || JsonObjectOptions::default().set_expand_dots_enabled();
-    let keywords = builder.add_json_field("k", json().set_indexing_options(raw.clone()));
-    let words = builder.add_json_field("t", json().set_indexing_options(words));
-    let names = builder.add_text_field("_names", TextOptions::default().set_indexing_options(raw.clone()));
-    let id = builder.add_text_field("_id", TextOptions::default().set_indexing_options(raw).set_stored());
+    let words = JsonObjectOptions::default().set_expand_dots_enabled().set_indexing_options(words);
+    let words = builder.add_json_field("t", words);
+    let names = builder.add_text_field("_names", TextOptions::default().set_indexing_options(raw));
+    let id = builder.add_text_field(ID, TextOptions::default().set_fast("raw").set_stored());
     let sequence = builder.add_u64_field("_seq", NumericOptions::default().set_fast());
     let source = builder.add_bytes_field("_source", STORED);
-    Fields { schema: builder.build(), fast, keywords, words, names, id, sequence, source }
+    Fields { schema: builder.build(), fast, words, names, id, sequence, source }
 });
 
 /// The tokenizers that the schema names.
@@ -62,6 +64,12 @@ pub fn tokenizers() -> TokenizerManager {
     let manager = TokenizerManager::default();
     manager.register(STANDARD, StandardTokenizer::default());
     manager
+}
+
+/// The bytes of a document's source, which lies in a segment as a text, and as bytes in older ones.
+pub fn source_of(stored: &TantivyDocument, field: Field) -> Option<&[u8]> {
+    let value = stored.get_first(field)?;
+    value.as_str().map(str::as_bytes).or_else(|| value.as_bytes())
 }
 
 /// The name of the column of `path`, as [`tantivy::fastfield::FastFieldReaders`] and tantivy's aggregations take it.

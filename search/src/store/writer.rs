@@ -1,20 +1,20 @@
 //! The one writer of the store: decides about ids, journals, indexes, and commits about once a second.
 
-use super::filter::IdFilter;
+use super::ids::Ids;
 use super::index::Index;
+use super::indexed::Indexed;
+use super::indexer::{Change, Indexer};
 use super::journal::{Journal, Operation};
 use super::limits::{
-    COMMIT_BYTES, COMMIT_INTERVAL, GROUP_JOBS_MAX, ID_BYTES_MAX, PARTITIONS_MAX, WRITER_MEMORY_BYTES, WRITERS_MAX,
+    COMMIT_BYTES, COMMIT_INTERVAL, GROUP_JOBS_MAX, ID_BYTES_MAX, PARTITIONS_MAX, UNCOMMITTED_BYTES_MAX,
 };
-use super::partition::{Day, Partition};
-use super::schema::FIELDS;
-use super::{Config, Shared, StoreError, document};
+use super::partition::Day;
+use super::{Config, Shared, StoreError, document, known};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{IndexWriter, TantivyDocument, Term};
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -26,10 +26,9 @@ const GROUP_BYTES_MAX: usize = 16 << 20;
 /// A document that was read, to be written.
 pub struct Write {
     pub index: Arc<Index>,
-    pub id: Box<str>,
     pub overwrites: bool,
-    pub source: bytes::Bytes,
-    pub document: TantivyDocument,
+    /// With its id; its number is not known yet.
+    pub document: Indexed,
     pub time: Option<i64>,
 }
 
@@ -60,43 +59,12 @@ pub(super) struct Writer {
     journal: Journal,
     /// Of the next write.
     sequence: u64,
-    open: Vec<OpenWriter>,
-    /// For partitions beyond [`WRITERS_MAX`], until the next commit: it goes from one to the other once, however much
-    /// the days of documents change from one to the next.
-    deferred: Vec<Deferred>,
+    indexer: Indexer,
     /// Ids by index; made from the partitions when an index is first written to.
     ids: HashMap<String, Ids>,
-    uncommitted_bytes: usize,
     is_dirty: bool,
     last_commit: Instant,
     last_retention: Instant,
-}
-
-#[derive(Default)]
-struct Ids {
-    filter: IdFilter,
-    /// Written, but not committed: by their hash, with the partition.
-    pending: HashMap<u128, Day>,
-}
-
-/// What is to be written to a partition, in this order.
-struct Deferred {
-    index: Arc<Index>,
-    partition: Arc<Partition>,
-    changes: Vec<Change>,
-}
-
-enum Change {
-    Delete(Term),
-    Add(TantivyDocument),
-}
-
-struct OpenWriter {
-    index: Arc<Index>,
-    partition: Arc<Partition>,
-    writer: IndexWriter,
-    is_dirty: bool,
-    used: u64,
 }
 
 impl Writer {
@@ -107,10 +75,8 @@ impl Writer {
             config,
             journal,
             sequence,
-            open: Vec::new(),
-            deferred: Vec::new(),
+            indexer: Indexer::default(),
             ids: HashMap::new(),
-            uncommitted_bytes: 0,
             is_dirty: false,
             last_commit: now,
             // The first look is at the start.
@@ -129,7 +95,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.commit(),
             }
-            let is_due = self.last_commit.elapsed() >= COMMIT_INTERVAL || self.uncommitted_bytes >= COMMIT_BYTES;
+            let is_due = self.last_commit.elapsed() >= COMMIT_INTERVAL || self.uncommitted_bytes() >= COMMIT_BYTES;
             if self.is_dirty && is_due {
                 self.commit()?;
             }
@@ -182,60 +148,37 @@ impl Writer {
     }
 
     fn write(&mut self, write: Write) -> Result<Written, StoreError> {
-        let Write { index, id, overwrites, source, mut document, time } = write;
-        debug_assert!(id.len() <= ID_BYTES_MAX);
-        let hash = xxh3_128(id.as_bytes());
-        let known = self.places_of(&index, &id, hash)?;
+        let Write { index, overwrites, mut document, time } = write;
+        debug_assert!(document.id.len() <= ID_BYTES_MAX);
+        let hash = xxh3_128(document.id.as_bytes());
+        let known = self.ids(&index)?.places(&index, &document.id, hash)?;
         if !known.is_empty() && !overwrites {
             return Ok(Written::Conflict);
         }
         self.sequence += 1;
         let sequence = self.sequence;
-        self.journal.append(&Operation { sequence, overwrites, index: &index.name, id: &id, source: &source });
-        let day = self.day(&index, time);
-        document.add_text(FIELDS.id, &id);
-        document.add_u64(FIELDS.sequence, sequence);
-        for place in &known {
-            self.change(&index, *place, Change::Delete(Term::from_field_text(FIELDS.id, &id)))?;
-        }
-        let ids = self.ids.get_mut(&index.name).expect("places_of has made it");
-        ids.filter.insert(hash);
-        ids.pending.insert(hash, day);
-        self.change(&index, day, Change::Add(document))?;
-        self.uncommitted_bytes += source.len();
+        let (id, source) = (&*document.id, document.source().as_bytes());
+        self.journal.append(&Operation { sequence, overwrites, index: &index.name, id, source });
+        self.shared.uncommitted_bytes.fetch_add(source.len(), Ordering::Relaxed);
         self.is_dirty = true;
-        if self.uncommitted_bytes >= 2 * COMMIT_BYTES {
-            self.commit_writers()?;
+        for place in &known {
+            self.indexer.change(&index, *place, Change::Delete(id.into()))?;
+        }
+        let day = self.day(&index, time);
+        self.ids(&index)?.add(hash, day);
+        document.sequence = sequence;
+        self.indexer.change(&index, day, Change::Add(document))?;
+        if self.indexer.is_full() || self.uncommitted_bytes() >= UNCOMMITTED_BYTES_MAX {
+            self.commit_segments()?;
         }
         Ok(if known.is_empty() { Written::Created(sequence) } else { Written::Updated(sequence) })
     }
 
-    /// In which partitions the index has a document with this id: one, or two after a kill between the commits of two
-    /// partitions, of which one gives the document away.
-    fn places_of(&mut self, index: &Arc<Index>, id: &str, hash: u128) -> Result<Vec<Day>, StoreError> {
+    fn ids(&mut self, index: &Index) -> Result<&mut Ids, StoreError> {
         if !self.ids.contains_key(&index.name) {
-            let mut ids = Ids::default();
-            for partition in index.partitions() {
-                let read = partition.each_id(|id| ids.filter.insert(xxh3_128(id)));
-                read.map_err(|error| StoreError::tantivy("read the ids of", &partition.folder, error))?;
-            }
-            self.ids.insert(index.name.clone(), ids);
+            self.ids.insert(index.name.clone(), Ids::of(index)?);
         }
-        let ids = &self.ids[&index.name];
-        if !ids.filter.may_have(hash) {
-            return Ok(Vec::new());
-        }
-        if let Some(day) = ids.pending.get(&hash) {
-            return Ok(vec![*day]);
-        }
-        let mut places = Vec::new();
-        for partition in index.partitions() {
-            let has = partition.has(id);
-            if has.map_err(|error| StoreError::tantivy("look for an id in", &partition.folder, error))? {
-                places.push(partition.day);
-            }
-        }
-        Ok(places)
+        Ok(self.ids.get_mut(&index.name).expect("it was made"))
     }
 
     /// The partition for a time; beyond [`PARTITIONS_MAX`], the one for documents without a time.
@@ -245,37 +188,6 @@ impl Writer {
             true => day,
             false => Day::NONE,
         }
-    }
-
-    fn change(&mut self, index: &Arc<Index>, day: Day, change: Change) -> Result<(), StoreError> {
-        if let Some(open) = self.open.iter_mut().find(|open| open.is_of(index, day)) {
-            open.used = self.sequence;
-            return open.apply(change);
-        }
-        let waits = self.deferred.iter_mut().find(|one| one.partition.day == day && Arc::ptr_eq(&one.index, index));
-        match waits {
-            Some(deferred) => deferred.changes.push(change),
-            None if self.open.len() < WRITERS_MAX => {
-                let partition = index.partition(day)?;
-                self.opened(index.clone(), partition)?.apply(change)?;
-            }
-            None => {
-                let partition = index.partition(day)?;
-                self.deferred.push(Deferred { index: index.clone(), partition, changes: vec![change] });
-            }
-        }
-        Ok(())
-    }
-
-    /// A writer for the partition, which has none, in the place of the one that was not used for longest.
-    fn opened(&mut self, index: Arc<Index>, partition: Arc<Partition>) -> Result<&mut OpenWriter, StoreError> {
-        if self.open.len() >= WRITERS_MAX {
-            let oldest = (0..self.open.len()).min_by_key(|place| self.open[*place].used).expect("some are open");
-            self.open.swap_remove(oldest).commit()?;
-        }
-        let writer = open_writer(&partition)?;
-        self.open.push(OpenWriter { index, partition, writer, is_dirty: false, used: self.sequence });
-        Ok(self.open.last_mut().expect("one was pushed"))
     }
 
     /// Makes everything durable in segments and visible, and drops the journal behind it.
@@ -291,7 +203,7 @@ impl Writer {
         for index in self.shared.indices() {
             index.save()?;
         }
-        self.commit_writers()?;
+        self.commit_segments()?;
         self.journal.drop_before(number).map_err(journal)?;
         self.is_dirty = false;
         // A commit takes time; the next one is due after as much again.
@@ -299,21 +211,21 @@ impl Writer {
         Ok(())
     }
 
-    fn commit_writers(&mut self) -> Result<(), StoreError> {
-        for Deferred { index, partition, changes } in std::mem::take(&mut self.deferred) {
-            let open = self.opened(index, partition)?;
-            changes.into_iter().try_for_each(|change| open.apply(change))?;
-        }
-        self.open.iter_mut().try_for_each(OpenWriter::commit)?;
-        self.ids.values_mut().for_each(|ids| ids.pending.clear());
-        self.uncommitted_bytes = 0;
+    fn commit_segments(&mut self) -> Result<(), StoreError> {
+        self.indexer.commit()?;
+        self.ids.values_mut().for_each(Ids::committed);
+        self.shared.uncommitted_bytes.store(0, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn uncommitted_bytes(&self) -> usize {
+        self.shared.uncommitted_bytes.load(Ordering::Relaxed)
     }
 
     fn delete(&mut self, index: &Arc<Index>) -> Result<(), StoreError> {
         // Nothing of it may be left in the journal, which would make it anew.
         self.commit()?;
-        self.open.retain(|open| !Arc::ptr_eq(&open.index, index));
+        self.indexer.forget(index);
         self.ids.remove(&index.name);
         self.shared.remove(&index.name);
         index.remove()
@@ -325,12 +237,10 @@ impl Writer {
         let now = (self.config.now)();
         for (index, day) in super::retention::outdated(&self.shared.indices(), &self.config.retention, now) {
             tracing::info!("deletes the documents of {day} in {}: they are beyond what is to be kept", index.name);
-            self.open.retain(|open| !open.is_of(&index, day));
-            self.deferred.retain(|one| !(one.partition.day == day && Arc::ptr_eq(&one.index, &index)));
+            self.indexer.forget_partition(&index, day);
             index.remove_partition(day)?;
-            // What is pending there would be taken for a document that is there.
             if let Some(ids) = self.ids.get_mut(&index.name) {
-                ids.pending.retain(|_, place| *place != day);
+                ids.forget(day);
             }
         }
         Ok(())
@@ -338,19 +248,14 @@ impl Writer {
 
     /// Writes what the journal had at the start: what a segment has already is passed over.
     pub(super) fn replay(&mut self, index: &Arc<Index>, operation: &Operation<'_>) -> Result<(), StoreError> {
-        let Ok(parsed) = document::parse(operation.source, &index.mapping, &mut document::Fields::default()) else {
+        let Ok(parsed) = document::parse(operation.source, &index.mapping, &mut known::Fields::default()) else {
             // It was parsed before it was journaled; only an older version could have taken more than this one.
             tracing::error!("a document of the journal, {} in {}, is not taken any more", operation.id, index.name);
             return Ok(());
         };
-        self.write(Write {
-            index: index.clone(),
-            id: operation.id.into(),
-            overwrites: operation.overwrites,
-            source: bytes::Bytes::copy_from_slice(operation.source),
-            document: parsed.document,
-            time: parsed.time,
-        })?;
+        let document::Parsed { mut document, time } = parsed;
+        document.id = operation.id.into();
+        self.write(Write { index: index.clone(), overwrites: operation.overwrites, document, time })?;
         Ok(())
     }
 
@@ -359,45 +264,4 @@ impl Writer {
         self.is_dirty = true;
         self.commit()
     }
-}
-
-impl OpenWriter {
-    fn is_of(&self, index: &Arc<Index>, day: Day) -> bool {
-        self.partition.day == day && Arc::ptr_eq(&self.index, index)
-    }
-
-    fn apply(&mut self, change: Change) -> Result<(), StoreError> {
-        self.is_dirty = true;
-        match change {
-            Change::Delete(term) => drop(self.writer.delete_term(term)),
-            Change::Add(document) => {
-                let added = self.writer.add_document(document);
-                added.map_err(|error| StoreError::tantivy("write to", &self.partition.folder, error))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self) -> Result<(), StoreError> {
-        if !self.is_dirty {
-            return Ok(());
-        }
-        let done = self.writer.commit().and_then(|_| self.partition.reload());
-        done.map_err(|error| StoreError::tantivy("commit", &self.partition.folder, error))?;
-        self.is_dirty = false;
-        Ok(())
-    }
-}
-
-fn open_writer(partition: &Partition) -> Result<IndexWriter, StoreError> {
-    let options = IndexWriterOptions::builder()
-        .num_worker_threads(1)
-        .memory_budget_per_thread(WRITER_MEMORY_BYTES)
-        .num_merge_threads(1)
-        .build();
-    let writer = partition.index.writer_with_options(options);
-    let writer: IndexWriter =
-        writer.map_err(|error| StoreError::tantivy("open for writing", &partition.folder, error))?;
-    writer.set_merge_policy(Box::new(LogMergePolicy::default()));
-    Ok(writer)
 }

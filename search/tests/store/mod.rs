@@ -24,6 +24,7 @@ impl Store {
             listen,
             search::Retention::default(),
             &search::page::Page::default(),
+            &mut prometheus_client::registry::Registry::default(),
         ));
         let server = server.expect("a server");
         let address = server.address();

@@ -10,6 +10,11 @@
 //! What was refused is not tried again at once: growth ends below it for a number of answers, which doubles when it is
 //! refused again. So a server at its limit refuses few requests and is used to the full (`simulation`).
 
+mod bound;
+mod rate;
+
+use bound::Bound;
+use rate::Rate;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -35,77 +40,6 @@ const LATENCY_DRIFT: f64 = 1.005;
 const LATENCY_WEIGHT: f64 = 0.25;
 /// Small requests are not compared by their bytes: most of their time is a fixed one.
 const LATENCY_BYTES_MIN: usize = 256 * 1024;
-/// Good answers for which growth ends below what was refused: at most one request in so many is refused by trying.
-/// Doubled up to the second one when the same is refused again.
-const CEILING_ANSWERS_MIN: u32 = 40;
-const CEILING_ANSWERS_MAX: u32 = 640;
-/// So many answers between two refusals tell at which rate the server is asked.
-const RATE_ANSWERS_MIN: u32 = 5;
-/// What a refused request, with nothing else in flight, makes of the rate at which the server was asked ...
-const RATE_CUT: f64 = 0.93;
-/// ... or, where that cannot be told, of the rate before.
-const RATE_CUT_BLIND: f64 = 0.9;
-/// A request counts as much at least: small ones cost the server more than their bytes.
-const RATE_BYTES_MIN: usize = 64 * 1024;
-/// Bytes a second: slower than four small requests, what a server refuses has other reasons than the rate.
-const RATE_MIN: f64 = 4.0 * RATE_BYTES_MIN as f64;
-/// What a good answer lets the rate grow by, or a second, if answers are rarer: a refusal follows after 20 answers or more.
-const RATE_GROWTH: f64 = 1.003;
-/// No request waits longer for the rate: what was measured may be wrong.
-const TURN_SECONDS_MAX: f64 = 10.0;
-/// A rate that has grown so many times without a refusal limits nothing.
-const RATE_GROWN_MAX: f64 = 2.0;
-
-/// What the server was asked to take, and answered.
-#[derive(Debug, Default, Clone, Copy)]
-struct Asked {
-    seconds: f64,
-    bytes: usize,
-    answers: u32,
-}
-
-impl State {
-    /// Whether there may be more to be sent than is.
-    fn is_full(&self) -> bool {
-        self.slots_taken >= self.in_flight.now
-    }
-
-    /// Counts an answered request, and says for how long it stands: since the answer before, but not what was idle then.
-    fn count(&mut self, answered: &Answered) -> f64 {
-        let since = self.answered_at.replace(answered.now).map_or(answered.begun, |at| at.max(answered.begun));
-        let seconds = answered.now.saturating_duration_since(since).as_secs_f64();
-        if self.is_full() {
-            self.asked.seconds += seconds;
-            self.asked.bytes += answered.plain_bytes.max(RATE_BYTES_MIN);
-            self.asked.answers += 1;
-        }
-        seconds
-    }
-
-    /// When a request of `bytes` may be sent, if not at once; it has that place then.
-    fn turn(&mut self, bytes: usize, now: Instant) -> Option<Instant> {
-        let rate = self.rate.as_mut()?;
-        let at = rate.next.max(now);
-        let bytes = bytes.max(RATE_BYTES_MIN) as f64;
-        rate.next = at + Duration::from_secs_f64((bytes / rate.now).min(TURN_SECONDS_MAX));
-        (at > now).then_some(at)
-    }
-
-    /// A request was refused: the server takes what it took since the last one, and no more.
-    fn cut_rate(&mut self, now: Instant) {
-        let Asked { seconds, bytes, answers } = self.asked;
-        if answers >= RATE_ANSWERS_MIN && seconds > 0.0 {
-            let asked = bytes as f64 / seconds;
-            // What was asked is a little less than the rate allowed; cut after cut that would add up.
-            let before = self.rate.as_ref().map(|rate| rate.now).filter(|rate| asked > rate / 2.0);
-            self.rate = Some(Rate::new((before.unwrap_or(asked) * RATE_CUT).max(RATE_MIN), now));
-            self.asked = Asked::default();
-        } else if let Some(rate) = &mut self.rate {
-            rate.now = (rate.now * RATE_CUT_BLIND).max(RATE_MIN);
-            rate.cut = rate.now;
-        }
-    }
-}
 
 /// Between what pace moves.
 #[derive(Debug, Clone, Copy)]
@@ -137,9 +71,7 @@ struct State {
     /// Seconds of a byte: at best, and now.
     latency_best: Option<f64>,
     latency_now: f64,
-    rate: Option<Rate>,
-    /// Since the rate was last cut, while there was more to be sent than slots.
-    asked: Asked,
+    rate: Rate,
     /// When the last answer came.
     answered_at: Option<Instant>,
     /// The server asked for a pause.
@@ -150,55 +82,20 @@ struct State {
     good_at: Option<Instant>,
 }
 
-/// Bytes a second that the server is asked to take, after it refused more.
-#[derive(Debug)]
-struct Rate {
-    now: f64,
-    /// After the last refusal.
-    cut: f64,
-    /// When the next request may be sent.
-    next: Instant,
-}
-
-impl Rate {
-    fn new(bytes_per_second: f64, now: Instant) -> Self {
-        Self { now: bytes_per_second, cut: bytes_per_second, next: now }
-    }
-}
-
-/// A value that grows by steps up to a ceiling.
-#[derive(Debug)]
-struct Bound {
-    now: usize,
-    /// Refused at the last time.
-    ceiling: Option<usize>,
-    /// Good answers until growth may go there again.
-    answers_left: u32,
-    hold: u32,
-}
-
-impl Bound {
-    fn new(now: usize) -> Self {
-        Self { now, ceiling: None, answers_left: 0, hold: CEILING_ANSWERS_MIN }
+impl State {
+    /// Whether there may be more to be sent than is.
+    fn is_full(&self) -> bool {
+        self.slots_taken >= self.in_flight.now
     }
 
-    fn grow(&mut self, step: usize, max: usize) {
-        let max = match self.ceiling {
-            Some(ceiling) if self.answers_left > 0 => max.min(ceiling.saturating_sub(1)),
-            _ => max,
-        };
-        // Never shrinks: the ceiling may be below.
-        self.now = self.now.max((self.now + step).min(max));
-    }
-
-    /// `used` was refused.
-    fn refuse(&mut self, used: usize, min: usize) {
-        // Nearly as much as the last time: then that is about the limit.
-        let is_same = self.ceiling.is_some_and(|ceiling| used >= ceiling - ceiling / 10);
-        self.hold = if is_same { (self.hold * 2).min(CEILING_ANSWERS_MAX) } else { CEILING_ANSWERS_MIN };
-        self.ceiling = Some(used);
-        self.answers_left = self.hold;
-        self.now = (used.min(self.now) / 2).max(min);
+    /// Counts an answered request, and says for how long it stands: since the answer before, but not what was idle then.
+    fn count(&mut self, answered: &Answered) -> f64 {
+        let since = self.answered_at.replace(answered.now).map_or(answered.begun, |at| at.max(answered.begun));
+        let seconds = answered.now.saturating_duration_since(since).as_secs_f64();
+        if self.is_full() {
+            self.rate.count(answered.plain_bytes, seconds);
+        }
+        seconds
     }
 }
 
@@ -255,8 +152,7 @@ impl Pace {
             slowed_at: None,
             latency_best: None,
             latency_now: 0.0,
-            rate: None,
-            asked: Asked::default(),
+            rate: Rate::default(),
             answered_at: None,
             pause_until: None,
             bytes_cap: usize::MAX,
@@ -267,13 +163,18 @@ impl Pace {
 
     /// Waits for a place among the requests in flight.
     pub async fn slot(self: &Arc<Self>) -> Slot {
+        self.when(|| self.try_slot()).await
+    }
+
+    /// Waits until `look` finds something; it looks again whenever there are more free slots than before.
+    async fn when<T>(&self, look: impl Fn() -> Option<T>) -> T {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             // Before the look, so that nothing is missed between the two.
             freed.as_mut().enable();
-            if let Some(slot) = self.try_slot() {
-                return slot;
+            if let Some(found) = look() {
+                return found;
             }
             freed.await;
         }
@@ -293,7 +194,7 @@ impl Pace {
     pub async fn turn(&self, bytes: usize) {
         let (at, pause_until) = {
             let mut state = self.state();
-            (state.turn(bytes, Instant::now()), state.pause_until)
+            (state.rate.turn(bytes, Instant::now()), state.pause_until)
         };
         if let Some(until) = at.max(pause_until) {
             tokio::time::sleep_until(until).await;
@@ -322,6 +223,16 @@ impl Pace {
         state.slots_taken > state.in_flight.now
     }
 
+    /// Whether nothing is sent, or waits to be sent again.
+    pub fn is_idle(&self) -> bool {
+        self.state().slots_taken == 0
+    }
+
+    /// Waits until [`Pace::is_idle`].
+    pub async fn idle(&self) {
+        self.when(|| self.is_idle().then_some(())).await;
+    }
+
     /// Whether any request has been worked on by a server.
     pub fn is_answered(&self) -> bool {
         self.state().good_at.is_some()
@@ -336,15 +247,10 @@ impl Pace {
     pub fn good(&self, answered: Answered) {
         let mut state = self.state();
         state.good_at = Some(answered.now);
-        state.in_flight.answers_left = state.in_flight.answers_left.saturating_sub(1);
-        state.bytes.answers_left = state.bytes.answers_left.saturating_sub(1);
+        state.in_flight.good();
+        state.bytes.good();
         let seconds = state.count(&answered);
-        if let Some(rate) = &mut state.rate {
-            rate.now *= RATE_GROWTH.max(RATE_GROWTH.powf(seconds));
-            if rate.now > rate.cut * RATE_GROWN_MAX {
-                state.rate = None;
-            }
-        }
+        state.rate.grow(seconds);
         let latency = answered.now.duration_since(answered.sent).as_secs_f64();
         let per_byte = latency / answered.plain_bytes.max(LATENCY_BYTES_MIN) as f64;
         state.latency_now = match state.latency_best {
@@ -391,7 +297,7 @@ impl Pace {
         state.count(&answered);
         // With others in flight, fewer of them are the remedy.
         if alone && state.in_flight.now == 1 {
-            state.cut_rate(answered.now);
+            state.rate.cut(answered.now);
         }
         let used = state.in_flight.now;
         state.in_flight.refuse(used, 1);

@@ -123,7 +123,7 @@ fn answered(request: &Request, start: Instant, now: Duration) -> Answered {
 }
 
 fn turn(pace: &Pace, bytes: usize, now: Duration, start: Instant) -> Duration {
-    pace.state().turn(bytes, start + now).map_or(now, |at| at - start)
+    pace.state().rate.turn(bytes, start + now).map_or(now, |at| at - start)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Growth, refusals, caps and slots, with a clock that the answers move on.
 
+use super::bound::CEILING_ANSWERS_MIN;
 use super::*;
 
 const MIB: usize = 1024 * 1024;
@@ -118,7 +119,7 @@ async fn a_cap_is_kept() {
 #[tokio::test]
 async fn a_refusal_tells_the_rate_and_it_is_forgotten() {
     let mut bench = Bench::new(1, MIB);
-    let turn = |bench: &Bench| bench.pace.state().turn(MIB, bench.now);
+    let turn = |bench: &Bench| bench.pace.state().rate.turn(MIB, bench.now);
     bench.good(10, 1.0).await;
     bench.refused(false);
     assert_eq!(turn(&bench), None);

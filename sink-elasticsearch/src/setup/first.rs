@@ -84,6 +84,10 @@ impl Sink for SetUpFirst {
         self.inner.flush().await;
     }
 
+    fn hurry(&self) {
+        self.inner.hurry();
+    }
+
     fn framing(&self) -> Option<Arc<dyn Framing>> {
         self.inner.framing()
     }

@@ -5,6 +5,7 @@ mod hold;
 mod mixture;
 mod pace;
 mod requests;
+mod storm;
 mod tls;
 
 use elasticsearch_stand_in::StandIn;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Far more than any test here takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A configuration that wastes no time.
 fn config(url: String) -> Config {

@@ -30,7 +30,7 @@ async fn limits_that_the_server_tells_are_kept() {
     let mut registry = Registry::default();
     let sink = ElasticsearchSink::new(config(server.url()), &mut registry).expect("the configuration is sound");
     // A quarter of the memory for writes.
-    until("the limits are known", || metric(&registry, "sluice_sink_bulk_bytes_limit") == 20_000).await;
+    until("the limits are known", || metric(&registry, "sluice_sink_bulk_limit_bytes") == 20_000).await;
     deliver(&sink, large("a", 0..200)).await;
     let largest = server.requests().iter().map(|request| request.plain_bytes).max();
     assert!(largest.is_some_and(|bytes| (18_000..=20_000).contains(&bytes)), "{largest:?}");

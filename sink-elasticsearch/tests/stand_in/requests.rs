@@ -1,6 +1,7 @@
 //! How documents become bulk requests.
 
 use crate::*;
+use elasticsearch_stand_in::Fault;
 
 #[tokio::test]
 async fn documents_arrive_once_and_repetitions_are_recognised() {
@@ -49,6 +50,31 @@ async fn concurrent_deliveries_share_a_request_and_flush_does_not_wait_for_its_a
     let ((first, second), ()) = tokio::join!(both, flush);
     assert_eq!((first.len(), second.len()), (3, 2));
     assert_eq!(server.requests().len(), 1);
+    assert_sound(&server);
+}
+
+#[tokio::test]
+async fn who_hurries_is_not_waited_for_by_an_idle_sink() {
+    let server = StandIn::start().await;
+    let sink = sink(Config { linger: Duration::from_secs(3600), bulk_documents_max: 3, ..config(server.url()) });
+    let hurry = async {
+        // The delivery is polled first.
+        tokio::task::yield_now().await;
+        sink.hurry();
+    };
+    tokio::join!(deliver(&sink, batch("a", 0..2)), hurry);
+    assert_eq!(server.requests().len(), 1);
+    // While a full request is under way, what is left waits for its answer, and is sent then.
+    server.script([Fault::Slow(Duration::from_secs(1))]);
+    let rest = async {
+        until("the full request is under way", || server.requests().len() == 2).await;
+        let (_, ()) = tokio::join!(deliver(&sink, batch("a", 5..6)), async {
+            tokio::task::yield_now().await;
+            sink.hurry();
+        });
+    };
+    tokio::join!(deliver(&sink, batch("a", 2..5)), rest);
+    assert_eq!(server.requests().len(), 3);
     assert_sound(&server);
 }
 

@@ -24,26 +24,16 @@ impl Part {
     /// # Errors
     /// Neither the new config nor the one before can be started.
     pub async fn renew(
-        mut self,
+        self,
         request: Request,
         renewal: &mut Renewal,
         seen: &watch::Sender<Shown>,
     ) -> anyhow::Result<Self> {
-        let mut answer = Answer::default();
-        match renewal.look() {
-            Err(reason) => answer.refused = Some(reason),
-            Ok(changed) => {
-                answer.waiting.clone_from(&changed.waiting);
-                if !changed.of_agent.is_empty() {
-                    self = self.take_over(&changed, &mut answer, seen).await?;
-                }
-                if answer.refused.is_none() {
-                    renewal.took(changed);
-                }
-            }
-        }
-        request.answer(answer);
-        Ok(self)
+        let take_over = async |part: Self, changed: &Changed, answer: &mut Answer| match changed.of_agent.is_empty() {
+            true => Ok(part),
+            false => part.take_over(changed, answer, seen).await,
+        };
+        renewal.carry_out(request, self, take_over).await
     }
 
     async fn take_over(

@@ -11,6 +11,7 @@ mod worker;
 
 use crate::cli::CheckArgs;
 use crate::config::{self, ConfigFile, Level, Problem};
+use crate::screen::Screen;
 use findings::Findings;
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ impl Checked {
     }
 }
 
-pub async fn run(args: CheckArgs, named: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub async fn run(args: CheckArgs, named: Option<&Path>, screen: &Screen) -> anyhow::Result<ExitCode> {
     let path = config::find(args.file.as_deref().or(named));
     let (name, text) = match &path {
         Some(path) => (path.display().to_string(), config::read(path)?),
@@ -42,7 +43,7 @@ pub async fn run(args: CheckArgs, named: Option<&Path>) -> anyhow::Result<ExitCo
     let checked = check(&name, &text);
     let probes = match (&checked.config, args.probe) {
         // Where nothing can be started there is nothing to ask.
-        (Some(config), true) if !checked.has_errors() => probe::all(config).await,
+        (Some(config), true) if !checked.has_errors() => probe::all(config, screen).await,
         _ => Vec::new(),
     };
     let failed = probes.iter().any(|probe| probe.level == Some(Level::Error));
@@ -65,9 +66,13 @@ pub fn check(name: &str, text: &str) -> Checked {
         found.add(problem);
     }
     agent::check(&config, &mut found);
-    broker::check(&config.broker, &mut found);
-    worker::check(&config.worker, &mut found);
-    together(&config, &mut found);
+    // The agent alone has the code of neither, and runs neither.
+    #[cfg(feature = "server")]
+    {
+        broker::check(&config.broker, &mut found);
+        worker::check(&config.worker, &mut found);
+        together(&config, &mut found);
+    }
     Checked { config: Some(config), problems: found.in_order() }
 }
 

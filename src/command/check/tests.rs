@@ -61,3 +61,30 @@ async fn the_commented_file_and_nothing_are_right() {
     let others: Vec<_> = commented.problems.iter().filter(of_files).collect();
     assert!(others.is_empty(), "{others:?}");
 }
+
+/// The examples in the documentation: README.md and docs/*.md.
+#[tokio::test]
+async fn documented_examples_are_right() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).expect("docs/ is there").flatten().map(|entry| entry.path());
+    let pages = docs.chain([root.join("README.md")]).filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let mut examples = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("it can be read");
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let sections = ["agent:", "broker:", "worker:", "search:"];
+        for block in blocks.filter(|block| sections.iter().any(|section| block.starts_with(section))) {
+            examples += 1;
+            let checked = check("sluice.yaml", block);
+            // They name files and variables that this machine does not have.
+            let elsewhere = ["/etc/sluice/", "./shop.yml", "SLUICE_API_KEY"];
+            let is_of_example = |problem: &&crate::config::Problem| {
+                let said = format!("{problem} {}", problem.cause);
+                !elsewhere.iter().any(|name| said.contains(name))
+            };
+            let wrong: Vec<String> = checked.problems.iter().filter(is_of_example).map(ToString::to_string).collect();
+            assert!(wrong.is_empty(), "{}: {wrong:?} in\n{block}", page.display());
+        }
+    }
+    assert!(examples >= 4, "only {examples} examples were found");
+}

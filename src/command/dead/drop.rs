@@ -4,16 +4,22 @@ use super::filter::Filter;
 use super::letter::Letter;
 use super::mark::{Resolution, Resolved};
 use super::replay::Sender;
-use super::scan::DeadTopic;
+use super::scan::ScannedTopic;
+use crate::command::bar::Bar;
+use crate::files;
+use crate::screen::Screen;
 use kafka_client::{ClientError, chain};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-pub async fn drop(topic: &DeadTopic, filter: &Filter, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let mut resolved = topic.resolved().await?;
+pub async fn drop(topic: &ScannedTopic, filter: &Filter, dry_run: bool, screen: &Screen) -> anyhow::Result<ExitCode> {
+    let mut bar = Bar::new(screen);
+    let mut resolved = topic.resolved_behind(&mut bar).await?;
     let (mut dropped, mut count) = (Resolved::default(), 0u64);
     for &number in topic.ends.keys() {
         let take = |letter: Letter, is_first: bool| {
+            let done = topic.before(number, letter.offset);
+            bar.show(done, topic.records(), || format!("found {}", files::count(count)));
             if !resolved.contains(number, letter.offset) && filter.matches(&letter) {
                 count += u64::from(is_first);
                 dropped.insert(number, letter.offset, letter.offset);
@@ -22,6 +28,7 @@ pub async fn drop(topic: &DeadTopic, filter: &Filter, dry_run: bool) -> anyhow::
         };
         topic.letters(number, take).await?;
     }
+    bar.end();
     if dry_run {
         println!("{count} dead letters would be dropped from topic {:?}", topic.name);
         return Ok(ExitCode::SUCCESS);
@@ -37,7 +44,7 @@ pub async fn drop(topic: &DeadTopic, filter: &Filter, dry_run: bool) -> anyhow::
 
 /// Deletes everything before the first letter of each partition that is not resolved. Marks behind that stay as long as
 /// they are needed.
-pub async fn delete_resolved(topic: &DeadTopic, resolved: &Resolved) -> anyhow::Result<()> {
+pub async fn delete_resolved(topic: &ScannedTopic, resolved: &Resolved) -> anyhow::Result<()> {
     for (&number, &(start, end)) in &topic.ends {
         let mut first_open = end;
         let take = |letter: Letter, _| {

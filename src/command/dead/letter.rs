@@ -89,12 +89,11 @@ impl Letter {
     /// The original's headers, and the id that its document had: at its new offset it would get another one.
     pub fn original_headers(&self) -> RecordHeaders {
         let mut headers = RecordHeaders::new();
-        let id_header = String::from_utf8_lossy(REPLAYED_ID_HEADER);
-        for (key, value) in self.headers.iter().filter(|(key, _)| *key != id_header) {
+        for (key, value) in self.headers.iter().filter(|(key, _)| key != REPLAYED_ID_HEADER) {
             headers.push(key, value.as_deref());
         }
         if !self.id.is_empty() {
-            headers.push(&id_header, Some(self.id.as_bytes()));
+            headers.push(REPLAYED_ID_HEADER, Some(self.id.as_bytes()));
         }
         headers
     }

@@ -60,6 +60,31 @@ impl Resolved {
         ranges.and_then(|ranges| ranges.range(..=offset).next_back()).is_some_and(|(_, last)| *last >= offset)
     }
 
+    /// Forgets offsets of a partition below `start`: they are gone from its log.
+    pub fn forget_before(&mut self, partition: i32, start: i64) {
+        let Some(ranges) = self.ranges.get_mut(&partition) else { return };
+        let kept = ranges.split_off(&start);
+        // The one that reaches over the start begins there now.
+        let cut = ranges.last_key_value().map(|(_, last)| *last).filter(|last| *last >= start);
+        *ranges = kept;
+        ranges.extend(cut.map(|last| (start, last)));
+    }
+
+    /// How many offsets of a partition are here and not in `other`.
+    pub fn count_outside(&self, other: &Self, partition: i32) -> u64 {
+        let mut outside = 0;
+        let theirs = other.ranges.get(&partition);
+        for (&first, &last) in self.ranges.get(&partition).into_iter().flatten() {
+            let mut count = last - first + 1;
+            let reaching = theirs.into_iter().flat_map(|theirs| theirs.range(..=last).rev());
+            for (&from, &to) in reaching.take_while(|(_, to)| **to >= first) {
+                count -= to.min(last) - from.max(first) + 1;
+            }
+            outside += u64::try_from(count).unwrap_or(0);
+        }
+        outside
+    }
+
     /// Takes over what a mark says. `false`: the record is no mark.
     pub fn read(&mut self, record: &Record<'_>) -> bool {
         let Some(value) = record.headers.last_value(RESOLVED) else { return false };
@@ -100,6 +125,32 @@ mod tests {
     use super::*;
     use kafka_wire::batch::{BatchHeader, BatchWriter, PlainRecords, Producer};
     use kafka_wire::compression::Compression;
+
+    #[test]
+    fn what_is_open_is_counted() {
+        let of = |ranges: &[(i64, i64)]| {
+            let mut resolved = Resolved::default();
+            ranges.iter().for_each(|(first, last)| resolved.insert(0, *first, *last));
+            resolved
+        };
+        let check = |letters: &[(i64, i64)], resolved: &[(i64, i64)], start: i64, expect: u64| {
+            let (mut letters, mut resolved) = (of(letters), of(resolved));
+            letters.forget_before(0, start);
+            resolved.forget_before(0, start);
+            let inside = |offset: &i64| letters.contains(0, *offset) && !resolved.contains(0, *offset);
+            assert_eq!((start..200).filter(inside).count() as u64, expect, "{letters:?} {resolved:?}");
+            assert_eq!(letters.count_outside(&resolved, 0), expect, "{letters:?} {resolved:?}");
+            assert!(!letters.contains(0, start - 1));
+        };
+        check(&[(0, 9)], &[], 0, 10);
+        check(&[(0, 9)], &[(3, 4), (8, 20)], 0, 6);
+        check(&[(0, 9), (20, 29), (40, 40)], &[(5, 24), (39, 41)], 0, 10);
+        check(&[(0, 9), (20, 29)], &[(5, 24)], 7, 5);
+        check(&[(0, 9)], &[(0, 9)], 0, 0);
+        check(&[(0, 9)], &[(0, 3)], 9, 1);
+        check(&[(0, 9)], &[], 10, 0);
+        assert_eq!(of(&[(1, 2)]).count_outside(&of(&[]), 1), 0);
+    }
 
     #[test]
     fn marks_are_read_as_they_were_written() {

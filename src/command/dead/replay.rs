@@ -9,7 +9,10 @@ use super::drop::delete_resolved;
 use super::filter::Filter;
 use super::letter::Letter;
 use super::mark::{Resolution, Resolved};
-use super::scan::DeadTopic;
+use super::scan::ScannedTopic;
+use crate::command::bar::Bar;
+use crate::files::count;
+use crate::screen::Screen;
 use anyhow::bail;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -25,8 +28,9 @@ const ROUND_BYTES: usize = 4 * 1024 * 1024;
 /// Plain bytes of a batch: half of what a topic takes by default.
 const BATCH_BYTES: usize = 512 * 1024;
 
-pub async fn replay(topic: &DeadTopic, filter: &Filter, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let mut resolved = topic.resolved().await?;
+pub async fn replay(topic: &ScannedTopic, filter: &Filter, dry_run: bool, screen: &Screen) -> anyhow::Result<ExitCode> {
+    let mut bar = Bar::new(screen);
+    let mut resolved = topic.resolved_behind(&mut bar).await?;
     let (mut sent, mut unsendable) = (0u64, 0u64);
     let mut sender = Sender::new(topic.client.clone()).await?;
     for (&number, &(start, end)) in &topic.ends {
@@ -35,6 +39,7 @@ pub async fn replay(topic: &DeadTopic, filter: &Filter, dry_run: bool) -> anyhow
             let round = next_round(topic, number, from, filter, &resolved, sent).await?;
             from = round.next;
             unsendable += round.unsendable;
+            bar.show(topic.before(number, from), topic.records(), || format!("sent back {}", count(sent)));
             if round.letters.is_empty() {
                 continue;
             }
@@ -45,6 +50,7 @@ pub async fn replay(topic: &DeadTopic, filter: &Filter, dry_run: bool) -> anyhow
             }
         }
     }
+    bar.end();
     if unsendable > 0 {
         eprintln!("note: {unsendable} dead letters are batches that cannot be read, and no records to be sent back");
     }
@@ -67,7 +73,7 @@ struct Round {
 }
 
 async fn next_round(
-    topic: &DeadTopic,
+    topic: &ScannedTopic,
     number: i32,
     from: i64,
     filter: &Filter,
@@ -147,7 +153,7 @@ impl Sender {
     /// Writes down that the letters in `done` are resolved.
     pub async fn mark(
         &mut self,
-        topic: &DeadTopic,
+        topic: &ScannedTopic,
         done: &Resolved,
         resolution: Resolution,
         resolved: &mut Resolved,

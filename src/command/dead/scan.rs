@@ -1,7 +1,8 @@
-//! Reading a dead letter topic from its beginning to its end of now.
+//! Reading a topic from its beginning to its end of now.
 
 use super::letter::{Letter, Source};
 use super::mark::Resolved;
+use crate::command::bar::Bar;
 use anyhow::Context;
 use kafka_client::{Client, FetchLimits, OffsetSpec, TopicPartition};
 use kafka_wire::batch::{Batches, PlainRecords, Record};
@@ -13,18 +14,23 @@ use std::time::Duration;
 /// Bytes of one batch in plain form, as the worker takes them.
 const PLAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// All that is asked for is there already.
-const LIMITS: FetchLimits =
+pub const LIMITS: FetchLimits =
     FetchLimits { bytes_max: 4 * 1024 * 1024, bytes_min: 1, wait_max: Duration::from_millis(100) };
 
-/// A dead letter topic that exists.
-pub struct DeadTopic {
+/// A topic that exists.
+pub struct ScannedTopic {
     pub client: Client,
     pub name: Arc<str>,
     /// Log start offset and high watermark at the start of the command, by partition.
     pub ends: BTreeMap<i32, (i64, i64)>,
 }
 
-impl DeadTopic {
+/// How many offsets lie between two.
+fn offsets(from: i64, to: i64) -> u64 {
+    u64::try_from(to.saturating_sub(from)).unwrap_or(0)
+}
+
+impl ScannedTopic {
     /// `None`: there is no such topic. It is not made by looking for it.
     pub async fn open(client: Client, name: &str) -> anyhow::Result<Option<Self>> {
         let name: Arc<str> = name.into();
@@ -45,21 +51,38 @@ impl DeadTopic {
         Ok(Some(Self { client, name, ends }))
     }
 
+    /// How many offsets there are in all partitions.
+    pub fn records(&self) -> u64 {
+        self.ends.values().map(|&(start, end)| offsets(start, end)).sum()
+    }
+
     pub fn partition(&self, number: i32) -> TopicPartition {
         TopicPartition { topic: Arc::clone(&self.name), partition: number }
     }
 
-    /// What the marks say.
-    pub async fn resolved(&self) -> anyhow::Result<Resolved> {
+    /// How many of the [`ScannedTopic::records`] come before a place, partition by partition.
+    pub fn before(&self, number: i32, offset: i64) -> u64 {
+        let ends = self.ends.range(..=number);
+        ends.map(|(&other, &(start, end))| offsets(start, if other == number { offset } else { end })).sum()
+    }
+
+    /// What the marks say. `read`: told how many records come before the one that is read.
+    pub async fn resolved(&self, mut read: impl FnMut(u64)) -> anyhow::Result<Resolved> {
         let mut resolved = Resolved::default();
         for (&number, &(start, _)) in &self.ends {
             self.each(number, start, |record| {
+                read(self.before(number, record.offset));
                 resolved.read(record);
                 ControlFlow::Continue(())
             })
             .await?;
         }
         Ok(resolved)
+    }
+
+    /// As [`ScannedTopic::resolved`], with a bar.
+    pub async fn resolved_behind(&self, bar: &mut Bar) -> anyhow::Result<Resolved> {
+        self.resolved(|read| bar.show(read, self.records(), || "what is resolved".to_owned())).await
     }
 
     /// Gives every letter to `take`, with whether it is the first with that original.

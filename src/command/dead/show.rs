@@ -2,18 +2,24 @@
 
 use super::filter::Filter;
 use super::letter::{Letter, printable, time};
-use super::scan::DeadTopic;
+use super::scan::ScannedTopic;
 use crate::cli::Place;
+use crate::command::bar::Bar;
 use crate::failure::Failure;
+use crate::files::count;
+use crate::screen::Screen;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-pub async fn list(topic: &DeadTopic, filter: &Filter, as_json: bool) -> anyhow::Result<ExitCode> {
-    let resolved = topic.resolved().await?;
+pub async fn list(topic: &ScannedTopic, filter: &Filter, as_json: bool, screen: &Screen) -> anyhow::Result<ExitCode> {
+    let mut bar = Bar::new(screen);
+    let resolved = topic.resolved_behind(&mut bar).await?;
     let (mut listed, mut failed) = (0, None);
     for &number in topic.ends.keys() {
         let take = |letter: Letter, is_first: bool| {
+            let done = topic.before(number, letter.offset);
+            bar.show(done, topic.records(), || format!("listed {}", count(listed)));
             if filter.limit.is_some_and(|limit| listed >= limit) {
                 return ControlFlow::Break(());
             }
@@ -21,7 +27,7 @@ pub async fn list(topic: &DeadTopic, filter: &Filter, as_json: bool) -> anyhow::
             if (is_open || filter.all) && filter.matches(&letter) {
                 listed += 1;
                 let line = if as_json { letter.to_json().to_string() } else { letter.line() };
-                if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+                if let Err(error) = screen.suspend(|| writeln!(io::stdout().lock(), "{line}")) {
                     failed = Some(error);
                     return ControlFlow::Break(());
                 }
@@ -33,6 +39,7 @@ pub async fn list(topic: &DeadTopic, filter: &Filter, as_json: bool) -> anyhow::
             return Err(error.into());
         }
     }
+    bar.end();
     if !as_json {
         eprintln!("{listed} dead letters in topic {:?}", topic.name);
     }
@@ -40,7 +47,7 @@ pub async fn list(topic: &DeadTopic, filter: &Filter, as_json: bool) -> anyhow::
 }
 
 /// One letter with all that is in it.
-pub async fn show(topic: &DeadTopic, place: Place, as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn show(topic: &ScannedTopic, place: Place, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut found = None;
     if topic.ends.get(&place.partition).is_some_and(|(start, end)| (*start..*end).contains(&place.offset)) {
         let take = |record: &kafka_wire::batch::Record<'_>| {

@@ -2,13 +2,12 @@
 
 use super::Answer;
 use crate::cli::ReloadArgs;
-use crate::command::{agent, loopback, up, worker};
+use crate::command::{agent, loopback, status_port, up, worker};
 use crate::failure::Failure;
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A part that is renewed drains first, at most as long as at its end.
@@ -38,16 +37,10 @@ pub async fn run(args: ReloadArgs) -> anyhow::Result<ExitCode> {
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn ask(mut stream: TcpStream, place: SocketAddr) -> anyhow::Result<Answer> {
-    let request = format!("POST /reload HTTP/1.1\r\nhost: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").context("the answer has no end of its head")?;
-    serde_json::from_str(body.trim()).with_context(|| {
-        format!("{place} answers {:?}; it takes over no config", head.lines().next().unwrap_or_default())
-    })
+async fn ask(stream: TcpStream, place: SocketAddr) -> anyhow::Result<Answer> {
+    let answer = status_port::ask(stream, "POST", "/reload", ANSWER_BYTES_MAX).await?;
+    serde_json::from_str(answer.body.trim())
+        .with_context(|| format!("{place} answers {:?}; it takes over no config", answer.status))
 }
 
 fn show(place: SocketAddr, answer: &Answer) {

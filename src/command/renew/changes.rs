@@ -6,9 +6,18 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-/// Keys that only a new start of the process takes over: others depend on them while it runs.
-const FIXED: [&str; 6] =
-    ["agent.checkpoints", "agent.status_listen", "worker.status_listen", "host_name", "broker", "search"];
+/// Gives a new config the value of a key that is in force.
+type Keep = fn(&mut ConfigFile, &ConfigFile);
+/// Keys that only a new start of the process takes over, since others depend on them while it runs; and how the new config
+/// keeps what is in force.
+const FIXED: [(&str, Keep); 6] = [
+    ("agent.checkpoints", |new, current| new.agent.checkpoints.clone_from(&current.agent.checkpoints)),
+    ("agent.status_listen", |new, current| new.agent.status_listen = current.agent.status_listen),
+    ("worker.status_listen", |new, current| new.worker.status_listen = current.worker.status_listen),
+    ("host_name", |new, current| new.host_name.clone_from(&current.host_name)),
+    ("broker", |new, current| new.broker = current.broker.clone()),
+    ("search", |new, current| new.search = current.search.clone()),
+];
 /// Characters of a value that are shown.
 const VALUE_CHARACTERS_MAX: usize = 60;
 
@@ -51,19 +60,15 @@ impl Changed {
             lines.push(("worker.elasticsearch".to_owned(), "worker: a secret is another".to_owned()));
         }
         lines.extend(contents.against(before));
-        let is_fixed = |key: &str| FIXED.iter().any(|fixed| key == *fixed || key.starts_with(&format!("{fixed}.")));
+        let is_fixed =
+            |key: &str| FIXED.iter().any(|(fixed, _)| key == *fixed || key.starts_with(&format!("{fixed}.")));
         let (waiting, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(key, _)| is_fixed(key));
         let of = |part: &str| {
             let lines = lines.iter().filter(|(key, _)| key.starts_with(part)).map(|(_, line)| line.clone());
             Changes { lines: lines.collect() }
         };
         let (of_agent, of_worker) = (of("agent."), of("worker."));
-        new.agent.checkpoints.clone_from(&current.agent.checkpoints);
-        new.agent.status_listen = current.agent.status_listen;
-        new.worker.status_listen = current.worker.status_listen;
-        new.host_name.clone_from(&current.host_name);
-        new.broker = current.broker.clone();
-        new.search = current.search.clone();
+        FIXED.iter().for_each(|(_, keep)| keep(&mut new, current));
         Self {
             config: new,
             contents,

@@ -99,11 +99,39 @@ impl Renewal {
         self.requests.recv().await.unwrap_or_default()
     }
 
+    /// Carries out a request: has `take_over` take over what has changed, and tells who asked. `part` is what runs.
+    ///
+    /// # Errors
+    /// Those of `take_over`; then nothing runs any more.
+    pub async fn carry_out<P>(
+        &mut self,
+        request: Request,
+        part: P,
+        take_over: impl AsyncFnOnce(P, &Changed, &mut Answer) -> anyhow::Result<P>,
+    ) -> anyhow::Result<P> {
+        let mut answer = Answer::default();
+        let changed = match self.look() {
+            Ok(changed) => changed,
+            Err(reason) => {
+                answer.refused = Some(reason);
+                request.answer(answer);
+                return Ok(part);
+            }
+        };
+        answer.waiting.clone_from(&changed.waiting);
+        let part = take_over(part, &changed, &mut answer).await?;
+        if answer.refused.is_none() {
+            (self.current, self.contents) = changed.into_force();
+        }
+        request.answer(answer);
+        Ok(part)
+    }
+
     /// Reads the file again and says what has changed.
     ///
     /// # Errors
     /// Why the file cannot be used, a sentence.
-    pub fn look(&self) -> Result<Changed, String> {
+    fn look(&self) -> Result<Changed, String> {
         let config = match config::find(self.named.as_deref()) {
             None => ConfigFile::default(),
             Some(path) => {
@@ -118,10 +146,5 @@ impl Renewal {
         };
         let config = ConfigFile { named: self.named.clone(), ..config };
         Ok(Changed::between(&self.current, &self.contents, config))
-    }
-
-    /// From now on this is in force.
-    pub fn took(&mut self, changed: Changed) {
-        (self.current, self.contents) = changed.into_force();
     }
 }

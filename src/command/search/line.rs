@@ -1,14 +1,17 @@
 //! A document as a person or a program reads it.
 
-use crate::command::paint::Paint;
+use crate::command::paint::{Paint, fit};
 use crate::output::short_line;
 use serde_json::Value;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// Writes documents, a line each.
 pub struct Lines {
     paint: Paint,
     as_json: bool,
+    /// Of the terminal: what is longer is cut, since a screen of lines is read by columns. A pipe gets all of it.
+    columns: Option<usize>,
 }
 
 /// How bad it is what a document tells.
@@ -22,7 +25,8 @@ enum Weight {
 
 impl Lines {
     pub fn for_stdout(as_json: bool) -> Self {
-        Self { paint: Paint::for_stdout(), as_json }
+        let size = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+        Self { paint: Paint::for_stdout(), as_json, columns: size.map(|(columns, _)| usize::from(columns.0)) }
     }
 
     pub fn write(&mut self, document: &Value, out: &mut impl Write) -> io::Result<()> {
@@ -30,6 +34,10 @@ impl Lines {
             return writeln!(out, "{document}");
         }
         let (time, rest) = short_line(document);
+        let rest = match self.columns {
+            Some(columns) => fit(&rest, columns.saturating_sub(time.width() + 1).max(1)),
+            None => rest,
+        };
         let time = self.paint.faint(time);
         match weight(document) {
             Weight::Error => writeln!(out, "{time} {}", self.paint.bad(rest)),
@@ -75,7 +83,7 @@ mod tests {
         let document = json!({ "@timestamp": "2026-11-23T08:40:42.123Z", "message": "a\u{1b}[2Jb" });
         let check = |as_json: bool, want: &str| {
             let mut out = Vec::new();
-            Lines { paint: Paint::PLAIN, as_json }.write(&document, &mut out).expect("written");
+            Lines { paint: Paint::PLAIN, as_json, columns: None }.write(&document, &mut out).expect("written");
             assert_eq!(String::from_utf8(out).expect("text"), want);
         };
         check(false, "2026-11-23T08:40:42.123Z a\\u{1b}[2Jb\n");

@@ -1,5 +1,6 @@
 //! The server that is asked, and its way of being asked: `_search` of Elasticsearch, OpenSearch and what speaks like them.
 
+use super::short::{short_names, spelled_out};
 use crate::cli::PlaceArgs;
 use crate::command::{comma_lists, elasticsearch, index};
 use crate::config::ConfigFile;
@@ -40,12 +41,44 @@ impl Server {
         Ok(Self { connection, index })
     }
 
+    /// The query with ECS fields in place of short names, which is said, where documents have no fields of such names.
+    pub async fn spelled_out(&self, query: Option<String>) -> Option<String> {
+        let query = query?;
+        let mut names = short_names(&query);
+        if names.is_empty() {
+            return Some(query);
+        }
+        let asked: Vec<&str> = names.iter().map(|short| short.name).collect();
+        let path = format!("/{}/_field_caps?ignore_unavailable=true&fields={}", self.index, asked.join(","));
+        let there = match self.connection.ask(Method::GET, &path, None).await {
+            Ok((status, answer)) if status.is_success() => serde_json::from_slice(&answer).unwrap_or_default(),
+            // The search itself says what is wrong with the server.
+            _ => return Some(query),
+        };
+        names.retain(|short| !is_searched(&there, short.name));
+        for (number, short) in names.iter().enumerate() {
+            if names[..number].iter().all(|before| before.name != short.name) {
+                eprintln!("{} stands for {}", short.name, short.field);
+            }
+        }
+        Some(spelled_out(&query, &names))
+    }
+
     pub fn index(&self) -> &str {
         &self.index
     }
 
     pub fn describe(&self) -> String {
         self.connection.describe()
+    }
+
+    /// Has the server show what it took a moment ago. Who may only read is not allowed to ask for that; what is missed then
+    /// is found a second later.
+    pub async fn refresh(&self) {
+        let path = format!("/{}/_refresh", self.index);
+        if let Err(error) = self.connection.ask(Method::POST, &path, None).await {
+            tracing::debug!("refresh {}: {error}", self.index);
+        }
     }
 
     /// Asks, and says what was left out of the answer.
@@ -68,6 +101,12 @@ impl Server {
         }
         Ok(answer)
     }
+}
+
+/// Whether documents have values in a field of this name, and not only in fields below it, by an answer of `_field_caps`.
+fn is_searched(answer: &Value, name: &str) -> bool {
+    let types = answer.get("fields").and_then(|fields| fields.get(name)).and_then(Value::as_object);
+    types.is_some_and(|types| types.keys().any(|kind| !matches!(kind.as_str(), "object" | "nested" | "unmapped")))
 }
 
 /// The documents of an answer.
@@ -135,6 +174,15 @@ mod tests {
         assert_eq!(pattern("sluice-<dataset>-<yyyy.MM>"), "sluice-*-*");
         assert_eq!(pattern("logs"), "logs");
         assert_eq!(pattern("a<b"), "a*");
+    }
+
+    #[test]
+    fn objects_are_no_fields_that_are_searched() {
+        let answer = json!({ "fields": {
+            "host": { "object": { "type": "object" } }, "level": { "keyword": { "type": "keyword" }, "unmapped": {} },
+        } });
+        assert!(is_searched(&answer, "level") && !is_searched(&answer, "host") && !is_searched(&answer, "status"));
+        assert!(!is_searched(&json!([]), "level"));
     }
 
     #[test]

@@ -63,17 +63,15 @@ impl fmt::Display for FirstScreen {
                 false => format!(" --elasticsearch http://{address}"),
             };
             writeln!(f, "  http://{address}/   in a browser: search, histogram, live tail")?;
-            writeln!(f, "  sluice tail 'log.level:error'{asked}   the same in a terminal")?;
+            writeln!(f, "  sluice tail 'log.level:error'{asked}   live")?;
         }
         for topic in &self.topics {
-            writeln!(f, "  kcat -b {} -t {topic} -C -o beginning   reads the lines with a Kafka client", self.broker)?;
+            writeln!(f, "  kcat -b {} -t {topic} -C -o beginning   reads the lines", self.broker)?;
         }
         if !self.once {
             match self.status.port() == super::STATUS_PORT {
                 true => writeln!(f, "  sluice agent status   shows how far each file is")?,
-                false => {
-                    writeln!(f, "  sluice agent status --status-listen {}   shows how far each file is", self.status)?
-                }
+                false => writeln!(f, "  sluice agent status --status-listen {}   how far files are", self.status)?,
             }
         }
         match self.once {

@@ -8,11 +8,11 @@ mod progress;
 mod renewal;
 #[cfg(feature = "search")]
 mod search;
-mod traces;
+pub mod traces;
 
 use super::agent::AgentFlags;
 use super::renew::{Renewal, Request};
-use super::{TICK, agent, broker, worker};
+use super::{TICK, agent, broker, reachable, worker};
 use crate::cli::UpArgs;
 use crate::config::{ConfigFile, WorkerSection};
 use crate::failure::Failure;
@@ -29,7 +29,6 @@ use first_screen::FirstScreen;
 use pipelines::simulate::Catalogue;
 use pipelines::worker::Worker;
 use prometheus_client::registry::Registry;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,9 +55,7 @@ pub async fn run(args: UpArgs, config: ConfigFile, screen: &Screen) -> anyhow::R
             Event::Stopped => break false,
             Event::CaughtUp(everything) => break everything,
             Event::Reload(request) => {
-                supervisor.reloading();
-                parts = parts.renew(request, &mut renewal).await?;
-                supervisor.ready();
+                parts = supervisor.reload(parts.renew(request, &mut renewal)).await?;
             }
         }
     };
@@ -133,6 +130,7 @@ struct Parts {
     /// What stays, whatever the config says.
     named: Named,
     told: worker::Told,
+    /// Of what runs until the end: the broker, and the embedded store.
     broker_registry: Arc<Registry>,
     agent_registry: Arc<Registry>,
     /// What the status server reports.
@@ -187,7 +185,8 @@ impl Parts {
 
         let section = worker_section(&config, &topics);
         #[cfg(feature = "search")]
-        let search = search::start(&args, &config.search, &section, &named.data, status.address()).await?;
+        let search =
+            search::start(&args, &config.search, &section, &named.data, status.address(), &mut broker_registry).await?;
         #[cfg(feature = "search")]
         let args = search::deliver_there(args, search.as_ref());
         let (shown, pipelines) = watch::channel(Arc::new(Catalogue::of(std::iter::empty())));
@@ -382,16 +381,4 @@ fn topics_of(agent: &::agent::Config) -> Result<Vec<String>, Failure> {
         ));
     }
     Ok(topics)
-}
-
-/// Where this process reaches a listener of its own: one on all addresses is reached over loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let mut address = listen;
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }

@@ -3,6 +3,7 @@
 use super::{Parts, worker_section};
 use crate::command::agent;
 use crate::command::renew::{Answer, Changed, Renewal, Request};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Parts {
@@ -11,30 +12,22 @@ impl Parts {
     /// # Errors
     /// A part can be started neither as the new config says nor as before.
     pub async fn renew(self, request: Request, renewal: &mut Renewal) -> anyhow::Result<Self> {
-        let mut answer = Answer::default();
-        let mut parts = self;
-        match renewal.look() {
-            Err(reason) => answer.refused = Some(reason),
-            Ok(changed) => {
-                answer.waiting.clone_from(&changed.waiting);
-                if !changed.of_agent.is_empty() || !changed.of_worker.is_empty() {
-                    parts = parts.take_over(&changed, &mut answer).await?;
-                    parts.show();
-                }
-                if answer.refused.is_none() {
-                    renewal.took(changed);
-                }
+        let take_over = async |mut parts: Self, changed: &Changed, answer: &mut Answer| {
+            if !changed.of_agent.is_empty() || !changed.of_worker.is_empty() {
+                parts = parts.take_over(changed, answer).await?;
+                parts.show();
             }
-        }
-        request.answer(answer);
-        Ok(parts)
+            Ok(parts)
+        };
+        renewal.carry_out(request, self, take_over).await
     }
 
     async fn take_over(mut self, changed: &Changed, answer: &mut Answer) -> anyhow::Result<Self> {
         let told = self.named.agent_config(&changed.config).map_err(|failure| failure.to_string());
         let told = told.and_then(|(new, topics)| Ok((agent::handed_over(&self.agent_config, new)?, topics)));
         let (new, topics) = match told {
-            Ok(told) => told,
+            // What lies in a topic that no input names any more is delivered all the same.
+            Ok((new, topics)) => (new, self.topics.iter().cloned().chain(topics).collect::<BTreeSet<_>>()),
             Err(reason) => {
                 answer.refused = Some(reason);
                 return Ok(self);
@@ -52,6 +45,7 @@ impl Parts {
             self.drain = agent::drain(&changed.config.agent);
             answer.taken_over.extend(changed.of_agent.lines.iter().cloned());
         }
+        let topics = Vec::from_iter(topics);
         let section = worker_section(&changed.config, &topics);
         if section != self.section || !changed.of_worker.is_empty() {
             let (worker, refused) = self.worker.again(section.clone(), &self.section, &self.told).await?;

@@ -1,10 +1,10 @@
 //! The embedded store of `up`: when it is started, and that the worker delivers to it.
 
-use super::reachable;
 use crate::cli::UpArgs;
-use crate::command::discover;
+use crate::command::{discover, reachable};
 use crate::config::{Age, SearchSection, WorkerSection};
 use crate::failure::Failure;
+use prometheus_client::registry::Registry;
 use search::page::Page;
 use search::{Retention, Server};
 use std::io::IsTerminal;
@@ -24,6 +24,7 @@ pub async fn start(
     section: &WorkerSection,
     data: &Path,
     status: SocketAddr,
+    registry: &mut Registry,
 ) -> anyhow::Result<Option<Server>> {
     let elsewhere = args.output.is_some()
         || !args.elasticsearch.is_empty()
@@ -44,7 +45,7 @@ pub async fn start(
         server: "the embedded store".to_owned(),
         status: discover::status_ports(&[format!("http://{}", reachable(status))])?,
     };
-    match Server::start(data.join("search"), listen, retention, &page).await {
+    match Server::start(data.join("search"), listen, retention, &page, registry).await {
         Ok(server) => Ok(Some(server)),
         Err(error @ search::StartError::Listen { .. }) => {
             let hint = "name another address with --search-listen, or another place for documents: --elasticsearch URL, --output -";

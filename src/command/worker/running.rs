@@ -3,6 +3,7 @@
 use super::{Checked, FarEnd, Started, checked, drain, sink, start};
 use crate::cli::Output;
 use crate::command::brokers;
+use crate::command::dead::DeadLetters;
 use crate::command::instance::InstanceName;
 use crate::command::reload::Reload;
 use crate::config::WorkerSection;
@@ -41,6 +42,8 @@ pub struct Running {
     pub drain: Duration,
     pub registry: Arc<Registry>,
     reload: Reload,
+    /// Counted as long as the worker runs.
+    dead_letters: DeadLetters,
     /// Held until the worker has ended.
     instance: Option<InstanceName>,
 }
@@ -54,8 +57,9 @@ impl Running {
         let mut registry = Registry::default();
         let far = FarEnd { elasticsearch: told.elasticsearch.clone(), output: told.output.clone(), brokers };
         let (sink, description) = sink(section, far, &told.screen, &told.stop, &mut registry)?;
+        let dead_letters = DeadLetters::start(config.client.clone(), &config.topics, &mut registry);
         let Started { worker, reload } = start(config, sources, sink.clone(), &mut registry, &told.pipelines);
-        Ok(Self { worker, sink, description, drain, registry: Arc::new(registry), reload, instance })
+        Ok(Self { worker, sink, description, drain, registry: Arc::new(registry), reload, dead_letters, instance })
     }
 
     /// What is not in order now, a sentence each.
@@ -70,8 +74,8 @@ impl Running {
 
     /// Ends what is on its way, and leaves the group.
     pub async fn stop(self) -> Progress {
-        let Self { worker, sink, drain, reload, instance, .. } = self;
-        drop(reload);
+        let Self { worker, sink, drain, reload, dead_letters, instance, .. } = self;
+        drop((reload, dead_letters));
         sink.flush().await;
         let progress = worker.stop(drain).await;
         drop(instance);

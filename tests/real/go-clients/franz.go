@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,6 +31,9 @@ func franz(broker, prefix string) error {
 			return fmt.Errorf("create %s: %w", topic.Topic, topic.Err)
 		}
 	}
+	if err := eventually(func() error { return franzTopics(ctx, admin, topics) }); err != nil {
+		return err
+	}
 	for number, codec := range codecs {
 		if err := franzProduce(ctx, broker, topics[number], codec); err != nil {
 			return fmt.Errorf("produce %s: %w", codec, err)
@@ -41,6 +43,28 @@ func franz(broker, prefix string) error {
 		return fmt.Errorf("consume: %w", err)
 	}
 	return franzAdmin(ctx, admin, prefix, topics)
+}
+
+// franzTopics says whether the broker knows every partition.
+func franzTopics(ctx context.Context, admin *kadm.Client, topics []string) error {
+	known, err := admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		if err := known[topic].Err; err != nil {
+			return fmt.Errorf("metadata of %s: %w", topic, err)
+		}
+		for _, partition := range known[topic].Partitions {
+			if partition.Err != nil {
+				return fmt.Errorf("metadata of %s-%d: %w", topic, partition.Partition, partition.Err)
+			}
+		}
+		if err := same("partitions of "+topic, len(known[topic].Partitions), partitions); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func franzProduce(ctx context.Context, broker, topic, codec string) error {
@@ -103,53 +127,39 @@ func franzConsume(ctx context.Context, broker, group string, topics []string) er
 }
 
 func franzAdmin(ctx context.Context, admin *kadm.Client, group string, topics []string) error {
-	ends, err := admin.ListEndOffsets(ctx, topics...)
-	if err != nil {
-		return err
-	}
-	committed, err := admin.FetchOffsets(ctx, group)
-	if err != nil {
-		return err
-	}
+	var ends kadm.ListedOffsets
 	var total int64
-	for _, topic := range topics {
-		for partition := range int32(partitions) {
-			end, _ := ends.Lookup(topic, partition)
-			offset, ok := committed.Lookup(topic, partition)
-			// A partition without records has nothing to commit.
-			if end.Offset > 0 && (!ok || offset.At != end.Offset) {
-				return fmt.Errorf("%s-%d: committed %d of %d", topic, partition, offset.At, end.Offset)
-			}
-			total += end.Offset
-		}
-	}
-	if err := same("ends", total, int64(records*len(codecs))); err != nil {
+	err := eventually(func() (err error) {
+		ends, total, err = franzCommitted(ctx, admin, group, topics)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	// The member left when its client was closed, which does not wait for the answer.
-	for {
+	err = eventually(func() error {
 		groups, err := admin.DescribeGroups(ctx, group)
 		if err != nil {
 			return err
 		}
-		if groups[group].State == "Empty" {
-			break
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("the group is not empty: %v", groups[group])
-		}
-		time.Sleep(20 * time.Millisecond)
+		return same("state of the group", groups[group].State, "Empty")
+	})
+	if err != nil {
+		return err
 	}
 	if _, err := admin.DeleteRecords(ctx, ends.Offsets()); err != nil {
 		return err
 	}
-	starts, err := admin.ListStartOffsets(ctx, topics...)
+	err = eventually(func() error {
+		starts, err := admin.ListStartOffsets(ctx, topics...)
+		if err != nil {
+			return err
+		}
+		var begun int64
+		starts.Each(func(start kadm.ListedOffset) { begun += start.Offset })
+		return same("starts after deleting records", begun, total)
+	})
 	if err != nil {
-		return err
-	}
-	var begun int64
-	starts.Each(func(start kadm.ListedOffset) { begun += start.Offset })
-	if err := same("starts after deleting records", begun, total); err != nil {
 		return err
 	}
 	wanted := "123456789"
@@ -157,16 +167,8 @@ func franzAdmin(ctx context.Context, admin *kadm.Client, group string, topics []
 	if _, err := admin.AlterTopicConfigs(ctx, set, topics[0]); err != nil {
 		return err
 	}
-	described, err := admin.DescribeTopicConfigs(ctx, topics[0])
-	if err != nil {
+	if err := eventually(func() error { return franzConfig(ctx, admin, topics[0], "retention.ms", wanted) }); err != nil {
 		return err
-	}
-	for _, config := range described[0].Configs {
-		if config.Key == "retention.ms" {
-			if err := same("retention.ms", *config.Value, wanted); err != nil {
-				return err
-			}
-		}
 	}
 	if _, err := admin.DescribeAllLogDirs(ctx, nil); err != nil {
 		return err
@@ -184,4 +186,45 @@ func franzAdmin(ctx context.Context, admin *kadm.Client, group string, topics []
 		}
 	}
 	return nil
+}
+
+// franzCommitted says whether the group has committed all, and gives the ends and how many records there are.
+func franzCommitted(
+	ctx context.Context, admin *kadm.Client, group string, topics []string,
+) (kadm.ListedOffsets, int64, error) {
+	ends, err := admin.ListEndOffsets(ctx, topics...)
+	if err != nil {
+		return nil, 0, err
+	}
+	committed, err := admin.FetchOffsets(ctx, group)
+	if err != nil {
+		return nil, 0, err
+	}
+	var total int64
+	for _, topic := range topics {
+		for partition := range int32(partitions) {
+			end, _ := ends.Lookup(topic, partition)
+			offset, ok := committed.Lookup(topic, partition)
+			// A partition without records has nothing to commit.
+			if end.Offset > 0 && (!ok || offset.At != end.Offset) {
+				return nil, 0, fmt.Errorf("%s-%d: committed %d of %d", topic, partition, offset.At, end.Offset)
+			}
+			total += end.Offset
+		}
+	}
+	return ends, total, same("ends", total, int64(records*len(codecs)))
+}
+
+// franzConfig says whether the topic has the config with this value.
+func franzConfig(ctx context.Context, admin *kadm.Client, topic, key, wanted string) error {
+	described, err := admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return err
+	}
+	for _, config := range described[0].Configs {
+		if config.Key == key {
+			return same(key, *config.Value, wanted)
+		}
+	}
+	return fmt.Errorf("%s has no config %s", topic, key)
 }

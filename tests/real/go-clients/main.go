@@ -15,6 +15,8 @@ const (
 	records    = 200
 	// limit is for one client's whole work.
 	limit = 150 * time.Second
+	// patience is for one answer to become the wanted one; a group waits 45 seconds for a member that it lost.
+	patience = 60 * time.Second
 )
 
 var codecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
@@ -96,6 +98,22 @@ func (s seen) add(topic, prefix, key, value, header string) error {
 // all says whether every record has come.
 func (s seen) all() bool {
 	return len(s) == records*len(codecs)
+}
+
+// eventually asks again until all is as wanted: Apache Kafka answers what changes topics and configs before its broker, which
+// is asked about them, has heard of it.
+func eventually(check func() error) error {
+	end := time.Now().Add(patience)
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("not within %s: %w", patience, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func same[T comparable](what string, got, wanted T) error {

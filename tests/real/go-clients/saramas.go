@@ -45,6 +45,9 @@ func saramaWork(broker, prefix string, version sarama.KafkaVersion) error {
 		if err := admin.CreateTopic(topic, detail, false); err != nil {
 			return fmt.Errorf("create %s: %w", topic, err)
 		}
+		if err := eventually(func() error { return saramaTopic(admin, topic) }); err != nil {
+			return err
+		}
 		if err := saramaProduce(brokers, topic, codec, version); err != nil {
 			return fmt.Errorf("produce %s: %w", codec, err)
 		}
@@ -72,6 +75,23 @@ func saramaWork(broker, prefix string, version sarama.KafkaVersion) error {
 		return err
 	}
 	return saramaAdmin(admin, prefix, topics)
+}
+
+// saramaTopic says whether the broker knows every partition.
+func saramaTopic(admin sarama.ClusterAdmin, topic string) error {
+	described, err := admin.DescribeTopics([]string{topic})
+	if err != nil {
+		return err
+	}
+	if described[0].Err != sarama.ErrNoError {
+		return fmt.Errorf("metadata of %s: %w", topic, described[0].Err)
+	}
+	for _, partition := range described[0].Partitions {
+		if partition.Err != sarama.ErrNoError {
+			return fmt.Errorf("metadata of %s-%d: %w", topic, partition.ID, partition.Err)
+		}
+	}
+	return same("partitions of "+topic, len(described[0].Partitions), partitions)
 }
 
 func saramaProduce(brokers []string, topic, codec string, version sarama.KafkaVersion) error {
@@ -156,35 +176,44 @@ func (r *saramaReader) take(message *sarama.ConsumerMessage) {
 }
 
 func saramaAdmin(admin sarama.ClusterAdmin, group string, topics []string) error {
-	committed, err := admin.ListConsumerGroupOffsets(group, nil)
-	if err != nil {
-		return err
-	}
-	var total int64
-	for _, topic := range topics {
-		for partition := range int32(partitions) {
-			if block := committed.GetBlock(topic, partition); block != nil && block.Offset > 0 {
-				total += block.Offset
+	err := eventually(func() error {
+		committed, err := admin.ListConsumerGroupOffsets(group, nil)
+		if err != nil {
+			return err
+		}
+		var total int64
+		for _, topic := range topics {
+			for partition := range int32(partitions) {
+				if block := committed.GetBlock(topic, partition); block != nil && block.Offset > 0 {
+					total += block.Offset
+				}
 			}
 		}
-	}
-	if err := same("committed", total, int64(records*len(codecs))); err != nil {
-		return err
-	}
-	described, err := admin.DescribeConsumerGroups([]string{group})
-	if err != nil {
-		return err
-	}
-	if err := same("state of the group", described[0].State, "Empty"); err != nil {
-		return err
-	}
-	configs, err := admin.DescribeConfig(sarama.ConfigResource{
-		Type: sarama.TopicResource, Name: topics[0], ConfigNames: []string{"cleanup.policy"},
+		return same("committed", total, int64(records*len(codecs)))
 	})
 	if err != nil {
 		return err
 	}
-	if err := same("cleanup.policy", configs[0].Value, "delete"); err != nil {
+	err = eventually(func() error {
+		described, err := admin.DescribeConsumerGroups([]string{group})
+		if err != nil {
+			return err
+		}
+		return same("state of the group", described[0].State, "Empty")
+	})
+	if err != nil {
+		return err
+	}
+	err = eventually(func() error {
+		configs, err := admin.DescribeConfig(sarama.ConfigResource{
+			Type: sarama.TopicResource, Name: topics[0], ConfigNames: []string{"cleanup.policy"},
+		})
+		if err != nil {
+			return err
+		}
+		return same("cleanup.policy", configs[0].Value, "delete")
+	})
+	if err != nil {
 		return err
 	}
 	if err := admin.CreatePartitions(topics[0], partitions+1, nil, false); err != nil {

@@ -8,6 +8,8 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
@@ -42,6 +44,8 @@ public class Client {
     private static final int RECORDS = 200;
     /** Until all records have come. */
     private static final Duration READ = Duration.ofSeconds(120);
+    /** Until one answer is the wanted one; a group waits 45 seconds for a member that it lost. */
+    private static final Duration ANSWER = Duration.ofSeconds(60);
 
     private final String broker;
     private final String prefix;
@@ -122,7 +126,7 @@ public class Client {
         Map<String, ConsumerRecord<byte[], byte[]>> seen = new HashMap<>();
         try (KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            same("partitions", consumer.partitionsFor(topics.get(0)).size(), PARTITIONS);
+            eventually("partitions", PARTITIONS, () -> consumer.partitionsFor(topics.get(0)).size());
             consumer.subscribe(topics);
             long end = System.nanoTime() + READ.toNanos();
             int wanted = CODECS.length * 2 * RECORDS;
@@ -149,8 +153,8 @@ public class Client {
     }
 
     private void administer(Admin admin) throws Exception {
-        same("topics", admin.listTopics().names().get().containsAll(topics), true);
-        same("nodes", admin.describeCluster().nodes().get().size(), 1);
+        eventually("topics", true, () -> admin.listTopics().names().get().containsAll(topics));
+        eventually("nodes", 1, () -> admin.describeCluster().nodes().get().size());
         int node = admin.describeCluster().nodes().get().iterator().next().id();
         Map<TopicPartition, OffsetSpec> latest = new HashMap<>();
         Map<TopicPartition, OffsetSpec> earliest = new HashMap<>();
@@ -161,35 +165,41 @@ public class Client {
             }
         }
         Map<TopicPartition, Long> ends = offsets(admin, latest);
-        Map<TopicPartition, Long> committed = new TreeMap<>(ORDER);
-        for (Map.Entry<TopicPartition, OffsetAndMetadata> one :
-                admin.listConsumerGroupOffsets(prefix).partitionsToOffsetAndMetadata().get().entrySet()) {
-            committed.put(one.getKey(), one.getValue().offset());
-        }
-        same("committed offsets", committed, ends);
-        same("groups", admin.describeConsumerGroups(List.of(prefix)).all().get().get(prefix).members().size(), 0);
-        admin.deleteConsumerGroups(List.of(prefix)).all().get();
+        eventually("committed offsets", ends, () -> {
+            Map<TopicPartition, Long> committed = new TreeMap<>(ORDER);
+            for (Map.Entry<TopicPartition, OffsetAndMetadata> one :
+                    admin.listConsumerGroupOffsets(prefix).partitionsToOffsetAndMetadata().get().entrySet()) {
+                committed.put(one.getKey(), one.getValue().offset());
+            }
+            return committed;
+        });
+        List<String> groups = List.of(prefix);
+        eventually("members", 0, () -> admin.describeConsumerGroups(groups).all().get().get(prefix).members().size());
+        admin.deleteConsumerGroups(groups).all().get();
 
         Map<TopicPartition, RecordsToDelete> gone = new HashMap<>();
         ends.forEach((partition, end) -> gone.put(partition, RecordsToDelete.beforeOffset(end)));
         admin.deleteRecords(gone).all().get();
-        same("first offsets after deleting records", offsets(admin, earliest), ends);
+        eventually("first offsets after deleting records", ends, () -> offsets(admin, earliest));
 
         ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, topics.get(0));
         AlterConfigOp set = new AlterConfigOp(new ConfigEntry("retention.ms", "123456789"), AlterConfigOp.OpType.SET);
         admin.incrementalAlterConfigs(Map.of(topic, List.of(set))).all().get();
-        same(
+        eventually(
                 "retention.ms",
-                admin.describeConfigs(List.of(topic)).all().get().get(topic).get("retention.ms").value(),
-                "123456789");
+                "123456789",
+                () -> admin.describeConfigs(List.of(topic)).all().get().get(topic).get("retention.ms").value());
         admin.createPartitions(Map.of(topics.get(0), NewPartitions.increaseTo(PARTITIONS + 1))).all().get();
         // Of each partition one replica.
-        long replicas = admin.describeLogDirs(List.of(node)).descriptions().get(node).get().values().stream()
+        eventually("replicas", (long) topics.size() * PARTITIONS + 1, () -> replicas(admin, node));
+        admin.deleteTopics(topics).all().get();
+    }
+
+    private long replicas(Admin admin, int node) throws Exception {
+        return admin.describeLogDirs(List.of(node)).descriptions().get(node).get().values().stream()
                 .flatMap(folder -> folder.replicaInfos().keySet().stream())
                 .filter(partition -> topics.contains(partition.topic()))
                 .count();
-        same("replicas", replicas, (long) topics.size() * PARTITIONS + 1);
-        admin.deleteTopics(topics).all().get();
     }
 
     private static final java.util.Comparator<TopicPartition> ORDER = java.util.Comparator.comparing(TopicPartition::toString);
@@ -200,6 +210,29 @@ public class Client {
             offsets.put(one.getKey(), one.getValue().offset());
         }
         return offsets;
+    }
+
+    /**
+     * Asks again until the answer is the wanted one: Apache Kafka answers what changes topics and configs before its broker, which
+     * is asked about them, has heard of it.
+     */
+    private static void eventually(String what, Object wanted, Callable<?> ask) throws Exception {
+        long end = System.nanoTime() + ANSWER.toNanos();
+        while (true) {
+            Object got;
+            try {
+                got = ask.call();
+            } catch (ExecutionException fault) {
+                got = fault.getCause();
+            }
+            if (wanted.equals(got)) {
+                return;
+            }
+            if (System.nanoTime() >= end) {
+                same(what + ", not within " + ANSWER, got, wanted);
+            }
+            Thread.sleep(20);
+        }
     }
 
     private static void same(String what, Object got, Object wanted) {

@@ -1,6 +1,6 @@
 """aiokafka on one broker: every codec, produced (idempotent, too) and consumed, in a group. Arguments: HOST:PORT PREFIX."""
 
-import asyncio, sys
+import asyncio, sys, time
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, __version__
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -9,6 +9,16 @@ CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 PARTITIONS = 3
 RECORDS = 200
 SECONDS_MAX = 120
+# For one answer to become the wanted one; a group waits 45 seconds for a member that it lost.
+PATIENCE_S = 60
+
+
+async def eventually(what, wanted, ask):
+    """Asks again until the answer is the wanted one: brokers answer what changes something before all of them know."""
+    end = time.monotonic() + PATIENCE_S
+    while (got := await ask()) != wanted:
+        assert time.monotonic() < end, f"{what}, not within {PATIENCE_S} s: want {wanted}; got {got}"
+        await asyncio.sleep(0.02)
 
 
 async def produce(broker, topic, codec, idempotent):
@@ -45,10 +55,15 @@ async def consume(broker, group, topics):
                     assert list(record.headers) == [("codec", codec)], record
         await consumer.commit()
         partitions = consumer.assignment()
-        ends = await consumer.end_offsets(list(partitions))
-        assert sum(ends.values()) == wanted, ends
-        committed = sum([(await consumer.committed(partition)) or 0 for partition in partitions])
-        assert committed == wanted, f"committed {committed}"
+
+        async def ends():
+            return sum((await consumer.end_offsets(list(partitions))).values())
+
+        async def committed():
+            return sum([(await consumer.committed(partition)) or 0 for partition in partitions])
+
+        await eventually("ends", wanted, ends)
+        await eventually("committed", wanted, committed)
     finally:
         await consumer.stop()
 
@@ -63,8 +78,15 @@ async def main(broker, prefix):
             for idempotent in (False, True):
                 await produce(broker, topic, codec, idempotent)
         await consume(broker, prefix, topics)
-        assert set(topics) <= set(await admin.list_topics())
-        assert (prefix, "consumer") in await admin.list_consumer_groups()
+
+        async def missing_topics():
+            return set(topics) - set(await admin.list_topics())
+
+        async def missing_groups():
+            return {(prefix, "consumer")} - set(await admin.list_consumer_groups())
+
+        await eventually("missing topics", set(), missing_topics)
+        await eventually("missing groups", set(), missing_groups)
         await admin.delete_topics(topics)
     finally:
         await admin.close()

@@ -13,6 +13,16 @@ RECORDS = 200
 SECONDS_MAX = 120
 broker, prefix = sys.argv[1:]
 topics = [f"{prefix}-{codec}" for codec in CODECS]
+# For one answer to become the wanted one; a group waits 45 seconds for a member that it lost.
+PATIENCE_S = 60
+
+
+def eventually(what, wanted, ask):
+    """Asks again until the answer is the wanted one: brokers answer what changes something before all of them know."""
+    end = time.monotonic() + PATIENCE_S
+    while (got := ask()) != wanted:
+        assert time.monotonic() < end, f"{what}, not within {PATIENCE_S} s: want {wanted}; got {got}"
+        time.sleep(0.02)
 
 
 def produce(topic, codec, idempotent):
@@ -47,8 +57,8 @@ def consume(group):
             assert record.headers() == [("codec", record.topic().rsplit("-", 1)[1].encode())], record.headers()
     consumer.commit(asynchronous=False)
     # A partition without records has no committed offset, which is a negative number.
-    committed = sum(max(one.offset, 0) for one in consumer.committed(consumer.assignment(), timeout=30))
-    assert committed == wanted, f"committed {committed}"
+    committed = lambda: sum(max(one.offset, 0) for one in consumer.committed(consumer.assignment(), timeout=30))
+    eventually("committed", wanted, committed)
     consumer.close()
 
 
@@ -59,9 +69,8 @@ for codec, topic in zip(CODECS, topics):
     for idempotent in (False, True):
         produce(topic, codec, idempotent)
 consume(prefix)
-assert set(topics) <= set(admin.list_topics(timeout=30).topics)
-for described in admin.describe_consumer_groups([prefix]).values():
-    assert described.result(30).members == [], described.result()
+eventually("missing topics", set(), lambda: set(topics) - set(admin.list_topics(timeout=30).topics))
+eventually("members", [], lambda: admin.describe_consumer_groups([prefix])[prefix].result(30).members)
 for gone in admin.delete_consumer_groups([prefix]).values():
     gone.result(30)
 for gone in admin.delete_topics(topics).values():

@@ -126,8 +126,17 @@ impl Browser {
 
     /// Waits until `selector` finds an element, and clicks on it.
     pub fn click(&self, selector: &str) -> anyhow::Result<()> {
-        let element = self.element(selector)?;
-        self.post(&format!("element/{element}/click"), &json!({})).map(drop)
+        // The page may draw it anew between the two questions; then it is the new one that is meant.
+        wait::until(&format!("a click on {selector}"), PATIENCE, || {
+            let clicked = self
+                .element(selector)
+                .and_then(|element| self.post(&format!("element/{element}/click"), &json!({})).map(drop));
+            let is_drawn_anew = |error: &anyhow::Error| {
+                let said = format!("{error:#}");
+                said.contains("stale element reference") || said.contains("no such element")
+            };
+            (!clicked.as_ref().is_err_and(is_drawn_anew)).then_some(clicked)
+        })?
     }
 
     fn element(&self, selector: &str) -> anyhow::Result<String> {

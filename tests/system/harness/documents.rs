@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// Documents of one page: the servers' limit of `index.max_result_window`.
 const PAGE_DOCUMENTS: usize = 10_000;
+/// How long the server keeps the place of a page, on a machine that is busy.
+const PAGE_KEPT: &str = "5m";
 
 /// A document as it is found.
 #[derive(Debug, Clone)]
@@ -40,14 +42,23 @@ pub fn count(url: &str, pattern: &str) -> anyhow::Result<u64> {
 
 /// Every document of the indices of `pattern`.
 pub fn read(url: &str, pattern: &str) -> anyhow::Result<Vec<Found>> {
+    let mut all = Vec::new();
+    each(url, pattern, |found| {
+        all.push(found);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Gives every document of the indices of `pattern` to `look`, of millions never more than a page at once.
+pub fn each(url: &str, pattern: &str, mut look: impl FnMut(Found) -> anyhow::Result<()>) -> anyhow::Result<()> {
     refresh(url, pattern)?;
     let client = http::client();
     let first = client
-        .post(format!("{url}/{pattern}/_search?scroll=1m"))
+        .post(format!("{url}/{pattern}/_search?scroll={PAGE_KEPT}"))
         .json(&json!({ "size": PAGE_DOCUMENTS, "sort": ["_doc"] }))
         .send()?;
     let mut page: Value = first.error_for_status()?.json()?;
-    let mut found = Vec::new();
     loop {
         let hits = page.pointer_mut("/hits/hits").and_then(Value::as_array_mut).map(std::mem::take);
         let hits = hits.context("a page of hits")?;
@@ -56,18 +67,18 @@ pub fn read(url: &str, pattern: &str) -> anyhow::Result<Vec<Found>> {
         }
         for mut hit in hits {
             let text = |name: &str| hit[name].as_str().map(str::to_owned).context("a hit has an index and an id");
-            found.push(Found { index: text("_index")?, id: text("_id")?, source: hit["_source"].take() });
+            look(Found { index: text("_index")?, id: text("_id")?, source: hit["_source"].take() })?;
         }
         let scroll = client.post(format!("{url}/_search/scroll"));
         page = scroll
-            .json(&json!({ "scroll": "1m", "scroll_id": page["_scroll_id"] }))
+            .json(&json!({ "scroll": PAGE_KEPT, "scroll_id": page["_scroll_id"] }))
             .send()?
             .error_for_status()?
             .json()?;
     }
     let scroll = json!({ "scroll_id": page["_scroll_id"] });
     client.delete(format!("{url}/_search/scroll")).json(&scroll).send()?.error_for_status()?;
-    Ok(found)
+    Ok(())
 }
 
 /// Every document that the stand-in took, after a look at whether it was sent anything that it must not be sent.

@@ -48,46 +48,71 @@ impl Kind {
 
 /// Compares; `arrived` comes in the order of its place (partition by partition, offsets ascending).
 pub fn compare(written: &[Written], arrived: impl IntoIterator<Item = Arrived>) -> Differences {
-    let mut differences = Differences::default();
-    let mut expected: HashMap<Vec<u8>, (u32, u64)> = HashMap::new();
-    for Written { stream, lines } in written {
-        differences.written += lines;
-        for sequence in 0..*lines {
-            let twin = expected.insert(stream.line(sequence).into_bytes(), (stream.number, sequence));
-            assert!(twin.is_none(), "two written lines are equal: the generator is wrong");
-        }
+    let mut comparison = Comparison::new(written);
+    for arrived in arrived {
+        comparison.arrive(arrived);
     }
-    let mut seen: HashMap<(u32, u64), String> = HashMap::new();
-    let mut last: HashMap<(String, u32), (u64, String)> = HashMap::new();
-    for Arrived { line, place, order } in arrived {
+    comparison.end()
+}
+
+/// A comparison for which what arrived need not be in memory all at once.
+pub struct Comparison<'w> {
+    written: &'w [Written],
+    expected: HashMap<Vec<u8>, (u32, u64)>,
+    seen: HashMap<(u32, u64), String>,
+    last: HashMap<(String, u32), (u64, String)>,
+    differences: Differences,
+}
+
+impl<'w> Comparison<'w> {
+    pub fn new(written: &'w [Written]) -> Self {
+        let mut differences = Differences::default();
+        let mut expected = HashMap::new();
+        for Written { stream, lines } in written {
+            differences.written += lines;
+            for sequence in 0..*lines {
+                let twin = expected.insert(stream.line(sequence).into_bytes(), (stream.number, sequence));
+                assert!(twin.is_none(), "two written lines are equal: the generator is wrong");
+            }
+        }
+        Self { written, expected, seen: HashMap::new(), last: HashMap::new(), differences }
+    }
+
+    /// Takes what arrived next, in the order of its place.
+    pub fn arrive(&mut self, Arrived { line, place, order }: Arrived) {
+        let differences = &mut self.differences;
         differences.arrived += 1;
-        let Some(&(stream, sequence)) = expected.get(&line) else {
+        let Some(&(stream, sequence)) = self.expected.get(&line) else {
             differences.foreign.add(|| format!("{place}: {}", shown(&line)));
-            continue;
+            return;
         };
-        if let Some(first) = seen.get(&(stream, sequence)) {
+        if let Some(first) = self.seen.get(&(stream, sequence)) {
             differences.doubled.add(|| format!("stream {stream} line {sequence}: {first} and {place}"));
-            continue;
+            return;
         }
         if let Some(order) = order {
-            match last.get(&(order.clone(), stream)) {
+            match self.last.get(&(order.clone(), stream)) {
                 Some((before, at)) if *before > sequence => differences.out_of_order.add(|| {
                     format!("stream {stream} line {sequence} at {place} comes after line {before} at {at} ({order})")
                 }),
                 _ => {}
             }
-            last.insert((order, stream), (sequence, place.clone()));
+            self.last.insert((order, stream), (sequence, place.clone()));
         }
-        seen.insert((stream, sequence), place);
+        self.seen.insert((stream, sequence), place);
     }
-    for Written { stream, lines } in written {
-        for sequence in (0..*lines).filter(|sequence| !seen.contains_key(&(stream.number, *sequence))) {
-            differences.missing.add(|| {
-                format!("stream {} line {sequence}: {}", stream.number, shown(stream.line(sequence).as_bytes()))
-            });
+
+    pub fn end(self) -> Differences {
+        let Self { written, seen, mut differences, .. } = self;
+        for Written { stream, lines } in written {
+            for sequence in (0..*lines).filter(|sequence| !seen.contains_key(&(stream.number, *sequence))) {
+                differences.missing.add(|| {
+                    format!("stream {} line {sequence}: {}", stream.number, shown(stream.line(sequence).as_bytes()))
+                });
+            }
         }
+        differences
     }
-    differences
 }
 
 impl Differences {

@@ -13,8 +13,47 @@ use std::time::Duration;
 /// A running child. Dropping it kills it.
 pub struct Process {
     child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
+    stdout: Log,
+    stderr: Log,
+}
+
+/// How a child ended, and what it alone said on standard output and standard error.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub out: String,
+    pub err: String,
+}
+
+/// A file that output is appended to.
+#[derive(Clone)]
+struct Log {
+    path: PathBuf,
+    /// What earlier processes of the same name have left in it.
+    bytes_before: usize,
+}
+
+impl Log {
+    fn open(path: PathBuf) -> anyhow::Result<(Self, File)> {
+        let open = || -> std::io::Result<(File, u64)> {
+            let file = File::options().create(true).append(true).open(&path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        let (file, length) = open().with_context(|| format!("{path:?}"))?;
+        Ok((Self { path, bytes_before: usize::try_from(length)? }, file))
+    }
+
+    /// Everything in it.
+    fn all(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.path).unwrap_or_default()).into_owned()
+    }
+
+    /// What has come since it was opened.
+    fn since(&self) -> anyhow::Result<String> {
+        let mut bytes = fs::read(&self.path).with_context(|| format!("read {:?}", self.path))?;
+        bytes.drain(..self.bytes_before);
+        String::from_utf8(bytes).with_context(|| format!("text in {:?}", self.path))
+    }
 }
 
 /// A command, and where to say how its start went.
@@ -35,11 +74,10 @@ static SPAWNER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
 
 /// Starts `command` with its output appended to `log.out` and `log.err`.
 pub fn start(command: Command, log: &Path) -> anyhow::Result<Process> {
-    let (stdout, stderr) = (with_extension_added(log, "out"), with_extension_added(log, "err"));
-    let append =
-        |path: &Path| File::options().create(true).append(true).open(path).with_context(|| format!("{path:?}"));
+    let (stdout, out) = Log::open(with_extension_added(log, "out"))?;
+    let (stderr, err) = Log::open(with_extension_added(log, "err"))?;
     let mut command = tied_to_us(command);
-    command.stdin(Stdio::null()).stdout(append(&stdout)?).stderr(append(&stderr)?);
+    command.stdin(Stdio::null()).stdout(out).stderr(err);
     let (answer, answered) = mpsc::channel();
     SPAWNER.lock().expect("nobody panics while sending").send((command, answer)).expect("the spawner never ends");
     let child = answered.recv().expect("the spawner answers every order")?;
@@ -113,21 +151,21 @@ impl Process {
     }
 
     pub fn stdout_path(&self) -> &PathBuf {
-        &self.stdout
+        &self.stdout.path
     }
 
     pub fn stderr_path(&self) -> &PathBuf {
-        &self.stderr
+        &self.stderr.path
     }
 
     /// Everything on standard output so far, also of earlier processes of the same name.
     pub fn stdout(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.stdout).unwrap_or_default()).into_owned()
+        self.stdout.all()
     }
 
     /// Everything on standard error so far, also of earlier processes of the same name.
     pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap_or_default()).into_owned()
+        self.stderr.all()
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -155,6 +193,13 @@ impl Process {
     /// Waits for the end.
     pub fn wait(mut self, deadline: Duration) -> anyhow::Result<ExitStatus> {
         super::wait::until("end of the process", deadline, || self.child.try_wait().transpose())?.map_err(Into::into)
+    }
+
+    /// Waits for the end, and gives what it said, without what others of the same name said before it started.
+    pub fn finish(self, deadline: Duration) -> anyhow::Result<Ended> {
+        let (stdout, stderr) = (self.stdout.clone(), self.stderr.clone());
+        let status = self.wait(deadline)?;
+        Ok(Ended { status, out: stdout.since()?, err: stderr.since()? })
     }
 
     /// Waits until standard error contains `text`.

@@ -1,4 +1,4 @@
-//! A TCP proxy that treats its connections badly: it cuts them within requests and answers, and loses answers whole.
+//! A TCP proxy that treats its connections badly: it cuts them within requests and answers, loses answers whole, or is slow.
 
 use super::random::Random;
 use anyhow::Context;
@@ -15,11 +15,14 @@ const POLL: Duration = Duration::from_millis(20);
 const REQUEST_BYTES_MAX: u64 = 1_500_000;
 /// Bytes of answers after which a connection is cut, at most: some acknowledgements after the first questions.
 const ANSWER_BYTES_MAX: u64 = 4_000;
+/// Between two blocks of a connection that is slow: some 100 kB/s.
+const SLOW_PAUSE: Duration = Duration::from_millis(160);
 
 /// What all its threads share.
 #[derive(Default)]
 struct Mood {
     is_bad: AtomicBool,
+    is_slow: AtomicBool,
     cuts: AtomicU64,
     ended: AtomicBool,
 }
@@ -51,6 +54,11 @@ impl Proxy {
     /// From now on, also for the connections that are there: bad or honest.
     pub fn be_bad(&self, is_bad: bool) {
         self.mood.is_bad.store(is_bad, Ordering::Relaxed);
+    }
+
+    /// From now on, also for the connections that are there: slow or as fast as it gets.
+    pub fn be_slow(&self, is_slow: bool) {
+        self.mood.is_slow.store(is_slow, Ordering::Relaxed);
     }
 
     /// Connections that were cut so far.
@@ -101,6 +109,9 @@ fn forward(mut from: &TcpStream, mut to: &TcpStream, limit: u64, mood: &Mood) ->
             return to.write_all(&block[..read - beyond]);
         }
         to.write_all(&block[..read])?;
+        if mood.is_slow.load(Ordering::Relaxed) {
+            thread::sleep(SLOW_PAUSE);
+        }
     }
     Ok(())
 }

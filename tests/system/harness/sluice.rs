@@ -31,13 +31,13 @@ pub struct Broker {
 
 /// Starts `sluice broker` on a free port and waits until it answers.
 pub fn broker(scene: &Scene) -> anyhow::Result<Broker> {
-    broker_at(scene, &ports::free_address(), &scene.path("broker-data"))
+    broker_at(scene, &ports::free_address(), &scene.path("broker-data"), &[])
 }
 
-/// Starts `sluice broker` on `address` and waits until it answers.
-pub fn broker_at(scene: &Scene, address: &str, data: &Path) -> anyhow::Result<Broker> {
+/// Starts `sluice broker` on `address` with `more` arguments and waits until it answers.
+pub fn broker_at(scene: &Scene, address: &str, data: &Path, more: &[&str]) -> anyhow::Result<Broker> {
     let mut command = command(["broker", "--listen", address, "--status-listen", &ports::free_address(), "--data"]);
-    command.arg(data);
+    command.arg(data).args(more);
     let mut process = scene.start("broker", command);
     wait_for_broker(&mut process, address)?;
     Ok(Broker { process, address: address.to_owned() })

@@ -1,7 +1,8 @@
 //! Topics through librdkafka: an independent client says what is in them.
 
 use super::oracle::Arrived;
-use anyhow::{Context, bail};
+use super::wait;
+use anyhow::{Context, bail, ensure};
 use rdkafka::admin::{AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// For one question to a broker on a loaded machine.
 pub const ANSWER: Duration = Duration::from_secs(20);
+/// For a broker to know what the cluster's controller has done.
+pub const KNOWN: Duration = Duration::from_secs(60);
 /// Without a record for so long, a topic is not going to give those that it announced.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -67,6 +70,13 @@ pub fn names(broker: &str) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
+/// The nodes that a broker knows as alive, by number.
+pub fn nodes(broker: &str) -> anyhow::Result<Vec<i32>> {
+    let metadata =
+        consumer(broker, "look")?.fetch_metadata(None, ANSWER).with_context(|| format!("metadata of {broker}"))?;
+    Ok(metadata.brokers().iter().map(|node| node.id()).collect())
+}
+
 /// Log start and log end offset of every partition; empty while the topic does not exist.
 pub fn offsets(broker: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, (i64, i64)>> {
     if !names(broker)?.iter().any(|name| name == topic) {
@@ -115,6 +125,20 @@ pub fn committed(broker: &str, group: &str, topic: &str) -> anyhow::Result<BTree
     let committed = consumer(broker, group)?.committed_offsets(asked, ANSWER).context("committed offsets")?;
     let known = committed.elements().into_iter();
     Ok(known.filter_map(|element| Some((element.partition(), element.offset().to_raw()?))).collect())
+}
+
+/// Partitions whose records the group has not committed to their end: the end, and what it has committed.
+pub fn uncommitted(broker: &str, group: &str, topic: &str) -> anyhow::Result<BTreeMap<i32, (i64, Option<i64>)>> {
+    let committed = committed(broker, group, topic)?;
+    let ends = offsets(broker, topic)?.into_iter().filter(|(_, (start, end))| start < end);
+    let compared = ends.map(|(partition, (_, end))| (partition, (end, committed.get(&partition).copied())));
+    Ok(compared.filter(|(_, (end, committed))| *committed != Some(*end)).collect())
+}
+
+/// Waits until the group has committed all that the topic has.
+pub fn wait_until_committed(broker: &str, group: &str, topic: &str, deadline: Duration) -> anyhow::Result<()> {
+    let probe = || uncommitted(broker, group, topic);
+    wait::until_equal("ends and offsets of what is not committed", deadline, BTreeMap::new(), probe)
 }
 
 /// Every record of the topic, partition by partition, in order of offsets.
@@ -206,9 +230,16 @@ pub fn create_replicated(
     let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let created = runtime.block_on(admin(broker)?.create_topics([&wanted], &options))?;
-    created.into_iter().try_for_each(|result| match result {
-        Ok(_) => Ok(()),
-        Err((name, error)) => bail!("create topic {name}: {error}"),
+    for result in created {
+        result.map_err(|(name, error)| anyhow::anyhow!("create topic {name}: {error}"))?;
+    }
+    // Apache Kafka's controller answers before its brokers have heard of the topic.
+    wait::until_ok(&format!("metadata of {topic}"), KNOWN, || {
+        ensure!(names(broker)?.iter().any(|name| name == topic), "it is not listed");
+        let leaders: Vec<i32> = self::partitions(broker, topic)?.iter().map(|partition| partition.leader).collect();
+        ensure!(i32::try_from(leaders.len()) == Ok(partitions), "want {partitions} partitions; got {}", leaders.len());
+        ensure!(leaders.iter().all(|leader| *leader >= 0), "the partitions have the leaders {leaders:?}");
+        Ok(())
     })
 }
 
@@ -295,6 +326,6 @@ pub fn record(message: &impl Message) -> Record {
 }
 
 /// A librdkafka admin client.
-pub fn admin(broker: &str) -> anyhow::Result<rdkafka::admin::AdminClient<DefaultClientContext>> {
+fn admin(broker: &str) -> anyhow::Result<rdkafka::admin::AdminClient<DefaultClientContext>> {
     ClientConfig::new().set("bootstrap.servers", broker).create().context("make a librdkafka admin client")
 }

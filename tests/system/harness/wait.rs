@@ -1,6 +1,6 @@
 //! Waiting for something to become true, with a deadline.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +22,17 @@ pub fn until<T>(what: &str, deadline: Duration, mut probe: impl FnMut() -> Optio
             bail!("{what}: not within {deadline:?}");
         }
         thread::sleep(POLL);
+    }
+}
+
+/// Looks until `probe` succeeds; says why it did not the last time.
+pub fn until_ok<T>(what: &str, deadline: Duration, mut probe: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let end = Instant::now() + deadline;
+    loop {
+        match probe() {
+            Err(_) if Instant::now() < end => thread::sleep(POLL),
+            answer => return answer.with_context(|| format!("{what}: not within {deadline:?}")),
+        }
     }
 }
 

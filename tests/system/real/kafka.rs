@@ -22,7 +22,7 @@ pub fn kafka() -> anyhow::Result<&'static Kafka> {
     KAFKA.get(|| {
         let ports = [ports::free(), ports::free()];
         let address = format!("127.0.0.1:{}", ports[0]);
-        start("kafka", ports, || topic::names(&address).is_ok())?;
+        start("kafka", ports, || topic::nodes(&address).is_ok_and(|nodes| !nodes.is_empty()))?;
         Ok(Kafka { address })
     })
 }

@@ -20,6 +20,7 @@ pub struct KafkaNode<'a> {
     name: String,
     port: u16,
     controller_port: u16,
+    id: i32,
     properties: String,
     process: Option<Process>,
 }
@@ -29,7 +30,10 @@ impl<'a> KafkaNode<'a> {
     pub fn new(scene: &'a Scene, name: &str, controller_port: u16, properties: &str) -> anyhow::Result<Self> {
         need_java(JAVA)?;
         let (port, name, properties) = (ports::free(), name.to_owned(), properties.to_owned());
-        Ok(Self { scene, name, port, controller_port, properties, process: None })
+        // The script's own is 0.
+        let id = properties.lines().find_map(|line| line.strip_prefix("node.id=")).unwrap_or("0");
+        let id = id.parse().context("node.id is a number")?;
+        Ok(Self { scene, name, port, controller_port, id, properties, process: None })
     }
 
     /// `HOST:PORT` on which the node itself listens.
@@ -37,7 +41,7 @@ impl<'a> KafkaNode<'a> {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Starts the node with the state that it left, and waits until it answers.
+    /// Starts the node with the state that it left, and waits until it answers and is part of the cluster, which is later.
     pub fn start(&mut self) -> anyhow::Result<()> {
         let mut command = Command::new(script("run"));
         command.arg("kafka").arg(self.scene.path(&format!("{}-state", self.name)));
@@ -47,7 +51,8 @@ impl<'a> KafkaNode<'a> {
         let mut process = self.scene.start(&self.name, command);
         let address = self.address();
         let answers = wait::until(&format!("{} at {address}", self.name), START, || {
-            let answers = std::net::TcpStream::connect(&address).is_ok() && topic::names(&address).is_ok();
+            let answers = std::net::TcpStream::connect(&address).is_ok()
+                && topic::nodes(&address).is_ok_and(|nodes| nodes.contains(&self.id));
             (answers || !process.is_running()).then_some(answers)
         })?;
         ensure!(answers, "{} ended", self.name);

@@ -3,7 +3,7 @@
 use crate::harness::destination::Destination;
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
-use crate::harness::process::Process;
+use crate::harness::process::{Ended, Process};
 use crate::harness::scene::Scene;
 use crate::harness::topic;
 use crate::harness::{oracle, ports, process, sluice, wait};
@@ -35,10 +35,8 @@ fn up_at(listen: &str, arguments: &[&str]) -> Command {
 
 /// Runs to the end; gives success and what was said on standard error.
 fn ends(scene: &Scene, name: &str, command: Command) -> anyhow::Result<(bool, String)> {
-    let process = scene.start(name, command);
-    let said = process.stderr_path().clone();
-    let success = process.wait(DEADLINE)?.success();
-    Ok((success, fs::read_to_string(said)?))
+    let Ended { status, err, .. } = scene.start(name, command).finish(DEADLINE)?;
+    Ok((status.success(), err))
 }
 
 fn says(said: &str, wanted: &[&str]) -> anyhow::Result<()> {
@@ -86,12 +84,9 @@ pub fn directory_without_permission(scene: &Scene) -> anyhow::Result<()> {
         // Root may read everything, unless it gives that right away.
         command = process::prefixed(&process::without_override()?, &command);
     }
-    let process = scene.start("up", command);
-    let (printed, said) = (process.stdout_path().clone(), process.stderr_path().clone());
-    process.wait(DEADLINE)?;
-    let printed = fs::read_to_string(printed)?;
+    let Ended { out: printed, err: said, .. } = scene.start("up", command).finish(DEADLINE)?;
     ensure!(printed.lines().count() == 100, "the readable file's 100 lines; got {}", printed.lines().count());
-    says(&fs::read_to_string(said)?.to_lowercase(), &["closed", "permission denied"])
+    says(&said.to_lowercase(), &["closed", "permission denied"])
 }
 
 /// A broken config file: file, line, key and a hint.
@@ -141,7 +136,7 @@ pub fn broker_comes_later(scene: &Scene) -> anyhow::Result<()> {
         let (code, body) = crate::harness::http::get(&format!("http://{status}/health")).ok()?;
         (code == 503 && body.contains(&address)).then_some(())
     })?;
-    let _broker = sluice::broker_at(scene, &address, &scene.path("broker-data"))?;
+    let _broker = sluice::broker_at(scene, &address, &scene.path("broker-data"), &[])?;
     wait::until_equal("lines in the topic", DEADLINE, 2_000, || topic::count(&address, "late"))?;
     says_seldom(&agent, &address)?;
     let arrived = topic::read(&address, "late")?.into_iter().map(topic::Record::arrived);
@@ -213,9 +208,9 @@ pub fn invalid_utf8(scene: &Scene) -> anyhow::Result<()> {
     let records = topic::read(&listen, "logs")?;
     ensure!(records.len() == 1 && records[0].value == line, "the record: {records:?}");
     process.interrupt()?;
-    let printed = process.stdout_path().clone();
-    ensure!(process.wait(DEADLINE)?.success(), "a success after Ctrl-C");
-    let document: Value = serde_json::from_str(&fs::read_to_string(printed)?)?;
+    let Ended { status, out: printed, .. } = process.finish(DEADLINE)?;
+    ensure!(status.success(), "a success after Ctrl-C");
+    let document: Value = serde_json::from_str(&printed)?;
     let message = document["message"].as_str().unwrap_or_default();
     ensure!(message == "caf\u{fffd} \u{fffd}\u{fffd} bytes", "message {message:?}");
     ensure!(document["tags"] == json!(["_invalid_utf8"]), "a tag that says so: {document:#}");

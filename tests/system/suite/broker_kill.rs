@@ -2,6 +2,7 @@
 //! is there twice, and Apache Kafka's dump tool finds no fault in the files. Five kills; a hundred with `SLUICE_SOAK=full`.
 
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::{ports, sluice, topic, wait};
 use crate::real::KafkaTools;
 use anyhow::{Context, ensure};
@@ -47,10 +48,10 @@ impl ProducerContext for Answers {
 }
 
 pub fn four_producers(scene: &Scene) -> anyhow::Result<()> {
-    let kills = if std::env::var("SLUICE_SOAK").is_ok_and(|value| value == "full") { 100 } else { 5 };
+    let kills = soak(5, 100);
     let mut random = scene.random("broker_kill::four_producers");
     let (address, data) = (ports::free_address(), scene.path("broker-data"));
-    let mut broker = sluice::broker_at(scene, &address, &data)?;
+    let mut broker = sluice::broker_at(scene, &address, &data, &[])?;
     topic::create(&address, "killed", PARTITIONS, &[("segment.bytes", "200000")])?;
 
     let (answers, stop) = (Answers::default(), Arc::new(AtomicBool::new(false)));
@@ -67,7 +68,7 @@ pub fn four_producers(scene: &Scene) -> anyhow::Result<()> {
             (answers.count.load(Ordering::Relaxed) >= before + more).then_some(())
         })?;
         broker.process.kill()?;
-        broker = sluice::broker_at(scene, &address, &data)?;
+        broker = sluice::broker_at(scene, &address, &data, &[])?;
     }
     stop.store(true, Ordering::Relaxed);
     let mut sent = 0;

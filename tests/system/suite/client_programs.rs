@@ -4,6 +4,7 @@
 use crate::Test;
 use crate::harness::scene::Scene;
 use crate::harness::sluice;
+use crate::harness::soak;
 use crate::real;
 use anyhow::ensure;
 
@@ -34,7 +35,7 @@ pub fn all() -> Vec<(String, Test)> {
         aiokafka: "aiokafka" "0.14.0",
         librdkafka_2_6: "confluent-kafka" "2.6.1",
     };
-    let all_controls = std::env::var("SLUICE_SOAK").is_ok_and(|value| value == "full");
+    let all_controls = soak::is_full();
     let mut tests = Vec::new();
     for (name, ours, kafka) in programs {
         tests.push((format!("client_programs::{name}"), ours));

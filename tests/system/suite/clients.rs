@@ -5,7 +5,6 @@ use crate::harness::scene::Scene;
 use crate::harness::{sluice, topic};
 use crate::real;
 use anyhow::{Context, ensure};
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -36,8 +35,8 @@ pub fn apache_kafka_kcat(_: &Scene) -> anyhow::Result<()> {
 
 fn librdkafka_on(broker: &str) -> anyhow::Result<()> {
     let topics: Vec<String> = CODECS.iter().map(|codec| format!("librdkafka-{codec}")).collect();
-    create_topics(broker, &topics)?;
     for (codec, name) in CODECS.into_iter().zip(&topics) {
+        topic::create(broker, name, 3, &[])?;
         for idempotent in ["false", "true"] {
             produce(broker, name, codec, idempotent)
                 .with_context(|| format!("produce {codec}, idempotent: {idempotent}"))?;
@@ -67,16 +66,6 @@ fn librdkafka_on(broker: &str) -> anyhow::Result<()> {
     }
     for group in ["first", "second"] {
         consume_in_group(broker, &topics[0], group).with_context(|| format!("group {group}"))?;
-    }
-    Ok(())
-}
-
-fn create_topics(broker: &str, topics: &[String]) -> anyhow::Result<()> {
-    let new = topics.iter().map(|name| NewTopic::new(name, 3, TopicReplication::Fixed(1))).collect::<Vec<_>>();
-    let admin = topic::admin(broker)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    for result in runtime.block_on(admin.create_topics(&new, &AdminOptions::new()))? {
-        result.map_err(|(name, code)| anyhow::anyhow!("create {name}: {code}"))?;
     }
     Ok(())
 }

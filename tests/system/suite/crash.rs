@@ -5,6 +5,7 @@ use crate::harness::destination::Destination;
 use crate::harness::process::Process;
 use crate::harness::random::Random;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::writing::{self, Plan, Rotation};
 use crate::harness::{http, ports, sluice, wait};
 use crate::real::SearchNode;
@@ -98,8 +99,7 @@ fn killed_in_mid_bulk(
     let status = ports::free_address();
     let start = || worker(scene, "lines", broker, "crash-lines", &status);
     let mut worker = start();
-    let is_full = std::env::var("SLUICE_SOAK").is_ok_and(|value| value == "full");
-    for _ in 0..if is_full { SERVER_DEATHS_FULL } else { SERVER_DEATHS } {
+    for _ in 0..soak(SERVER_DEATHS, SERVER_DEATHS_FULL) {
         for _ in 0..WORKER_DEATHS {
             wait_for_a_bulk_request(&status, random)?;
             worker.kill()?;

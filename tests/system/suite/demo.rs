@@ -1,6 +1,6 @@
 //! `sluice demo`, and what `sluice up` makes of its files.
 
-use crate::harness::process::Process;
+use crate::harness::process::{Ended, Process};
 use crate::harness::scene::Scene;
 use crate::harness::{ports, sluice, wait};
 use anyhow::{Context, ensure};
@@ -28,13 +28,9 @@ pub fn every_line_is_recognised(scene: &Scene) -> anyhow::Result<()> {
 
     let (listen, status) = (ports::free_address(), ports::free_address());
     let up = ["up", "--once", "--data", "data", "--listen", &listen, "--status-listen", &status, "logs/*.log"];
-    let up = scene.start("up", sluice::command(up));
-    let (printed, screen) = (up.stdout_path().clone(), up.stderr_path().clone());
-    let ended = up.wait(ONCE)?;
-    ensure!(ended.success(), "up --once ended with {ended}");
-    let documents: Vec<Value> =
-        fs::read_to_string(printed)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let screen = fs::read_to_string(screen)?;
+    let Ended { status, out: printed, err: screen } = scene.start("up", sluice::command(up)).finish(ONCE)?;
+    ensure!(status.success(), "up --once ended with {status}");
+    let documents: Vec<Value> = printed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
 
     let text = |document: &Value, pointer: &str| document.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     for (name, dataset, beginning) in FILES {

@@ -1,9 +1,10 @@
 //! A disk without room: a real small file system that is full, and the limit of `--disk-max`. Produce is refused with Kafka's
-//! error and a clear alarm, reads go on, and producers go on by themselves when there is room again.
+//! error and a clear alarm, reads go on, and producers go on by themselves when there is room again. And a process that may
+//! have few files open.
 
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
-use crate::harness::process::Process;
+use crate::harness::process::{Ended, Process};
 use crate::harness::scene::Scene;
 use crate::harness::{http, ports, process, sluice, topic, wait};
 use crate::real;
@@ -160,10 +161,8 @@ pub fn limit(scene: &Scene) -> anyhow::Result<()> {
     ensure!(in_group >= 10, "{in_group} records in a group");
 
     topic::alter(&address, "logs", ("retention.bytes", "1000000"))?;
-    let said = agent.stderr_path().clone();
-    let ended = agent.wait(PATIENCE)?;
+    let Ended { status: ended, err: said, .. } = agent.finish(PATIENCE)?;
     ensure!(ended.success(), "the agent went on: {ended}");
-    let said = std::fs::read_to_string(said)?;
     let outages = said.matches("trying again").count();
     ensure!(outages < 30, "{outages} times the agent said that the broker refuses:\n{said}");
     let log_end: i64 = topic::offsets(&address, "logs")?.values().map(|(_, end)| end).sum();
@@ -173,6 +172,51 @@ pub fn limit(scene: &Scene) -> anyhow::Result<()> {
     let bytes = metrics.lines().find_map(|line| line.strip_prefix("sluice_broker_log_bytes ")?.parse::<u64>().ok());
     ensure!(bytes.is_some_and(|bytes| bytes > 0 && bytes < BYTES_MAX), "{bytes:?} bytes of {BYTES_MAX}");
     end(broker)
+}
+
+pub fn few_open_files(scene: &Scene) -> anyhow::Result<()> {
+    const OPEN_MAX: usize = 80;
+    const SEGMENTS: usize = 3 * OPEN_MAX;
+    const PARTITIONS: usize = 8;
+    let address = ports::free_address();
+    let limited = format!("ulimit -n {OPEN_MAX} && exec \"$0\" \"$@\"");
+    let start = |name: &str| -> anyhow::Result<Process> {
+        let command = sluice::command(["broker", "--listen", &address, "--data", "data"]);
+        let mut broker = scene.start(name, process::prefixed(&["sh", "-c", &limited], &command));
+        sluice::wait_for_broker(&mut broker, &address)?;
+        Ok(broker)
+    };
+    let broker = start("broker")?;
+    // A record of this size is a segment.
+    topic::create(&address, "logs", PARTITIONS as i32, &[("segment.bytes", "4096")])?;
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &address)
+        .set("acks", "all")
+        .set("batch.num.messages", "1")
+        .set("request.timeout.ms", "120000");
+    let producer: BaseProducer<Answers> = config.create_with_context(Answers::default())?;
+    let value = vec![b'x'; 4_000];
+    for number in 0..SEGMENTS {
+        let record = BaseRecord::<(), [u8]>::to("logs").partition((number % PARTITIONS) as i32).payload(&value);
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    producer.flush(PATIENCE)?;
+    let answers = std::mem::take(&mut *producer.context().0.lock().expect("nobody panics while holding the list"));
+    ensure!(answers.len() == SEGMENTS && answers.iter().all(Option::is_none), "answers: {answers:?}");
+    let segments = std::fs::read_dir(scene.path("data/logs-0"))?.filter_map(Result::ok);
+    let segments = segments.filter(|file| file.path().extension().is_some_and(|ending| ending == "log")).count();
+    ensure!(segments == SEGMENTS / PARTITIONS, "{segments} segments in a partition");
+    let read = topic::read(&address, "logs")?.len();
+    ensure!(read == SEGMENTS, "want {SEGMENTS} records; got {read}");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", broker.pid()))?.count();
+    ensure!(open < OPEN_MAX, "{open} open files");
+
+    broker.kill()?;
+    let again = start("again")?;
+    let read = topic::read(&address, "logs")?.len();
+    ensure!(read == SEGMENTS, "after a kill: want {SEGMENTS} records; got {read}");
+    end(again)
 }
 
 fn topic_lines(file: &LogFile) -> anyhow::Result<u64> {

@@ -3,6 +3,7 @@
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::{http, ports, sluice, wait};
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -105,12 +106,11 @@ const ALL_MAX: Duration = Duration::from_secs(300);
 
 /// `up` with an empty folder on a large file: the first document is found soon, and then all of them.
 pub fn up_on_many_lines(scene: &Scene) -> anyhow::Result<()> {
-    let is_full = std::env::var("SLUICE_SOAK").is_ok_and(|mode| mode == "full");
     let search = ports::free_address();
     let client = http::client();
     let mut file = LogFile::create(scene.path("access.log"), Stream::new(0, 1))?;
     let mut lines = 0;
-    while std::fs::metadata(scene.path("access.log"))?.len() < if is_full { BYTES_FULL } else { BYTES } {
+    while std::fs::metadata(scene.path("access.log"))?.len() < soak(BYTES, BYTES_FULL) {
         file.write(5_000)?;
         lines += 5_000;
     }

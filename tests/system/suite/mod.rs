@@ -4,11 +4,13 @@ mod agent;
 mod apart;
 mod bad_input;
 mod broker_kill;
+mod bundle;
 mod client_programs;
 mod clients;
 mod crash;
 mod demo;
 mod disk;
+mod documented;
 mod embedded;
 mod kafka_tools;
 mod kill;
@@ -17,15 +19,21 @@ mod operate;
 mod package;
 mod page;
 mod pipelines;
+mod probes;
+mod prometheus;
 mod queries;
 mod refusals;
+mod reload;
 mod search;
 mod secured;
 mod setup;
+mod soak;
+mod terminal;
 mod tool_calls;
 mod up;
 mod uses;
 mod versions;
+mod whereabouts;
 mod worker;
 mod yardstick;
 
@@ -44,6 +52,7 @@ pub fn all() -> Vec<(String, Test)> {
     [
         tests!(crash: elasticsearch, opensearch),
         tests!(kill: up, apart),
+        tests!(soak: whole_chain),
         tests!(up: once_prints_documents, once_delivers_to_elasticsearch, runs_beside_other_clients, from_end, pipeline_run),
         tests!(
             bad_input: no_files,
@@ -56,7 +65,7 @@ pub fn all() -> Vec<(String, Test)> {
             rubbish_on_the_brokers_port,
             invalid_utf8,
         ),
-        tests!(disk: full, limit),
+        tests!(disk: full, limit, few_open_files),
         tests!(demo: every_line_is_recognised, ends_at_ctrl_c),
         tests!(refusals: elasticsearch, opensearch),
         tests!(embedded: up_on_many_lines, up_makes_lines_searchable, killed_during_bulks, retention),
@@ -70,7 +79,23 @@ pub fn all() -> Vec<(String, Test)> {
             check_and_probe,
             metrics_that_are_named_exist,
         ),
+        tests!(prometheus: scrapes_every_part),
+        tests!(probes: elasticsearch, opensearch),
+        tests!(reload: of_up, of_certificates),
         tests!(search: finds_documents, follows, finds_documents_in_the_store, follows_in_the_store),
+        tests!(whereabouts: random_situations, reported),
+        tests!(bundle: has_no_secret),
+        tests!(terminal: a_new_users_path, waits_are_shown),
+        tests!(
+            documented: readme,
+            quick_start,
+            agent,
+            broker,
+            pipelines,
+            elasticsearch_and_kibana,
+            operations,
+            every_page,
+        ),
         tests!(setup: elasticsearch, opensearch),
         versions::all(),
         tests!(pipelines: answers_are_as_recorded, simulations_are_as_recorded),

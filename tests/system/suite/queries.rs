@@ -11,6 +11,7 @@ mod corpus;
 use super::setup::setup;
 use crate::harness::http;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::real;
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ const BULK_DOCUMENTS: u64 = 5000;
 
 /// Asks every query, over 4,000 documents or, in the full mode, 100,000.
 pub fn answers_are_as_recorded(scene: &Scene) -> anyhow::Result<()> {
-    let documents: u64 = if std::env::var("SLUICE_SOAK").is_ok_and(|mode| mode == "full") { 100_000 } else { 4000 };
+    let documents: u64 = soak(4000, 100_000);
     let server = real::opensearch()?;
     let name = scene.own_name("queries");
     setup(scene, &server.url, &format!("{name}-<dataset>"), &[])?;

@@ -72,17 +72,7 @@ pub fn on(scene: &Scene, url: &str, big: Big) -> anyhow::Result<()> {
     // Rejected documents become dead letters when the batch is settled that they came in, which the held ones were in, too.
     check_dead_letters(&broker.address, big)?;
     // Everything is settled: the group stands at the end.
-    let ends = topic::offsets(&broker.address, "logs")?;
-    let ends: std::collections::BTreeMap<i32, i64> = ends
-        .into_iter()
-        .filter(|(_, (start, end))| start < end)
-        .map(|(partition, (_, end))| (partition, end))
-        .collect();
-    let committed = || {
-        let committed = topic::committed(&broker.address, "refusals", "logs")?.into_iter();
-        Ok(committed.filter(|(partition, _)| ends.contains_key(partition)).collect())
-    };
-    wait::until_equal("committed offsets", DELIVERY, ends.clone(), committed)?;
+    topic::wait_until_committed(&broker.address, "refusals", "logs", DELIVERY)?;
     worker.process.interrupt()?;
     let ended = worker.process.wait(sluice::START)?;
     ensure!(ended.success(), "the worker ended with {ended} after Ctrl-C");

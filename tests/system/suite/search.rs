@@ -73,6 +73,16 @@ fn finds_documents_on(scene: &Scene, url: &str) -> anyhow::Result<()> {
     ensure!(lines[0].ends_with(r"502 error first \u{1b}[2J failure"), "{text}");
     ensure!(lines[1].ends_with("503 error second failure") && lines[1].contains(" a.log "), "{text}");
 
+    let output = search(url, &name, &["status:>=500 AND host:web* AND NOT status:502", "--last", "1h"])?;
+    let (text, told) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    ensure!(text.lines().count() == 1 && text.contains("second failure"), "{text}\n{told}");
+    ensure!(told == "status stands for http.response.status_code\nhost stands for host.name\n", "{told}");
+    let own = scene.own_name("own-status");
+    index(url, &own, &[json!({ "@timestamp": ago(1), "status": 500, "message": "its own field" })])?;
+    let output = search(url, &own, &["status:500"])?;
+    let (text, told) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    ensure!(text.contains("its own field") && told.is_empty(), "{text}\n{told}");
+
     let output = search(url, &name, &["--json", "--limit", "3"])?;
     let found: Vec<Value> =
         String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -118,7 +128,7 @@ fn follows_on(scene: &Scene, url: &str) -> anyhow::Result<()> {
     let mappings = json!({ "mappings": { "properties": { "@timestamp": { "type": "date" } } } });
     http::client().put(format!("{url}/{name}")).json(&mappings).send()?.error_for_status()?;
     index(url, &name, &[document(60, "web1", 500, "there already"), document(50, "web1", 200, "no error")])?;
-    let arguments = ["tail", "log.level:error", "--elasticsearch", url, "--index", &name];
+    let arguments = ["tail", "level:error", "--elasticsearch", url, "--index", &name];
     let process = scene.start("tail", sluice::command(arguments));
     wait::until("what is there", ANSWER, || process.stdout().contains("there already").then_some(()))?;
     index(

@@ -3,7 +3,7 @@
 use crate::harness::destination::Destination;
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
-use crate::harness::process::Process;
+use crate::harness::process::{Ended, Process};
 use crate::harness::scene::Scene;
 use crate::harness::{ports, sluice, topic, wait};
 use crate::real::{self, KafkaNode, KafkaTools};
@@ -17,12 +17,12 @@ const DELIVERY: Duration = Duration::from_secs(60);
 const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 
 /// Certificates of one test: a root, a broker's and a client's.
-struct Certificates<'a> {
+pub struct Certificates<'a> {
     scene: &'a Scene,
 }
 
 impl<'a> Certificates<'a> {
-    fn make(scene: &'a Scene) -> anyhow::Result<Self> {
+    pub fn make(scene: &'a Scene) -> anyhow::Result<Self> {
         let certificates = Self { scene };
         scene.file("names", "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
         certificates.openssl(&[
@@ -93,7 +93,7 @@ impl<'a> Certificates<'a> {
         Ok(())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.scene.path(name)
     }
 
@@ -103,7 +103,7 @@ impl<'a> Certificates<'a> {
 }
 
 /// Our broker with a listener for users, one for owners of a certificate, and one in the clear to look in.
-fn secured_broker(scene: &Scene, users: &str) -> anyhow::Result<(Process, [String; 3])> {
+pub fn secured_broker(scene: &Scene, users: &str) -> anyhow::Result<(Process, [String; 3])> {
     let [plain, sasl, tls] = [(); 3].map(|()| ports::free_address());
     scene.file("users.yaml", users);
     let status = ports::free_address();
@@ -169,7 +169,7 @@ pub fn users_and_rights(scene: &Scene) -> anyhow::Result<()> {
     let (_, said) = run(producer, "--producer.config", &writer, &["--topic", "other"], "a line\n")?;
     ensure!(said.contains("TopicAuthorizationException"), "produce to a topic of others: {said}");
     ensure!(topic::count(&plain, "other")? == 0, "a record of a user without the right is there");
-    let until = ["--topic", "logs-a", "--from-beginning", "--max-messages", "1", "--timeout-ms", "5000"];
+    let until = ["--topic", "logs-a", "--from-beginning", "--max-messages", "1", "--timeout-ms", "60000"];
     let (_, said) = run(consumer, "--consumer.config", &writer, &until, "")?;
     ensure!(said.contains("AuthorizationException"), "the writer may not read: {said}");
     let (_, said) = run("TopicCommand", "--command-config", &writer, &["--list"], "")?;
@@ -239,10 +239,8 @@ pub fn in_the_clear(scene: &Scene) -> anyhow::Result<()> {
     let address = format!("0.0.0.0:{}", ports::free());
     let arguments = ["broker", "--listen", &address, "--data", "data", "--status-listen", &ports::free_address()];
     let refused = scene.start("refused", sluice::command(arguments));
-    let log = refused.stderr_path().clone();
-    let ended = refused.wait(DELIVERY)?;
-    let said = std::fs::read_to_string(log)?;
-    ensure!(!ended.success() && said.contains("in the clear") && said.contains("--insecure"), "{ended}: {said}");
+    let Ended { status, err: said, .. } = refused.finish(DELIVERY)?;
+    ensure!(!status.success() && said.contains("in the clear") && said.contains("--insecure"), "{status}: {said}");
     let mut allowed = scene.start("allowed", sluice::command([&arguments[..], &["--insecure"]].concat()));
     sluice::wait_for_broker(&mut allowed, &address.replace("0.0.0.0", "127.0.0.1"))
 }
@@ -292,6 +290,13 @@ pub fn agent_and_worker_on_apache_kafka(scene: &Scene) -> anyhow::Result<()> {
             let to = ["--bootstrap-server", &plain];
             let added = tools.run("kafka.admin.ConfigCommand", &[&to[..], &alter].concat(), "")?;
             ensure!(added.code == 0, "{added:?}");
+            // Apache Kafka's controller answers before its broker has heard of the user.
+            let describe = [&to[..], &["--describe", "--entity-type", "users", "--entity-name", user]].concat();
+            wait::until_ok(&format!("{user} with {mechanism}"), topic::KNOWN, || {
+                let known = tools.run("kafka.admin.ConfigCommand", &describe, "")?;
+                ensure!(known.code == 0 && known.stdout.contains(&format!("{mechanism}=")), "{known:?}");
+                Ok(())
+            })?;
         }
     }
     for (number, mechanism) in MECHANISMS.into_iter().enumerate() {
@@ -330,9 +335,8 @@ fn ship_and_deliver(
     let config = scene.file(&format!("{topic}.yaml"), config).to_string_lossy().into_owned();
     let ship = ["agent", "--config", &config, "--once", &path.to_string_lossy()].map(str::to_owned);
     let agent = scene.start(&format!("agent-{topic}"), sluice::command(ship));
-    let log = agent.stderr_path().clone();
-    let ended = agent.wait(DELIVERY)?;
-    ensure!(ended.success(), "the agent with {mechanism}: {ended}\n{}", std::fs::read_to_string(log)?);
+    let Ended { status, err, .. } = agent.finish(DELIVERY)?;
+    ensure!(status.success(), "the agent with {mechanism}: {status}\n{err}");
     let count = || topic::count(plain, topic);
     wait::until_equal(&format!("records of {topic}"), DELIVERY, LINES, count)?;
     let worker = scene.start(&format!("worker-{topic}"), sluice::command(["worker", "--config", &config]));

@@ -1,6 +1,7 @@
 //! `sluice setup` on real servers: twice without harm, changes of others left alone, and the template takes what our pipelines
 //! make.
 
+use crate::harness::process::Ended;
 use crate::harness::scene::Scene;
 use crate::harness::{http, sluice};
 use crate::real;
@@ -79,14 +80,9 @@ pub fn on(scene: &Scene, url: &str, server: &str) -> anyhow::Result<()> {
 pub fn setup(scene: &Scene, url: &str, index: &str, flags: &[&str]) -> anyhow::Result<String> {
     let mut command: Command = sluice::command(["setup", "--elasticsearch", url, "--index", index]);
     command.args(flags);
-    let process = scene.start("setup", command);
-    let (stdout, stderr) = (process.stdout_path().clone(), process.stderr_path().clone());
-    let before = std::fs::read_to_string(&stdout)?.len();
-    let before = if process.stdout().len() < before { 0 } else { before };
-    let ended = process.wait(RUN)?;
-    ensure!(ended.success(), "sluice setup ended with {ended}: {}", std::fs::read_to_string(stderr)?);
-    let said = std::fs::read_to_string(&stdout)?;
-    Ok(said[before..].to_owned())
+    let Ended { status, out, err } = scene.start("setup", command).finish(RUN)?;
+    ensure!(status.success(), "sluice setup ended with {status}: {err}");
+    Ok(out)
 }
 
 /// The template is applied to `index`: it takes all that our pipelines make, and what contradicts itself.

@@ -2,7 +2,7 @@
 //! Kafka, which shows that what is wanted here is what Kafka answers.
 
 use crate::harness::scene::Scene;
-use crate::harness::sluice;
+use crate::harness::{sluice, topic, wait};
 use crate::real::{self, KafkaTools};
 use anyhow::{Context, ensure};
 use std::cell::{Cell, RefCell};
@@ -58,8 +58,19 @@ impl Calls<'_> {
         succeeds: bool,
         wanted: &[&str],
     ) -> anyhow::Result<String> {
-        let output = self.tools.borrow_mut().run(class, arguments, input)?;
         self.count.set(self.count.get() + 1);
+        self.try_once(class, arguments, input, succeeds, wanted)
+    }
+
+    fn try_once(
+        &self,
+        class: &str,
+        arguments: &[&str],
+        input: &str,
+        succeeds: bool,
+        wanted: &[&str],
+    ) -> anyhow::Result<String> {
+        let output = self.tools.borrow_mut().run(class, arguments, input)?;
         let (name, all) = (class.rsplit('.').next().unwrap_or(class), format!("{}\n{}", output.stdout, output.stderr));
         let call = format!("{name} {}", arguments.join(" "));
         ensure!((output.code == 0) == succeeds, "{call}: exit code {}\n{all}", output.code);
@@ -75,6 +86,29 @@ impl Calls<'_> {
 
     fn ok(&self, class: &str, arguments: &[&str], wanted: &[&str]) -> anyhow::Result<String> {
         self.run(class, &self.on_broker(arguments), "", true, wanted)
+    }
+
+    /// Asks again until the output has all of `wanted`. Apache Kafka's controller answers before its broker, which is asked, has
+    /// heard of what changed; and a tool that looks at all topics fails where another test deletes one of them.
+    fn shows(&self, class: &str, arguments: &[&str], wanted: &[&str]) -> anyhow::Result<String> {
+        self.shows_that(class, arguments, wanted, |_| true)
+    }
+
+    /// Asks again until the output, which has to have all of `wanted`, is as it should be.
+    fn shows_that(
+        &self,
+        class: &str,
+        arguments: &[&str],
+        wanted: &[&str],
+        is_right: impl Fn(&str) -> bool,
+    ) -> anyhow::Result<String> {
+        self.count.set(self.count.get() + 1);
+        let (arguments, what) = (self.on_broker(arguments), arguments.join(" "));
+        wait::until_ok(&what, topic::KNOWN, || {
+            let printed = self.try_once(class, &arguments, "", true, wanted)?;
+            ensure!(is_right(&printed), "{what}: got\n{printed}");
+            Ok(printed)
+        })
     }
 
     fn fails(&self, class: &str, arguments: &[&str], wanted: &[&str]) -> anyhow::Result<String> {
@@ -94,10 +128,13 @@ fn all(scene: &Scene, broker: &str) -> anyhow::Result<()> {
     one_node(scene, &calls, &topic)?;
     performance(&calls, &topic)?;
     calls.ok(TOPICS, &["--delete", "--topic", &topic], &[])?;
-    let left = calls.ok(TOPICS, &["--list"], &[])?;
-    ensure!(!left.lines().any(|line| line == topic), "the deleted topic is listed:\n{left}");
+    calls.shows_that(TOPICS, &["--list"], &[], |left| !has_line(left, &topic))?;
     ensure!(calls.count.get() >= CALLS_MIN, "want {CALLS_MIN} calls; made {}", calls.count.get());
     Ok(())
+}
+
+fn has_line(printed: &str, wanted: &str) -> bool {
+    printed.lines().any(|line| line == wanted)
 }
 
 fn topics(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
@@ -107,13 +144,11 @@ fn topics(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
     calls.ok(TOPICS, &with(&settings), &[&format!("Created topic {topic}.")])?;
     calls.fails(TOPICS, &create, &[&format!("Topic '{topic}' already exists.")])?;
     calls.ok(TOPICS, &with(&["--if-not-exists"]), &[])?;
-    let listed = calls.ok(TOPICS, &["--list"], &[])?;
-    ensure!(listed.lines().any(|line| line == topic), "{listed}");
+    calls.shows_that(TOPICS, &["--list"], &[], |listed| has_line(listed, topic))?;
     let wanted = ["PartitionCount: 2\tReplicationFactor: 1", "retention.ms=3600000", "max.message.bytes=200000"];
-    calls.ok(TOPICS, &["--describe", "--topic", topic], &wanted)?;
-    calls.ok(TOPICS, &["--describe", "--topics-with-overrides"], &[topic])?;
-    let unavailable = calls.ok(TOPICS, &["--describe", "--unavailable-partitions"], &[])?;
-    ensure!(unavailable.trim().is_empty(), "{unavailable}");
+    calls.shows(TOPICS, &["--describe", "--topic", topic], &wanted)?;
+    calls.shows(TOPICS, &["--describe", "--topics-with-overrides"], &[topic])?;
+    calls.shows_that(TOPICS, &["--describe", "--unavailable-partitions"], &[], |printed| printed.trim().is_empty())?;
     calls.ok(TOPICS, &["--alter", "--topic", topic, "--partitions", "3"], &[])?;
     let shrink = ["--alter", "--topic", topic, "--partitions", "2"];
     calls.fails(
@@ -121,7 +156,7 @@ fn topics(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
         &shrink,
         &[&format!("The topic {topic} currently has 3 partition(s); 2 would not be an increase.")],
     )?;
-    calls.ok(TOPICS, &["--describe", "--topic", topic], &["Partition: 2\tLeader: 0\tReplicas: 0\tIsr: 0"])?;
+    calls.shows(TOPICS, &["--describe", "--topic", topic], &["Partition: 2\tLeader: 0\tReplicas: 0\tIsr: 0"])?;
 
     let bad = |more: &[&'static str]| [&["--create", "--topic", "calls-bad"][..], more].concat();
     calls.fails(TOPICS, &["--create", "--topic", "bad/name"], &["Topic name is invalid", "InvalidTopicException"])?;
@@ -142,22 +177,21 @@ fn configs(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
         "max.message.bytes=200000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:max.message.bytes=200000, DEFAULT_CONFIG:message.max.bytes=1048588}",
         "retention.ms=3600000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=3600000}",
     ];
-    calls.ok(CONFIGS, &["--describe", "--topic", topic], &overrides)?;
+    calls.shows(CONFIGS, &["--describe", "--topic", topic], &overrides)?;
     let defaults = [
         "segment.bytes=1073741824 sensitive=false synonyms={DEFAULT_CONFIG:log.segment.bytes=1073741824}",
         "segment.ms=604800000 sensitive=false synonyms={}",
         "unclean.leader.election.enable=false",
     ];
-    let described = calls.ok(CONFIGS, &["--describe", "--topic", topic, "--all"], &defaults)?;
+    let described = calls.shows(CONFIGS, &["--describe", "--topic", topic, "--all"], &defaults)?;
     ensure!(described.matches("synonyms=").count() == 33, "Kafka 4.1 has 33 configs of topics:\n{described}");
     let alter = ["--alter", "--topic", topic];
     let with = |more: &[&'static str]| [&alter[..], more].concat();
     let updated = format!("Completed updating config for topic {topic}.");
     calls.ok(CONFIGS, &with(&["--add-config", "retention.bytes=1000000,segment.ms=60000"]), &[&updated])?;
-    calls.ok(CONFIGS, &["--describe", "--topic", topic], &["retention.bytes=1000000", "segment.ms=60000"])?;
+    calls.shows(CONFIGS, &["--describe", "--topic", topic], &["retention.bytes=1000000", "segment.ms=60000"])?;
     calls.ok(CONFIGS, &with(&["--delete-config", "retention.bytes"]), &[&updated])?;
-    let described = calls.ok(CONFIGS, &["--describe", "--topic", topic], &[])?;
-    ensure!(!described.contains("retention.bytes"), "{described}");
+    calls.shows_that(CONFIGS, &["--describe", "--topic", topic], &[], |all| !all.contains("retention.bytes"))?;
     calls.fails(CONFIGS, &with(&["--delete-config", "retention.bytes"]), &["Invalid config(s): retention.bytes"])?;
     calls.fails(CONFIGS, &with(&["--add-config", "nonsense=1"]), &["Unknown topic config name: nonsense"])?;
     let not_a_number = "Invalid value abc for configuration retention.ms: Not a number of type LONG";
@@ -166,7 +200,7 @@ fn configs(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
     calls.fails(CONFIGS, &with(&["--add-config", "retention.ms=-7"]), &[too_low])?;
     let other = ["--alter", "--topic", "calls-none", "--add-config", "retention.ms=1000"];
     calls.fails(CONFIGS, &other, &["UnknownTopicOrPartitionException"])?;
-    calls.ok(
+    calls.shows(
         CONFIGS,
         &["--describe", "--entity-type", "topics"],
         &[&format!("Dynamic configs for topic {topic} are:")],
@@ -193,23 +227,23 @@ fn records(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
     let compressed = ["--topic", topic, "--compression-codec", "gzip", "--producer-property", "acks=all"];
     calls.run(PRODUCER, &calls.on_broker(&compressed), "one\ntwo\n", true, &[])?;
 
-    let ends = calls.ok(OFFSETS, &["--topic", topic], &[])?;
     let sum =
         |printed: &str| printed.lines().filter_map(|line| line.rsplit(':').next()?.parse::<u64>().ok()).sum::<u64>();
-    ensure!(sum(&ends) == 22, "want 22 records; got {ends}");
+    calls.shows_that(OFFSETS, &["--topic", topic], &[], |ends| sum(ends) == 22)?;
     for (time, want) in [("latest", 22), ("-1", 22), ("earliest", 0), ("-2", 0), ("earliest-local", 0), ("1000", 0)] {
-        let printed = calls.ok(OFFSETS, &["--topic", topic, "--time", time], &[&format!("{topic}:2:")])?;
-        ensure!(sum(&printed) == want, "--time {time}: want {want} in all; got {printed}");
+        let third = format!("{topic}:2:");
+        calls.shows_that(OFFSETS, &["--topic", topic, "--time", time], &[&third], |printed| sum(printed) == want)?;
     }
-    let newest = calls.ok(OFFSETS, &["--topic", topic, "--time", "max-timestamp"], &[])?;
-    ensure!(newest.lines().count() >= 2 && sum(&newest) > 0, "{newest}");
-    let tiered = calls.ok(OFFSETS, &["--topic", topic, "--time", "latest-tiered"], &[])?;
-    ensure!(tiered.trim().is_empty(), "{tiered}");
-    calls.ok(OFFSETS, &["--topic-partitions", &format!("{topic}:0")], &[&format!("{topic}:0:")])?;
+    calls.shows_that(OFFSETS, &["--topic", topic, "--time", "max-timestamp"], &[], |newest| {
+        newest.lines().count() >= 2 && sum(newest) > 0
+    })?;
+    let tiered = ["--topic", topic, "--time", "latest-tiered"];
+    calls.shows_that(OFFSETS, &tiered, &[], |printed| printed.trim().is_empty())?;
+    calls.shows(OFFSETS, &["--topic-partitions", &format!("{topic}:0")], &[&format!("{topic}:0:")])?;
     let nothing = "Could not match any topic-partitions with the specified filters";
     calls.fails(OFFSETS, &["--topic", "calls-none"], &[nothing])?;
 
-    let read = |more: &[&'static str]| [&["--topic", topic, "--timeout-ms", "30000"][..], more].concat();
+    let read = |more: &[&'static str]| [&["--topic", topic, "--timeout-ms", "60000"][..], more].concat();
     let grouped = ["--from-beginning", "--max-messages", "22", "--property", "print.key=true"];
     let group = [&read(&grouped)[..], &["--group", topic]].concat();
     let printed = calls.ok(CONSUMER, &group, &["k7\tv7", "null\ttwo", "Processed a total of 22 messages"])?;
@@ -222,17 +256,17 @@ fn records(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
 fn groups(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
     let group = topic;
     let of = |more: &[&'static str]| [&["--group", group][..], more].concat();
-    let listed = calls.ok(GROUPS, &["--list"], &[])?;
-    ensure!(listed.lines().any(|line| line == group), "{listed}");
-    calls.ok(GROUPS, &["--list", "--state"], &["STATE", "Empty"])?;
-    calls.ok(GROUPS, &["--list", "--type", "classic"], &[group])?;
-    let described = calls.ok(GROUPS, &of(&["--describe"]), &["CURRENT-OFFSET", "has no active members"])?;
-    ensure!(described.lines().filter(|line| line.starts_with(group)).count() == 3, "{described}");
-    calls.ok(GROUPS, &of(&["--describe", "--state"]), &["(0)", "Empty"])?;
-    calls.ok(GROUPS, &of(&["--describe", "--members", "--verbose"]), &["CONSUMER-ID"])?;
-    calls.ok(GROUPS, &["--describe", "--group", "calls-none"], &["Group calls-none not found."])?;
-    calls.ok(GROUPS, &["--describe", "--all-groups"], &[group])?;
-    calls.ok(ALL_GROUPS, &["--list"], &[group, "Classic", "consumer"])?;
+    calls.shows_that(GROUPS, &["--list"], &[], |listed| has_line(listed, group))?;
+    calls.shows(GROUPS, &["--list", "--state"], &["STATE", "Empty"])?;
+    calls.shows(GROUPS, &["--list", "--type", "classic"], &[group])?;
+    calls.shows_that(GROUPS, &of(&["--describe"]), &["CURRENT-OFFSET", "has no active members"], |described| {
+        described.lines().filter(|line| line.starts_with(group)).count() == 3
+    })?;
+    calls.shows(GROUPS, &of(&["--describe", "--state"]), &["(0)", "Empty"])?;
+    calls.shows(GROUPS, &of(&["--describe", "--members", "--verbose"]), &["CONSUMER-ID"])?;
+    calls.shows(GROUPS, &["--describe", "--group", "calls-none"], &["Group calls-none not found."])?;
+    calls.shows(GROUPS, &["--describe", "--all-groups"], &[group])?;
+    calls.shows(ALL_GROUPS, &["--list"], &[group, "Classic", "consumer"])?;
 
     let reset = |more: &[&'static str]| [&["--reset-offsets", "--group", group, "--topic", topic][..], more].concat();
     calls.ok(GROUPS, &reset(&["--to-earliest", "--dry-run"]), &["NEW-OFFSET"])?;
@@ -242,12 +276,10 @@ fn groups(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
             described.lines().filter(|line| line.starts_with(group)).filter_map(|line| line.split_whitespace().nth(5));
         lags.filter_map(|lag| lag.parse::<u64>().ok()).sum::<u64>()
     };
-    let described = calls.ok(GROUPS, &of(&["--describe"]), &[])?;
-    ensure!(lag(&described) == 22, "{described}");
+    calls.shows_that(GROUPS, &of(&["--describe"]), &[], |described| lag(described) == 22)?;
     calls.ok(GROUPS, &reset(&["--shift-by", "1", "--execute"]), &["NEW-OFFSET"])?;
     calls.ok(GROUPS, &reset(&["--to-offset", "99999", "--execute"]), &["is higher than latest offset"])?;
-    let described = calls.ok(GROUPS, &of(&["--describe"]), &[])?;
-    ensure!(lag(&described) == 0, "{described}");
+    calls.shows_that(GROUPS, &of(&["--describe"]), &[], |described| lag(described) == 0)?;
     calls.ok(GROUPS, &reset(&["--to-datetime", "2000-01-01T00:00:00.000", "--execute"]), &["NEW-OFFSET"])?;
     calls.ok(GROUPS, &reset(&["--to-current", "--export"]), &[&format!("{topic},0,0")])?;
     calls.ok(GROUPS, &of(&["--reset-offsets", "--all-topics", "--to-latest", "--execute"]), &["NEW-OFFSET"])?;
@@ -278,7 +310,7 @@ fn deleting(scene: &Scene, calls: &Calls<'_>, topic: &str) -> anyhow::Result<()>
     };
     let some = file("some.json", up_to(0, 1))?;
     calls.ok(DELETE_RECORDS, &["--offset-json-file", &some], &[&format!("partition: {topic}-0\tlow_watermark: 1")])?;
-    calls.ok(OFFSETS, &["--topic", topic, "--time", "-2"], &[&format!("{topic}:0:1")])?;
+    calls.shows(OFFSETS, &["--topic", topic, "--time", "-2"], &[&format!("{topic}:0:1")])?;
     let all = file("all.json", up_to(1, -1))?;
     calls.ok(DELETE_RECORDS, &["--offset-json-file", &all], &["low_watermark"])?;
     let beyond = file("beyond.json", up_to(0, 99999))?;
@@ -289,12 +321,12 @@ fn deleting(scene: &Scene, calls: &Calls<'_>, topic: &str) -> anyhow::Result<()>
 fn cluster(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
     let wanted =
         [&format!("\"partition\":\"{topic}-0\"") as &str, "\"error\":null", "\"offsetLag\":0", "\"isFuture\":false"];
-    calls.ok(LOG_DIRS, &["--describe", "--topic-list", topic], &wanted)?;
-    calls.ok(LOG_DIRS, &["--describe", "--topic-list", "calls-none"], &["\"partitions\":[]"])?;
+    calls.shows(LOG_DIRS, &["--describe", "--topic-list", topic], &wanted)?;
+    calls.shows(LOG_DIRS, &["--describe", "--topic-list", "calls-none"], &["\"partitions\":[]"])?;
     calls.fails(LOG_DIRS, &["--describe", "--broker-list", "0,9"], &["Current existent brokers: 0"])?;
     let metadata =
         "metadata.version\tSupportedMinVersion: 3.3-IV3\tSupportedMaxVersion: 4.1-IV1\tFinalizedVersionLevel: 4.1-IV1";
-    calls.ok(FEATURES, &["describe"], &[metadata])?;
+    calls.shows(FEATURES, &["describe"], &[metadata])?;
     calls.run(CLUSTER, &["cluster-id", "--bootstrap-server", calls.broker], "", true, &["Cluster ID: "])?;
     calls.run(CLUSTER, &["list-endpoints", "--bootstrap-server", calls.broker], "", true, &["unfenced", "broker"])?;
     let versions = [
@@ -302,23 +334,23 @@ fn cluster(calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
         "Fetch(1): 4 to 18 [usable: 18]",
         "DescribeTopicPartitions(75): 0 [usable: 0]",
     ];
-    calls.ok(VERSIONS, &[], &versions)?;
-    calls.ok(QUORUM, &["describe", "--status"], &["LeaderId:               0", "\"id\": 0"])?;
-    calls.ok(QUORUM, &["describe", "--replication"], &["Leader"])?;
-    calls.ok(CLIENT_METRICS, &["--list"], &[])?;
-    calls.ok(CLIENT_METRICS, &["--describe"], &[])?;
-    calls.ok(TRANSACTIONS, &["list"], &["TransactionalId"])?;
+    calls.shows(VERSIONS, &[], &versions)?;
+    calls.shows(QUORUM, &["describe", "--status"], &["LeaderId:               0", "\"id\": 0"])?;
+    calls.shows(QUORUM, &["describe", "--replication"], &["Leader"])?;
+    calls.shows(CLIENT_METRICS, &["--list"], &[])?;
+    calls.shows(CLIENT_METRICS, &["--describe"], &[])?;
+    calls.shows(TRANSACTIONS, &["list"], &["TransactionalId"])?;
     let partition = ["describe-producers", "--topic", topic, "--partition", "0"];
-    calls.ok(TRANSACTIONS, &partition, &["LastSequence"])?;
+    calls.shows(TRANSACTIONS, &partition, &["LastSequence"])?;
     calls.fails(TRANSACTIONS, &["describe", "--transactional-id", "calls-none"], &["the ID could not be found"])?;
-    calls.ok(TRANSACTIONS, &["find-hanging", "--broker-id", "0"], &["StartOffset"])?;
+    calls.shows(TRANSACTIONS, &["find-hanging", "--broker-id", "0"], &["StartOffset"])?;
     Ok(())
 }
 
 /// What a single node cannot mean has Kafka's own answer.
 fn one_node(scene: &Scene, calls: &Calls<'_>, topic: &str) -> anyhow::Result<()> {
     let preferred = ["--election-type", "preferred"];
-    calls.ok(ELECTION, &[&preferred[..], &["--all-topic-partitions"]].concat(), &[])?;
+    calls.shows(ELECTION, &[&preferred[..], &["--all-topic-partitions"]].concat(), &[])?;
     let already = format!("Valid replica already elected for partitions {topic}-0");
     calls.ok(ELECTION, &[&preferred[..], &["--topic", topic, "--partition", "0"]].concat(), &[&already])?;
     let unclean = ["--election-type", "unclean", "--topic", topic, "--partition", "0"];
@@ -326,7 +358,7 @@ fn one_node(scene: &Scene, calls: &Calls<'_>, topic: &str) -> anyhow::Result<()>
     let unknown = [&preferred[..], &["--topic", "calls-none", "--partition", "0"]].concat();
     calls.fails(ELECTION, &unknown, &["No such topic as calls-none"])?;
 
-    calls.ok(REASSIGN, &["--list"], &["No partition reassignments found."])?;
+    calls.shows(REASSIGN, &["--list"], &["No partition reassignments found."])?;
     let to = |broker: i32| {
         format!(r#"{{"version":1,"partitions":[{{"topic":"{topic}","partition":0,"replicas":[{broker}]}}]}}"#)
     };
@@ -348,7 +380,9 @@ fn one_node(scene: &Scene, calls: &Calls<'_>, topic: &str) -> anyhow::Result<()>
     };
     run("--execute", &there, false, &["Unknown broker id 5"])?;
     run("--execute", &here, true, &[&format!("Successfully started partition reassignment for {topic}-0")])?;
-    run("--verify", &here, true, &[&format!("Reassignment of partition {topic}-0 is completed.")])?;
+    let verify = with("--verify", &here);
+    let completed = format!("Reassignment of partition {topic}-0 is completed.");
+    calls.shows(REASSIGN, &verify.each_ref().map(String::as_str), &[&completed])?;
     run("--cancel", &here, true, &["None of the specified partition reassignments are active."])?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::harness::destination::Destination;
 use crate::harness::documents::Found;
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
-use crate::harness::process::Process;
+use crate::harness::process::{Ended, Process};
 use crate::harness::scene::Scene;
 use crate::harness::topic::{self, Record};
 use crate::harness::{http, oracle, ports, sluice, wait};
@@ -33,10 +33,8 @@ fn up_at(listen: &str, status: &str, arguments: &[&str]) -> Command {
 /// Runs `up --once` and gives the documents that it printed.
 fn once(scene: &Scene, name: &str, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
     let process = scene.start(name, up(&[&["--once"], arguments].concat()));
-    let printed = process.stdout_path().clone();
-    let ended = process.wait(ONCE)?;
-    ensure!(ended.success(), "up --once ended with {ended}");
-    let printed = std::fs::read_to_string(printed)?;
+    let Ended { status, out: printed, .. } = process.finish(ONCE)?;
+    ensure!(status.success(), "up --once ended with {status}");
     printed.lines().map(|line| serde_json::from_str(line).with_context(|| format!("document {line:?}"))).collect()
 }
 

@@ -4,6 +4,7 @@ use super::refusals::{self, Big};
 use super::{crash, setup};
 use crate::Test;
 use crate::harness::scene::Scene;
+use crate::harness::soak;
 use crate::real::SearchNode;
 
 /// As the servers that all tests share have it.
@@ -11,7 +12,7 @@ const HEAP_MIB: u32 = 512;
 
 /// The tests, if they were asked for.
 pub fn all() -> Vec<(String, Test)> {
-    if std::env::var("SLUICE_SOAK").is_ok_and(|value| value == "full") {
+    if soak::is_full() {
         let tests: [(&str, Test); 3] = [
             ("versions::elasticsearch_7", elasticsearch_7),
             ("versions::elasticsearch_8", elasticsearch_8),

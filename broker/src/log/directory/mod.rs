@@ -5,6 +5,7 @@ mod removal;
 mod topics;
 
 pub use config::{DirectoryConfig, OpenError};
+pub(super) use removal::Doomed;
 pub use removal::Guard;
 pub use topics::{CreateTopicError, DeleteTopicError, NewTopic};
 
@@ -19,7 +20,6 @@ use super::room::Room;
 use super::topic::{Slot, Topic};
 use super::upkeep::{self, StopSignal};
 use prometheus_client::metrics::histogram::Histogram;
-use removal::Doomed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -167,7 +167,7 @@ impl DataDirectory {
 
     fn recount(&self) {
         self.room.recount(|| {
-            let doomed: u64 = self.doomed.lock().expect(POISON).iter().map(|file| file.bytes).sum();
+            let doomed: u64 = self.doomed.lock().expect(POISON).iter().map(|one| one.bytes).sum();
             let topics = self.topics();
             let partitions = topics.values().flat_map(|topic| topic.live_partitions());
             doomed + partitions.map(|partition| partition.bytes()).sum::<u64>()

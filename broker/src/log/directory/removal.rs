@@ -1,17 +1,18 @@
-//! What retention gives up, and when its files go.
+//! What retention and the deletion of topics give up, and when its files go.
 
 use super::{DataDirectory, POISON};
 use crate::log::partition::Partition;
 use std::io;
 use std::path::PathBuf;
 
-/// A file of a segment that retention has given up.
-pub(super) struct Doomed {
+/// A file of a segment that retention has given up, or the folder of a partition whose topic was deleted.
+pub(in crate::log) struct Doomed {
     /// When it goes, in milliseconds since the epoch.
-    due_ms: i64,
-    path: PathBuf,
-    /// What its segment takes of the disk; 0 for the indexes.
-    pub(super) bytes: u64,
+    pub due_ms: i64,
+    pub path: PathBuf,
+    pub is_folder: bool,
+    /// What its segments take of the disk; 0 for the indexes.
+    pub bytes: u64,
 }
 
 /// The offset of a topic's partition from which on everything stays, whatever retention says; `None`: nobody waits there.
@@ -32,8 +33,8 @@ impl DataDirectory {
             for partition in topic.live_partitions() {
                 match partition.take_expired(now_ms, guarded(&topic.name, partition.number())) {
                     Ok(segments) => {
-                        let delay = i64::try_from(partition.config().file_delete_delay.as_millis()).unwrap_or(i64::MAX);
-                        expired.extend(segments.into_iter().map(|segment| (segment, now_ms.saturating_add(delay))));
+                        let due_ms = partition.config().removal_due_ms(now_ms);
+                        expired.extend(segments.into_iter().map(|segment| (segment, due_ms)));
                     }
                     Err(error) => tracing::error!(topic = %topic.name, "cannot seal an expired segment: {error}"),
                 }
@@ -46,13 +47,13 @@ impl DataDirectory {
         let removed = {
             let _writer = self.writer.lock().expect(POISON);
             self.write_offsets().and_then(|()| {
-                let mut doomed = self.doomed.lock().expect(POISON);
                 for (segment, due_ms) in &expired {
                     // The log's file comes first.
                     let mut bytes = segment.bytes();
-                    doomed.extend(segment.doom()?.into_iter().map(|path| Doomed {
+                    self.doom(segment.doom()?.into_iter().map(|path| Doomed {
                         due_ms: *due_ms,
                         path,
+                        is_folder: false,
                         bytes: std::mem::take(&mut bytes),
                     }));
                 }
@@ -66,14 +67,24 @@ impl DataDirectory {
         }
     }
 
-    /// Removes the files whose `file.delete.delay.ms` is over. A crash before that leaves it to the next start.
+    /// Takes in what has got its last name.
+    pub(in crate::log) fn doom(&self, what: impl IntoIterator<Item = Doomed>) {
+        self.doomed.lock().expect(POISON).extend(what);
+    }
+
+    /// Removes what has waited for its `file.delete.delay.ms`. A crash, or a stop, before that leaves it to the next start.
     pub(in crate::log) fn remove_doomed(&self, now_ms: i64) {
         let mut doomed = self.doomed.lock().expect(POISON);
-        let due: Vec<Doomed> = doomed.extract_if(.., |file| file.due_ms <= now_ms).collect();
+        let due: Vec<Doomed> = doomed.extract_if(.., |one| one.due_ms <= now_ms).collect();
         drop(doomed);
         let removes = !due.is_empty();
-        for Doomed { path, .. } in due {
-            match self.disk.remove_file(&path) {
+        for Doomed { path, is_folder, .. } in due {
+            // The folders of thousands of partitions take their time, which nobody should wait for at the end.
+            if self.stop.is_stopped() {
+                return;
+            }
+            let removed = if is_folder { self.disk.remove_directory(&path) } else { self.disk.remove_file(&path) };
+            match removed {
                 // Gone with its topic.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     tracing::error!("cannot remove {}: {error}", path.display());

@@ -1,10 +1,12 @@
 //! Topics are created, extended, configured and deleted.
 
 use super::{DataDirectory, PARTITIONS_MAX, POISON, Topics};
+use crate::clock::now_ms;
 use crate::log::config::TopicConfig;
-use crate::log::folders::Making;
+use crate::log::folders::{GivenUp, Making};
 use crate::log::names::{self, TopicNameError};
 use crate::log::topic::{Topic, TopicProperties};
+use crate::together;
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, RwLock};
@@ -97,27 +99,15 @@ impl DataDirectory {
         asked: Vec<T>,
         check: impl FnMut(T) -> Result<Making, CreateTopicError>,
     ) -> Vec<Result<Arc<Topic>, CreateTopicError>> {
-        let checked: Vec<Result<Making, CreateTopicError>> = asked.into_iter().map(check).collect();
-        let (mut sound, mut refused) = (Vec::new(), Vec::with_capacity(checked.len()));
-        for making in checked {
-            match making {
-                Ok(making) => {
-                    sound.push(making);
-                    refused.push(None);
-                }
-                Err(error) => refused.push(Some(error)),
-            }
-        }
+        let (sound, refused) = together::part(asked.into_iter().map(check));
         let mut made = match sound.is_empty() {
             true => Ok(Vec::new().into_iter()),
             false => self.make_partitions(sound).map(|topics| self.insert(topics).into_iter()),
         };
-        let outcome = |refused: Option<CreateTopicError>| match (refused, &mut made) {
-            (Some(error), _) => Err(error),
-            (None, Ok(topics)) => Ok(topics.next().expect("a topic for each that was let pass")),
-            (None, Err(error)) => Err(CreateTopicError::Disk(again(error))),
-        };
-        refused.into_iter().map(outcome).collect()
+        together::in_order(refused, || match &mut made {
+            Ok(topics) => Ok(topics.next().expect("a topic for each that was let pass")),
+            Err(error) => Err(CreateTopicError::Disk(again(error))),
+        })
     }
 
     /// Replaces what is set of a topic's configs; durable and in force on return.
@@ -134,7 +124,7 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Deletes a topic; it is gone for good on return, and its space soon.
+    /// Deletes a topic; it is gone for good on return, its space after `file.delete.delay.ms`, or sooner where there is none.
     pub fn delete_topic(&self, name: &str) -> Result<(), DeleteTopicError> {
         self.delete_topics(&[name]).pop().expect("an outcome for each")
     }
@@ -162,10 +152,20 @@ impl DataDirectory {
         for topic in gone {
             topic.live_partitions().for_each(|partition| partition.mark_deleted());
         }
-        let folders = gone.iter().map(|topic| (Arc::clone(&topic.name), (0..topic.partition_count()).collect()));
-        self.remove_folders(&folders.collect::<Vec<_>>())?;
+        let given_up: Vec<GivenUp> = gone.iter().map(|topic| given_up(topic)).collect();
+        self.give_up(&given_up)?;
         self.recount();
         Ok(())
+    }
+}
+
+/// The folders of a deleted topic, which go after its `file.delete.delay.ms`.
+fn given_up(topic: &Topic) -> GivenUp {
+    let bytes = |number| topic.partition(number).map_or(0, |partition| partition.bytes());
+    GivenUp {
+        topic: Arc::clone(&topic.name),
+        partitions: (0..topic.partition_count()).map(|number| (number, bytes(number))).collect(),
+        due_ms: topic.config().removal_due_ms(now_ms()),
     }
 }
 

@@ -164,7 +164,6 @@ impl Recovery<'_> {
         replay_from = replay_from.max(replay_until);
 
         let mut next_offset = None;
-        let mut scanned = Vec::new();
         let mut kept = scan_from;
         for (number, &base) in bases.iter().enumerate().skip(scan_from) {
             if next_offset.is_some_and(|next| next != base) {
@@ -180,7 +179,10 @@ impl Recovery<'_> {
                 return Err(self.corrupt(format!("the log ends at offset {next}, but was on disk up to {point}")));
             }
             next_offset = Some(next);
-            scanned.push(Arc::clone(&whole.segment));
+            if number + 1 < bases.len() {
+                // What was written again stays open until it is flushed: of a thousand segments not all at once.
+                whole.segment.flush()?;
+            }
             segments.push(whole.segment);
             kept = number + 1;
             if whole.torn {
@@ -197,8 +199,9 @@ impl Recovery<'_> {
 
         let active = segments.last().expect("a segment was scanned");
         let end = LogEnd { offset: next_offset, segment: active.base_offset, position: active.bytes() };
-        let flushed = Unflushed { segments: scanned.clone(), end }.flush()?;
-        for segment in &scanned {
+        // All before it were flushed as they were scanned.
+        let flushed = Unflushed { segments: vec![Arc::clone(active)], end }.flush()?;
+        for segment in &segments[scan_from..] {
             segment.sync_indexes(!Arc::ptr_eq(segment, active))?;
         }
         // Of ten thousand partitions most have nothing behind their recovery point, and the state there is on disk.

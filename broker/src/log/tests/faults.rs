@@ -278,6 +278,30 @@ fn one_flush_serves_all_that_wait() {
 }
 
 #[test]
+fn partitions_of_a_round_are_flushed_at_the_same_time() {
+    const PARTITIONS: i32 = 4;
+    let disk = Arc::new(FakeDisk::default());
+    let directory = DataDirectory::open(Path::new(ROOT), on(&disk, false)).expect("opens");
+    let topic = directory.create_topic("logs", PARTITIONS, TopicConfig::default()).expect("created");
+    for partition in topic.live_partitions() {
+        partition.append(&batch(&["x"]), NOW).expect("appended");
+    }
+    disk.set(|faults| faults.hold_syncs = true);
+    let first = Arc::clone(topic.partition(0).expect("there"));
+    let round = std::thread::spawn(move || first.committer_for_tests().flush_and_wait(&first));
+    let begun = Instant::now();
+    while disk.syncs_held() < PARTITIONS as u64 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::yield_now();
+    }
+    let held = disk.syncs_held();
+    disk.set(|faults| faults.hold_syncs = false);
+    round.join().expect("no panic").expect("flushed");
+    assert_eq!(held, PARTITIONS as u64, "syncs at the same time");
+    assert!(topic.live_partitions().all(|partition| partition.high_watermark() == 1));
+    directory.close();
+}
+
+#[test]
 fn a_failed_flush_is_told_once_and_ends_all_appends() {
     let disk = Arc::new(FakeDisk::default());
     let told = Arc::new(AtomicUsize::new(0));

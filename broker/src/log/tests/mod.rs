@@ -5,6 +5,7 @@ use kafka_wire::batch::{BatchHeader, BatchWriter, Batches, PlainRecords, Produce
 use kafka_wire::compression::Compression;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -114,6 +115,36 @@ fn what_is_appended_is_read_back_after_its_flush_and_after_a_restart() {
     fill(partition, 1100);
     flush(partition);
     assert_eq!(values_from(partition, 990, 700), expected(990..1100));
+    directory.close();
+}
+
+#[test]
+fn a_round_flushes_all_its_partitions() {
+    /// Some are flushed by threads of their own, some share one, and a round of all takes as many threads as there may be.
+    const SIZES: [usize; 4] = [1, 3, 7, 40];
+    const PATIENCE: Duration = Duration::from_secs(120);
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = open(folder.path());
+    let topic = directory.create_topic("logs", 40, TopicConfig::default()).expect("created");
+    for (appended, size) in SIZES.into_iter().enumerate() {
+        let ends = |count| topic.live_partitions().take(count).map(|partition| partition.log_end_offset()).sum::<i64>();
+        let before = ends(40);
+        for partition in topic.live_partitions().take(size) {
+            partition.append(&batch(&["x"]), NOW).expect("appended");
+        }
+        assert_eq!(ends(40), before + size as i64);
+        let begun = Instant::now();
+        while topic.live_partitions().any(|partition| partition.high_watermark() < partition.log_end_offset()) {
+            assert!(begun.elapsed() < PATIENCE, "round {appended} of {size} partitions does not end");
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(directory.flush_counts().1, SIZES.iter().sum::<usize>() as u64);
+    directory.close();
+    let directory = open(folder.path());
+    let topic = directory.topic("logs").expect("there");
+    let ends: i64 = topic.live_partitions().map(|partition| partition.high_watermark()).sum();
+    assert_eq!(ends, SIZES.iter().sum::<usize>() as i64);
     directory.close();
 }
 

@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::event::CommitError;
-use super::membership::{Interrupt, Membership, Verdict};
+use super::membership::Membership;
+use super::verdict::{Interrupt, Verdict};
 use crate::call::Call;
 use crate::code::ErrorCode;
 use crate::metadata::Metadata;
@@ -142,7 +143,7 @@ impl Membership {
         metadata: &Metadata,
     ) -> Result<Vec<(TopicPartition, Option<i64>)>, Interrupt> {
         loop {
-            let call = self.fetch_offsets_call(partitions);
+            let call = fetch_offsets_call(&self.config.group, partitions);
             match self.client.call_coordinator(&self.config.group, call).await {
                 Ok(response) => match offsets(&response) {
                     Ok(committed) => {
@@ -174,28 +175,6 @@ impl Membership {
         }
     }
 
-    fn fetch_offsets_call(&self, partitions: &[TopicPartition]) -> Call<OffsetFetchRequest> {
-        let mut topics: BTreeMap<Arc<str>, Vec<i32>> = BTreeMap::new();
-        for TopicPartition { topic, partition } in partitions {
-            topics.entry(Arc::clone(topic)).or_default().push(*partition);
-        }
-        let group_id = self.group_id();
-        Call::build(move |version| {
-            if version >= MANY_GROUPS_VERSION {
-                let topics = topics.into_iter().map(|(topic, numbers)| {
-                    OffsetFetchRequestTopics::default().with_name(name(&topic)).with_partition_indexes(numbers)
-                });
-                let group =
-                    OffsetFetchRequestGroup::default().with_group_id(group_id).with_topics(Some(topics.collect()));
-                return OffsetFetchRequest::default().with_groups(vec![group]);
-            }
-            let topics = topics.into_iter().map(|(topic, numbers)| {
-                OffsetFetchRequestTopic::default().with_name(name(&topic)).with_partition_indexes(numbers)
-            });
-            OffsetFetchRequest::default().with_group_id(group_id).with_topics(Some(topics.collect()))
-        })
-    }
-
     pub(super) fn group_id(&self) -> GroupId {
         GroupId(StrBytes::from_string(self.config.group.clone()))
     }
@@ -205,6 +184,28 @@ impl Membership {
     }
 }
 
+/// What a group has committed for these.
+pub(super) fn fetch_offsets_call(group: &str, partitions: &[TopicPartition]) -> Call<OffsetFetchRequest> {
+    let mut topics: BTreeMap<Arc<str>, Vec<i32>> = BTreeMap::new();
+    for TopicPartition { topic, partition } in partitions {
+        topics.entry(Arc::clone(topic)).or_default().push(*partition);
+    }
+    let group_id = GroupId(StrBytes::from_string(group.to_owned()));
+    Call::build(move |version| {
+        if version >= MANY_GROUPS_VERSION {
+            let topics = topics.into_iter().map(|(topic, numbers)| {
+                OffsetFetchRequestTopics::default().with_name(name(&topic)).with_partition_indexes(numbers)
+            });
+            let group = OffsetFetchRequestGroup::default().with_group_id(group_id).with_topics(Some(topics.collect()));
+            return OffsetFetchRequest::default().with_groups(vec![group]);
+        }
+        let topics = topics.into_iter().map(|(topic, numbers)| {
+            OffsetFetchRequestTopic::default().with_name(name(&topic)).with_partition_indexes(numbers)
+        });
+        OffsetFetchRequest::default().with_group_id(group_id).with_topics(Some(topics.collect()))
+    })
+}
+
 /// What is committed beside an offset: the id of its topic. A coordinator keeps offsets for a while that a topic had
 /// which was deleted.
 fn note_of(topic_id: [u8; 16]) -> String {
@@ -212,7 +213,7 @@ fn note_of(topic_id: [u8; 16]) -> String {
     format!("{NOTE_PREFIX}{digits}")
 }
 
-fn is_of_another_topic(note: &str, topic_id: [u8; 16]) -> bool {
+pub(super) fn is_of_another_topic(note: &str, topic_id: [u8; 16]) -> bool {
     note.starts_with(NOTE_PREFIX) && note != note_of(topic_id)
 }
 
@@ -246,7 +247,7 @@ fn codes(response: &OffsetCommitResponse) -> BTreeMap<TopicPartition, ErrorCode>
 }
 
 /// The committed offsets of a response of any version, or its first error code.
-fn offsets(response: &OffsetFetchResponse) -> Result<BTreeMap<TopicPartition, (i64, String)>, ErrorCode> {
+pub(super) fn offsets(response: &OffsetFetchResponse) -> Result<BTreeMap<TopicPartition, (i64, String)>, ErrorCode> {
     ErrorCode::check(response.error_code)?;
     let mut offsets = BTreeMap::new();
     let mut take = |topic: &TopicName, number: i32, offset: i64, note: &Option<StrBytes>, code: i16| {

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use kafka_wire::batch::{BatchError, BatchHeader, Batches};
+use kafka_wire::batch::BatchHeader;
 use kafka_wire::protocol::ResponseError;
 use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::fetch_response::PartitionData;
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::config::{GroupConfig, Skip};
+use super::sound::whole_batches;
 use super::table::{Claim, Table};
 use crate::OffsetSpec;
 use crate::backoff::Backoff;
@@ -362,75 +362,5 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
-    }
-}
-
-/// The whole, sound batches that have something at `position` or later, and the offset after them. What is wrong with a
-/// batch behind sound ones is said when it is the first.
-fn whole_batches(records: &Bytes, position: i64) -> Result<(Bytes, i64), BatchError> {
-    let (mut start, mut end, mut next) = (0, 0, position);
-    for batch in Batches::new(records) {
-        let checked = batch.and_then(|(header, batch)| header.verify_crc(batch).map(|()| header));
-        let header = match checked {
-            Ok(header) => header,
-            Err(_) if end > start => break,
-            Err(error) => return Err(error),
-        };
-        if header.last_offset() < position {
-            start += header.batch_bytes;
-        }
-        end += header.batch_bytes;
-        next = next.max(header.last_offset().saturating_add(1));
-    }
-    Ok((records.slice(start..end), next))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders, assign_offset};
-    use kafka_wire::compression::Compression;
-
-    /// Batches of three records each from offset 0.
-    fn log(batches: i64) -> Vec<u8> {
-        let mut log = Vec::new();
-        let mut writer = BatchWriter::new(Compression::None);
-        for index in 0..batches {
-            for _ in 0..3 {
-                writer.push(1, None, Some(b"line"), &RecordHeaders::new(), None);
-            }
-            let start = log.len();
-            writer.seal(Producer::NONE, &mut log);
-            assign_offset(&mut log[start..], index * 3, 0);
-        }
-        log
-    }
-
-    fn check(records: &[u8], position: i64, expect: Option<(std::ops::Range<usize>, i64)>) {
-        let records = Bytes::copy_from_slice(records);
-        let got = whole_batches(&records, position).ok();
-        assert_eq!(got, expect.map(|(range, next)| (records.slice(range), next)));
-    }
-
-    #[test]
-    fn whole_batches_from_a_position() {
-        let log = log(3);
-        let one = log.len() / 3;
-        check(&log, 0, Some((0..log.len(), 9)));
-        check(&log, 2, Some((0..log.len(), 9)));
-        check(&log, 3, Some((one..log.len(), 9)));
-        check(&log[..log.len() - 1], 4, Some((one..2 * one, 6)));
-        check(&log[..one - 1], 0, Some((0..0, 0)));
-        check(&[], 5, Some((0..0, 5)));
-    }
-
-    #[test]
-    fn a_damaged_batch_is_not_delivered() {
-        let mut log = log(3);
-        let one = log.len() / 3;
-        log[2 * one - 1] ^= 1;
-        check(&log, 0, Some((0..one, 3)));
-        check(&log, 3, None);
-        check(&log[one..], 3, None);
     }
 }

@@ -18,8 +18,9 @@ use tokio::time::sleep;
 
 use super::assignor::{Assignor, Member, Shares};
 use super::event::GroupError;
-use super::membership::{Interrupt, Membership, Verdict};
+use super::membership::Membership;
 use super::protocol::{Subscription, decode_assignment, encode_assignment};
+use super::verdict::{Interrupt, Verdict};
 use crate::call::Call;
 use crate::code::ErrorCode;
 use crate::error::ClientError;

@@ -8,7 +8,6 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_wire::protocol::ResponseError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,10 +17,10 @@ use super::config::GroupConfig;
 use super::event::{CommitError, GroupError};
 use super::protocol::NO_GENERATION;
 use super::table::Table;
+use super::verdict::{Interrupt, Verdict};
 use crate::backoff::Backoff;
 use crate::client::Client;
-use crate::code::ErrorCode;
-use crate::error::{ClientError, chain};
+use crate::error::chain;
 use crate::metadata::Metadata;
 use crate::topic_partition::TopicPartition;
 
@@ -33,24 +32,6 @@ pub(super) enum Command {
     Commit(Commit),
     /// These revoked partitions are done with.
     Acknowledge(Vec<TopicPartition>),
-}
-
-/// Why the member stops what it does.
-pub(super) enum Interrupt {
-    /// The group rebalances.
-    Rejoin,
-    /// The coordinator does not know this member or its generation any more: the partitions are gone.
-    Lost {
-        forget_member_id: bool,
-    },
-    Failed(GroupError),
-}
-
-/// What to do after an error code.
-pub(super) enum Verdict {
-    /// Ask the same again a little later.
-    Again,
-    Interrupt(Interrupt),
 }
 
 pub(super) struct Membership {
@@ -357,41 +338,6 @@ impl Membership {
 
     pub async fn heartbeat_if_due(&mut self) -> Result<(), Interrupt> {
         if Instant::now() >= self.next_heartbeat { self.heartbeat().await } else { Ok(()) }
-    }
-
-    /// A call failed without an answer: remembers why, unless it can never succeed.
-    pub fn note(&mut self, error: ClientError) -> Result<(), Interrupt> {
-        if !error.is_retriable() {
-            return Err(Interrupt::Failed(GroupError::Client(error)));
-        }
-        self.table.set_problem(Some(chain(&error)));
-        Ok(())
-    }
-
-    /// What Kafka's Java client does after this error code of a coordinator.
-    pub fn judge(&mut self, api: &'static str, code: ErrorCode) -> Verdict {
-        match code.kind() {
-            ResponseError::CoordinatorNotAvailable | ResponseError::NotCoordinator | ResponseError::RequestTimedOut => {
-                self.client.forget_coordinator(&self.config.group);
-                self.table.set_problem(Some(format!("{api}: coordinator answered {code}")));
-                Verdict::Again
-            }
-            ResponseError::CoordinatorLoadInProgress
-            | ResponseError::UnstableOffsetCommit
-            | ResponseError::UnknownTopicOrPartition => Verdict::Again,
-            ResponseError::RebalanceInProgress => {
-                self.rejoin_reason = "group is rebalancing";
-                Verdict::Interrupt(Interrupt::Rejoin)
-            }
-            ResponseError::IllegalGeneration => Verdict::Interrupt(Interrupt::Lost { forget_member_id: false }),
-            ResponseError::UnknownMemberId => Verdict::Interrupt(Interrupt::Lost { forget_member_id: true }),
-            ResponseError::FencedInstanceId => {
-                let instance_id = self.config.instance_id.clone().unwrap_or_default();
-                Verdict::Interrupt(Interrupt::Failed(GroupError::Fenced { instance_id }))
-            }
-            _ if code.is_retriable() => Verdict::Again,
-            _ => Verdict::Interrupt(Interrupt::Failed(GroupError::Refused { api, code })),
-        }
     }
 
     /// A dynamic member says that it goes; a static one does not, since it is expected back.

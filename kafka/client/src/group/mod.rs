@@ -6,13 +6,16 @@
 
 mod assignor;
 mod commit;
+mod committed;
 mod config;
 mod event;
 mod fetcher;
 mod join;
 mod membership;
 mod protocol;
+mod sound;
 mod table;
+mod verdict;
 
 use std::sync::Arc;
 use std::thread;

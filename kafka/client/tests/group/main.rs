@@ -168,7 +168,7 @@ async fn a_revocation_that_nobody_acknowledges_does_not_stop_the_group() {
     let broker = broker_with_offset().await;
     let mut consumer = start(&broker, |config| {
         config.assignors = vec![Assignor::Range];
-        config.session_timeout = Duration::from_millis(60);
+        config.session_timeout = Duration::from_millis(600);
     });
     expect(&mut consumer, &["assigned 0@0"]).await;
     broker.state().script::<HeartbeatRequest>([REBALANCE_IN_PROGRESS]);
@@ -355,7 +355,8 @@ async fn a_partition_that_is_not_fetched_keeps_its_member_and_is_heard_of() {
     let broker = broker_with_offset().await;
     broker.state().append(1);
     let mut consumer = start(&broker, |config| {
-        config.session_timeout = Duration::from_millis(100);
+        // Also of a heartbeat, which must not be late on a machine with other work.
+        config.session_timeout = Duration::from_millis(500);
         config.watermark_refresh = Duration::from_millis(10);
     });
     expect(&mut consumer, &["assigned 0@0", "fetched 0@0 of 1"]).await;
@@ -368,7 +369,7 @@ async fn a_partition_that_is_not_fetched_keeps_its_member_and_is_heard_of() {
     let asked = broker.state().asked.clone();
     let deadline = tokio::time::Instant::now() + DEADLINE;
     // Several sessions.
-    while broker.state().heartbeats < before + 100 {
+    while broker.state().heartbeats < before + 200 {
         assert!(tokio::time::Instant::now() < deadline, "the heartbeats have stopped");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

@@ -1,5 +1,6 @@
 //! The 61 bytes in front of the records: a checked view, and the two fields that a broker fills in.
 
+use super::checksum::behind_equal_bytes;
 use super::writer::Producer;
 use crate::compression::Compression;
 
@@ -171,16 +172,19 @@ pub fn set_log_append_time(batch: &mut [u8], timestamp: i64) {
     batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// Puts another producer, epoch and sequence into a whole batch and recomputes the checksum: a sealed batch can be sent
-/// under a new identity without its records being written again.
+/// Puts another producer, epoch and sequence into a whole batch and corrects the checksum by what that changes: a sealed
+/// batch can be sent under a new identity without its records being looked at. One that was wrong stays wrong.
 ///
 /// # Panics
 /// `batch` is shorter than a header: callers have read one from it.
 pub fn set_producer(batch: &mut [u8], producer: Producer) {
+    let before = crc32c::crc32c(&batch[ATTRIBUTES_AT..HEADER_BYTES]);
     batch[PRODUCER_ID_AT..PRODUCER_ID_AT + 8].copy_from_slice(&producer.id.to_be_bytes());
     batch[PRODUCER_EPOCH_AT..PRODUCER_EPOCH_AT + 2].copy_from_slice(&producer.epoch.to_be_bytes());
     batch[BASE_SEQUENCE_AT..BASE_SEQUENCE_AT + 4].copy_from_slice(&producer.base_sequence.to_be_bytes());
-    let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
+    let after = crc32c::crc32c(&batch[ATTRIBUTES_AT..HEADER_BYTES]);
+    let differs = behind_equal_bytes(before ^ after, batch.len() - HEADER_BYTES);
+    let crc = u32::from_be_bytes(field(batch, CRC_AT)) ^ differs;
     batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
 }
 

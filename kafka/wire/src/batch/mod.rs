@@ -21,6 +21,7 @@
 //! (-1: null), key, value length varint (-1: null), value, header count varint`, then for each header `key length
 //! varint, key, value length varint (-1: null), value`.
 
+mod checksum;
 mod header;
 mod reader;
 #[cfg(test)]

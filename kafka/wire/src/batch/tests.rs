@@ -362,3 +362,23 @@ fn a_full_batch_keeps_within_its_room() {
         }
     }
 }
+
+#[test]
+fn another_producer_makes_the_batch_that_it_would_have_sealed() {
+    let mut random = Random::from_environment();
+    for codec in ALL {
+        for count in [1, 2, 300] {
+            let records: Vec<Owned> = (0..count).map(|_| Owned::random(&mut random)).collect();
+            let mut batch = write(&records, codec, Producer::NONE);
+            for producer in [Producer { id: 7, epoch: 3, base_sequence: i32::MAX }, Producer::NONE] {
+                set_producer(&mut batch, producer);
+                assert_eq!(batch, write(&records, codec, producer), "{codec}, {count} records");
+            }
+            // What is damaged does not become sound.
+            let last = batch.len() - 1;
+            batch[last] ^= 1;
+            set_producer(&mut batch, Producer { id: 8, epoch: 0, base_sequence: 0 });
+            assert!(BatchHeader::read(&batch).expect("a header").verify_crc(&batch).is_err());
+        }
+    }
+}

@@ -10,7 +10,7 @@ mod takes;
 use std::cell::RefCell;
 
 use super::native;
-use super::program::{Instruction, Pc, Program};
+use super::program::{Instruction, LITERAL_SHORT, Pc, Program};
 use super::visits::Visits;
 
 /// Steps that every line may take before visits are noted, and those for each of its bytes.
@@ -59,9 +59,12 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// How far a line was matched that was matched in vain.
+/// How far a line was matched that was matched in vain: by the attempt that found most captures, and of those the longest. What
+/// takes any character would reach the end of each line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Furthest {
+    /// Starts and ends of captures that were found until then.
+    bounds: usize,
     pub position: usize,
     pub pc: Pc,
 }
@@ -190,12 +193,9 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
                     false => None,
                 },
                 Instruction::Literal { start, length, next } => {
-                    let literal = &program.literals[start as usize..][..length as usize];
-                    // Literals are short: a call costs more than their bytes.
-                    let rest = &bytes[position..];
-                    let matches =
-                        literal.len() <= rest.len() && literal.iter().zip(rest).all(|(one, other)| one == other);
+                    let matches = self.is_literal(start as usize, length as usize, position);
                     if FURTHEST && !matches {
+                        let literal = &program.literals[start as usize..][..length as usize];
                         let same = literal.iter().zip(&bytes[position..]).take_while(|(a, b)| a == b).count();
                         self.reached(position + same, pc);
                     }
@@ -230,7 +230,7 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
                         }
                     })
                 }
-                Instruction::Take { .. } => self.take(pc, position)?,
+                Instruction::Take(take) => self.take(&take, position)?,
                 Instruction::Progress { slot, head, next } => {
                     let stuck = self.scratch.slots[slot as usize] == position as u32;
                     Some((if stuck { next } else { head }, position))
@@ -268,9 +268,24 @@ impl<'p, 'l, 's, const FURTHEST: bool> Matcher<'p, 'l, 's, FURTHEST> {
         }
     }
 
+    /// Whether a literal stands at a place, of at least one byte.
+    #[inline]
+    fn is_literal(&self, start: usize, length: usize, position: usize) -> bool {
+        let (literal, rest) = (&self.program.literals[start..], &self.bytes[position..]);
+        match (literal.first_chunk::<LITERAL_SHORT>(), rest.first_chunk::<LITERAL_SHORT>()) {
+            (Some(one), Some(other)) if length <= LITERAL_SHORT => {
+                let differences = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
+                // Bytes that do not belong to it are the highest ones.
+                differences << (8 * (LITERAL_SHORT - length)) == 0
+            }
+            _ => rest.starts_with(&literal[..length]),
+        }
+    }
+
     fn reached(&mut self, position: usize, pc: Pc) {
-        if position > self.furthest.position {
-            self.furthest = Furthest { position, pc };
+        let bounds = self.scratch.slots.iter().filter(|slot| **slot != UNSET).count();
+        if (bounds, position) > (self.furthest.bounds, self.furthest.position) {
+            self.furthest = Furthest { bounds, position, pc };
         }
     }
 

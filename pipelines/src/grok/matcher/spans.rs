@@ -1,7 +1,11 @@
 //! Rows of characters of one set: the longest, shorter ones, and lazy ones.
 
 use super::{Frame, Matcher, Stopped};
+use crate::grok::charset::CharSet;
 use crate::grok::program::{Instruction, Pc, Scan, Span, Way};
+
+/// Bytes in which the end of a row is looked for without a call: most fields are no longer.
+const SHORT: usize = 32;
 
 impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
     pub(super) fn span_at(&self, pc: Pc) -> (&'p Span, Pc) {
@@ -66,16 +70,10 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
     pub(super) fn row(&self, span: &Span, position: usize) -> Option<(usize, usize)> {
         let rest = &self.bytes[position..];
         let set = &self.program.sets[span.set as usize];
-        let length = match span.scan {
-            Scan::Table => {
-                let limit = span.max.map_or(rest.len(), |max| rest.len().min(max as usize));
-                table_row(&set.table, &rest[..limit])
-            }
-            Scan::Until(byte) => memchr::memchr(byte, rest).unwrap_or(rest.len()),
-            Scan::UntilTwo(one, two) => memchr::memchr2(one, two, rest).unwrap_or(rest.len()),
-            Scan::UntilThree(one, two, three) => memchr::memchr3(one, two, three, rest).unwrap_or(rest.len()),
-            Scan::Rest => rest.len(),
-            Scan::Chars => return self.row_of_chars(span, position),
+        let length = match (span.scan, span.max) {
+            (Scan::Chars, _) => return self.row_of_chars(span, position),
+            (Scan::Table, Some(max)) => row_of_bytes(span, set, &rest[..rest.len().min(max as usize)]),
+            _ => row_of_bytes(span, set, rest),
         };
         if length < span.min as usize {
             return None;
@@ -92,6 +90,13 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
         let set = &self.program.sets[span.set as usize];
         let (mut end, mut count) = (position, 0);
         let mut shortest = (span.min == 0).then_some(position);
+        if span.max.is_none() && span.min <= 1 {
+            let row = ascii_row(span, set, &self.bytes[position..]);
+            if row > 0 {
+                shortest.get_or_insert(position + 1);
+                (end, count) = (position + row, 1);
+            }
+        }
         while span.max.is_none_or(|max| count < max) {
             match set.length_at(self.line, end) {
                 0 => break,
@@ -196,25 +201,37 @@ impl<'p, const FURTHEST: bool> Matcher<'p, '_, '_, FURTHEST> {
     pub(super) fn row_within(&self, span: &Span, from: usize, limit: usize) -> usize {
         let row = &self.bytes[from..limit];
         let set = &self.program.sets[span.set as usize];
-        let length = match span.scan {
-            Scan::Until(byte) => memchr::memchr(byte, row),
-            Scan::UntilTwo(one, two) => memchr::memchr2(one, two, row),
-            Scan::UntilThree(one, two, three) => memchr::memchr3(one, two, three, row),
-            Scan::Rest => None,
-            Scan::Chars => {
-                let mut end = from;
-                while end < limit {
-                    match set.length_at(self.line, end) {
-                        0 => break,
-                        length => end += length,
-                    }
-                }
-                return end.min(limit);
+        if span.scan != Scan::Chars {
+            return from + row_of_bytes(span, set, row);
+        }
+        let mut end = from + ascii_row(span, set, row);
+        while end < limit {
+            match set.length_at(self.line, end) {
+                0 => break,
+                length => end += length,
             }
-            Scan::Table => Some(table_row(&set.table, row)),
-        };
-        from + length.unwrap_or(row.len())
+        }
+        end.min(limit)
     }
+}
+
+/// How many bytes of a set there are from the start on, where bytes alone tell it.
+#[inline]
+fn row_of_bytes(span: &Span, set: &CharSet, bytes: &[u8]) -> usize {
+    let short = if span.scan == Scan::Table { bytes } else { &bytes[..bytes.len().min(SHORT)] };
+    let (begun, is_all) = span.sure_row(short);
+    if is_all {
+        return begun;
+    }
+    let rest = &bytes[begun..];
+    let length = match span.scan {
+        Scan::Until(byte) => memchr::memchr(byte, rest),
+        Scan::UntilTwo(one, two) => memchr::memchr2(one, two, rest),
+        Scan::UntilThree(one, two, three) => memchr::memchr3(one, two, three, rest),
+        Scan::Rest => None,
+        Scan::Table | Scan::Chars => Some(table_row(&set.table, rest)),
+    };
+    begun + length.unwrap_or(rest.len())
 }
 
 /// How many bytes there are from the start on that a table has.
@@ -229,4 +246,23 @@ fn table_row(table: &[bool; 256], bytes: &[u8]) -> usize {
         length += 8;
     }
     length + bytes[length..].iter().position(|byte| !table[usize::from(*byte)]).unwrap_or(bytes.len() - length)
+}
+
+/// How many bytes of a set there are from the start on, up to the first character beyond ASCII.
+#[inline]
+fn ascii_row(span: &Span, set: &CharSet, bytes: &[u8]) -> usize {
+    let (begun, is_all) = span.sure_row(bytes);
+    if is_all {
+        return begun;
+    }
+    let (table, bytes) = (&set.table, &bytes[begun..]);
+    let mut length = 0;
+    for chunk in bytes.as_chunks::<8>().0 {
+        if !chunk.is_ascii() || !chunk.iter().fold(true, |all, byte| all & table[usize::from(*byte)]) {
+            break;
+        }
+        length += 8;
+    }
+    let rest = &bytes[length..];
+    begun + length + rest.iter().position(|byte| !byte.is_ascii() || !table[usize::from(*byte)]).unwrap_or(rest.len())
 }

@@ -1,42 +1,36 @@
-//! A capture of one part and the byte behind it, in one step.
+//! A capture of one part and the bytes behind it, in one step.
 
 use super::{Frame, Matcher, Stopped};
 use crate::grok::native;
-use crate::grok::program::{Instruction, Pc, Place, Way};
+use crate::grok::program::{Part, Pc, Place, Take, Way};
 
 impl<const FURTHEST: bool> Matcher<'_, '_, '_, FURTHEST> {
     /// Carries out an [`Instruction::Take`]; gives where it goes on.
     #[inline]
-    pub(super) fn take(&mut self, pc: Pc, position: usize) -> Result<Option<(Pc, usize)>, Stopped> {
+    pub(super) fn take(&mut self, take: &Take, position: usize) -> Result<Option<(Pc, usize)>, Stopped> {
         let program = self.program;
-        let Instruction::Take { is_word, byte, slot, inner, next } = program.instructions[pc as usize] else {
-            return Ok(None);
-        };
+        let Take { is_word, behind, behind_length, slot, inner, part, part_pc, next } = *take;
         if FURTHEST {
             // Where exactly it ends is of interest: the instructions that it stands for are still there.
             self.save(slot, position);
             return Ok(Some((inner, position)));
         }
-        let part = match program.instructions[inner as usize] {
-            Instruction::Assert { next, .. } if is_word => match self.is_at(Place::WordBoundary, position) {
-                true => next,
-                false => return Ok(None),
-            },
-            _ => inner,
-        };
+        if is_word && !self.is_at(Place::WordBoundary, position) {
+            return Ok(None);
+        }
         // With other ways in the part, its start must be there when one of them is taken.
         let mut is_started = false;
-        let end = match program.instructions[part as usize] {
-            Instruction::Span { span, .. } => {
+        let end = match part {
+            Part::Span(span) => {
                 let span = &program.spans[span as usize];
                 if span.way != Way::Only {
                     self.save(slot, position);
                     is_started = true;
                 }
-                self.span(span, part, position)?
+                self.span(span, part_pc, position)?
             }
-            Instruction::Native { native, .. } => native::end(native, self.bytes, position),
-            Instruction::Quick { native, is_sure, target, .. } => {
+            Part::Native(native) => native::end(native, self.bytes, position),
+            Part::Quick { native, is_sure, target } => {
                 let usual = native::end(native, self.bytes, position);
                 if usual.is_none() || !is_sure {
                     self.save(slot, position);
@@ -48,17 +42,16 @@ impl<const FURTHEST: bool> Matcher<'_, '_, '_, FURTHEST> {
                 self.quick(is_sure, target, position)?;
                 usual
             }
-            _ => None,
         };
         let Some(end) = end else { return Ok(None) };
         if is_word && !self.is_at(Place::WordBoundary, end) {
             return Ok(None);
         }
-        let behind = match byte {
-            Some(byte) if self.bytes.get(end) == Some(&byte) => end + 1,
-            Some(_) => return Ok(None),
-            None => end,
-        };
+        let length = usize::from(behind_length);
+        if length > 0 && !self.is_literal(behind as usize, length, end) {
+            return Ok(None);
+        }
+        let behind = end + length;
         match is_started {
             true => self.save(slot + 1, end),
             false => self.save_both(slot, position, end),

@@ -265,4 +265,31 @@ fn what_does_not_match_is_explained() {
     assert_eq!(said, Explanation { matched_bytes: 18, expected: "%{NUMBER:ms}".to_owned() });
     let said = grok.explain("10.0.0.1 GET tok").unwrap();
     assert_eq!(said, Explanation { matched_bytes: 15, expected: "\" took \"".to_owned() });
+    // A request that is no request would take all of the line.
+    let grok = compile(&["%{COMBINEDAPACHELOG}"]);
+    let request = r#"1.2.3.4 - - [23/Nov/2025:00:00:00 +0000] "GET /x HTTP/1.1" "#;
+    let said = grok.explain(&format!("{request}abc 17")).unwrap();
+    assert_eq!(said.matched_bytes, request.len());
+    // A line that was cut.
+    let said = grok.explain(r#"1.2.3.4 - - [23/Nov/2025:00:00:00 +0000] "GET /x HT"#).unwrap();
+    assert_eq!(said.matched_bytes, 51);
+}
+
+/// Rows and literals are looked at by many bytes at once: of every length, at every distance from the line's end.
+#[test]
+fn rows_and_literals_of_all_lengths() {
+    for length in 1..70 {
+        let row = |of: &str| of.chars().cycle().take(length).collect::<String>();
+        let (word, text) = (row("aZ_9b"), row("aZ-\u{e4}9\u{1f600}"));
+        let (number, literal) = (row("1234567890"), row("-=#:;<>!@&%~"));
+        for rest in ["", " ", "x", "\u{e4}", " rest of the line"] {
+            let line = format!("{word}{literal}{number},{text}] {text}{rest}");
+            let pattern = format!(r"^(?<a>\w+){literal}(?<b>[0-9]+),(?<c>[^\]]+)\] (?<d>\S*)");
+            let end = if rest.starts_with(' ') { "" } else { rest };
+            check(&pattern, &line, &format!("a={word} b={number} c={text} d={text}{end}"));
+            let short = &literal[..length - 1];
+            check_no_match(&pattern, &format!("{word}{short}{number},{text}] {text}{rest}"));
+            check_no_match(&pattern, &format!("{word}{short}"));
+        }
+    }
 }

@@ -86,6 +86,12 @@ fn users_are_those_of_their_definition() {
 fn quoted_texts_are_those_of_their_definition() {
     let usual = [r#"a "b c" d"#, r#""b \"c\" \\" 'x'"#, r#"'' "" `a"b`"#, r#"\"a" "ä\ä" 'b'"#];
     check("%{QUOTEDSTRING:text}", "QUOTEDSTRING", &usual);
+    // Longer than what is looked at without a call.
+    let long = [
+        r#""Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" "https://shop.example/""#,
+        r#"'a text of some words, \'quoted\', that goes on and on, up to here\\' "and another \" one""#,
+    ];
+    check("^%{QUOTEDSTRING:one} %{QUOTEDSTRING:two}$", "QUOTEDSTRING", &long);
     check("%{QUOTEDSTRING:one} ?%{QUOTEDSTRING:two}", "QUOTEDSTRING", &usual);
 }
 

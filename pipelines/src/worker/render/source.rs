@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 /// An agent writes it last.
 const POSITION_HEADER: &[u8] = b"log.offset";
+const REPLAYED_ID_HEADER: &[u8] = identity::REPLAYED_ID_HEADER.as_bytes();
 
 /// The headers of a record.
 #[derive(Default)]
@@ -50,7 +51,7 @@ impl<'a> Source<'a> {
                 b"event.dataset" => self.dataset = text().filter(|dataset| !dataset.is_empty()),
                 b"sluice.file.id" => self.file_id = header.value.and_then(identity::file_id),
                 POSITION_HEADER => self.position = header.value.and_then(identity::decimal),
-                identity::REPLAYED_ID_HEADER => self.replayed_id = header.value.and_then(identity::replayed),
+                REPLAYED_ID_HEADER => self.replayed_id = header.value.and_then(identity::replayed),
                 b"stream" => self.stream = text(),
                 b"log.source.address" => self.address = text(),
                 b"@timestamp" => self.written_at = text(),

@@ -32,7 +32,7 @@ impl<S: Source> Run<S> {
         let lag = self.rates.lag(records, seconds);
         let metrics = &self.shop.metrics;
         metrics.lag(&lag);
-        metrics.memory(self.memory.fetched, self.memory.documents);
+        metrics.memory(&self.memory);
         metrics.paused_partitions.set(i64::try_from(self.partitions.paused()).unwrap_or(i64::MAX));
         let mut problems = self.source.problems();
         problems.extend(self.shop.dead_letters.problems());

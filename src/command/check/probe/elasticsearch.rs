@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Somebody waits for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Where the servers keep what they do about full disks.
+const DISK: &str = "cluster.routing.allocation.disk";
 /// The servers' own defaults of `cluster.routing.allocation.disk.watermark`.
 const WATERMARKS: [(&str, &str); 2] = [("flood_stage", "95%"), ("high", "90%")];
 
@@ -106,16 +108,22 @@ async fn disks(connection: &Connection) -> Vec<Probe> {
     let Some(nodes) = stats.as_ref().and_then(|stats| stats["nodes"].as_object()) else {
         return vec![Probe::warning("disks", "they are not told to us", "the privilege monitor lets this check ask")];
     };
+    let setting = |key: &str| {
+        let of = |kind: &str| settings.as_ref()?[kind][key].as_str().map(str::to_owned);
+        of("transient").or_else(|| of("persistent")).or_else(|| of("defaults"))
+    };
+    let is_watched = setting(&format!("{DISK}.threshold_enabled")).is_none_or(|word| word != "false");
     let mut probes = Vec::new();
     for node in nodes.values() {
         let what = format!("disk of node {}", node["name"].as_str().unwrap_or("?"));
         let bytes = |key: &str| node["fs"]["total"][key].as_u64();
         let (Some(total), Some(free)) = (bytes("total_in_bytes"), bytes("available_in_bytes")) else { continue };
-        let passed = WATERMARKS.iter().find(|(name, default)| {
-            let key = format!("cluster.routing.allocation.disk.watermark.{name}");
-            let of = |kind: &str| settings.as_ref()?[kind][&key].as_str().map(str::to_owned);
-            let mark = of("transient").or_else(|| of("persistent")).or_else(|| of("defaults"));
-            is_passed(mark.as_deref().unwrap_or(default), total, free)
+        let passed = WATERMARKS.iter().filter(|_| is_watched).find(|(name, default)| {
+            let mark = setting(&format!("{DISK}.watermark.{name}"));
+            // Elasticsearch since 8.5: of a large disk no more has to be free than this, whatever the percentage says.
+            let headroom = setting(&format!("{DISK}.watermark.{name}.max_headroom"));
+            let has_headroom = headroom.is_some_and(|room| is_size(&room) && !is_passed(&room, total, free));
+            !has_headroom && is_passed(mark.as_deref().unwrap_or(default), total, free)
         });
         let says = format!("{} free of {}", size(free), size(total));
         probes.push(match passed {
@@ -157,6 +165,12 @@ fn is_passed(mark: &str, total: u64, free: u64) -> bool {
     digits.parse::<f64>().is_ok_and(|left| (free as f64) <= left * f64::from(2_u32).powi(power))
 }
 
+/// Whether a setting is bytes, as `100GB`, and not -1, which means none.
+fn is_size(setting: &str) -> bool {
+    let setting = setting.trim();
+    setting.starts_with(|letter: char| letter.is_ascii_digit()) && setting.ends_with(['b', 'B'])
+}
+
 async fn get(connection: &Connection, path: &str) -> Option<Value> {
     let (status, body) = connection.ask(Method::GET, path, None).await.ok()?;
     status.is_success().then(|| serde_json::from_slice(&body).ok()).flatten()
@@ -164,7 +178,7 @@ async fn get(connection: &Connection, path: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_passed;
+    use super::{is_passed, is_size};
 
     #[test]
     fn watermarks() {
@@ -179,5 +193,6 @@ mod tests {
         check("nonsense", 0, false);
         check("é", 0, false);
         check("95%", 200 << 30, false);
+        assert!(is_size("100GB") && is_size("1b") && !is_size("-1") && !is_size("95%") && !is_size(""));
     }
 }

@@ -4,7 +4,14 @@ mod broker;
 mod elasticsearch;
 mod files;
 
+use crate::command::bar::waiting;
 use crate::config::{ConfigFile, Level};
+use crate::screen::Screen;
+use std::cell::Cell;
+use std::time::Duration;
+
+/// Kinds of what is asked: files, brokers, Elasticsearch.
+const PROBED: u64 = 3;
 
 /// One thing that was looked at.
 pub struct Probe {
@@ -32,9 +39,19 @@ impl Probe {
 }
 
 /// Asks everything that a config without errors names.
-pub async fn all(config: &ConfigFile) -> Vec<Probe> {
-    let mut probes = files::all(config);
-    probes.extend(broker::all(config).await);
-    probes.extend(elasticsearch::all(&config.worker).await);
-    probes
+pub async fn all(config: &ConfigFile, screen: &Screen) -> Vec<Probe> {
+    let asked = Cell::new((0, "files"));
+    let asking = async {
+        let mut probes = files::all(config);
+        asked.set((1, "brokers"));
+        probes.extend(broker::all(config).await);
+        asked.set((2, "Elasticsearch"));
+        probes.extend(elasticsearch::all(&config.worker).await);
+        probes
+    };
+    let far = |waited: Duration| {
+        let (done, whom) = asked.get();
+        (done, PROBED, format!("waiting for {whom}, {} s", waited.as_secs()))
+    };
+    waiting(screen, asking, far).await
 }

@@ -1,11 +1,11 @@
 //! The checkpoints: never ahead of the broker, damaged between runs, and copied to another machine.
 
-use super::soak;
 use crate::harness::agent::{DELIVERY, Setup, check_positions};
 use crate::harness::lines::Stream;
 use crate::harness::log_file::{LogFile, Written};
 use crate::harness::random::Random;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::topic::{self, Record};
 use crate::harness::writing::{self, Plan, Rotation};
 use crate::harness::{oracle, ports, sluice};
@@ -38,7 +38,7 @@ pub fn never_ahead(scene: &Scene) -> anyhow::Result<()> {
         let name = format!("agent-{round}");
         let paths = format!("logs/{round}/app-*");
         let data = |which: &str| scene.path(&format!("{which}-{round}"));
-        let first = sluice::broker_at(scene, &ports::free_address(), &data("first"))?;
+        let first = sluice::broker_at(scene, &ports::free_address(), &data("first"), &[])?;
         let mut setup = Setup::named(scene, &name, &first.address, TOPIC, &[&paths]);
         let writing = writing::start(&folder, plan.clone(), Random::new(random.next()))?;
         let agent = setup.start();
@@ -50,10 +50,10 @@ pub fn never_ahead(scene: &Scene) -> anyhow::Result<()> {
         agent.wait_for_metric("held_bytes", |bytes| bytes > 0)?;
         agent.kill()?;
         first.process.kill()?;
-        let first = sluice::broker_at(scene, &first.address, &data("first"))?;
+        let first = sluice::broker_at(scene, &first.address, &data("first"), &[])?;
         let before = topic::read(&first.address, TOPIC)?;
         let written = writing.end()?;
-        let second = sluice::broker_at(scene, &ports::free_address(), &data("second"))?;
+        let second = sluice::broker_at(scene, &ports::free_address(), &data("second"), &[])?;
         setup.broker = second.address.clone();
         setup.once()?;
         let after = topic::read(&second.address, TOPIC)?;

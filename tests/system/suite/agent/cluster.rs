@@ -1,12 +1,12 @@
 //! What brokers and networks do: they die, stall, cut connections, lose answers, change leaders and refuse batches.
 
-use super::soak;
 use crate::harness::agent::Setup;
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
 use crate::harness::proxy::Proxy;
 use crate::harness::random::Random;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::writing::{self, Plan, Rotation, Writing};
 use crate::harness::{ports, sluice, topic, wait};
 use crate::real::{self, KafkaNode};

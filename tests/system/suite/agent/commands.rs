@@ -1,13 +1,13 @@
 //! What a person sees of the agent: what it would read, how far it is, how long it will take, and how it ended.
 
 use crate::harness::agent::Setup;
-use crate::harness::process::Process;
-use crate::harness::scene::{Scene, Skipped};
+use crate::harness::process::Ended;
+use crate::harness::scene::Scene;
 use crate::harness::{ports, sluice, topic, wait};
+use crate::real;
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use std::fs;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// For a command of a debug binary on a loaded machine.
@@ -15,23 +15,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// What a shell calls a wrong command line.
 const EXIT_USAGE: i32 = 2;
 
-/// How it ended, and what it said on standard output and standard error.
-struct Ended {
-    status: ExitStatus,
-    out: String,
-    err: String,
-}
-
-fn finish(process: Process) -> anyhow::Result<Ended> {
-    let (out, err) = (process.stdout_path().clone(), process.stderr_path().clone());
-    let status = process.wait(DEADLINE)?;
-    Ok(Ended { status, out: fs::read_to_string(out)?, err: fs::read_to_string(err)? })
-}
-
 fn run(scene: &Scene, name: &str, arguments: &[&str]) -> anyhow::Result<Ended> {
     let mut command = sluice::command(["agent"]);
     command.args(arguments);
-    finish(scene.start(name, command))
+    scene.start(name, command).finish(DEADLINE)
 }
 
 fn says(said: &str, wanted: &[&str]) -> anyhow::Result<()> {
@@ -84,7 +71,7 @@ pub fn status(scene: &Scene) -> anyhow::Result<()> {
     let config = scene.path("agent.yaml");
     let config = config.to_str().context("a path in text")?;
     let look = || -> anyhow::Result<Value> {
-        let json = run(scene, &scene.own_name(&ports::free().to_string()), &["status", "--json", "--config", config])?;
+        let json = run(scene, "json", &["status", "--json", "--config", config])?;
         ensure!(json.status.success() && json.out.contains("http://"), "status: {} {}", json.out, json.err);
         entry(&json.out, "a.log")
     };
@@ -106,10 +93,7 @@ pub fn status(scene: &Scene) -> anyhow::Result<()> {
 
 /// On a terminal a bar with bytes, rate and time left; in a pipe plain lines. Both end with totals.
 pub fn progress(scene: &Scene) -> anyhow::Result<()> {
-    let probe = Command::new("script").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        return Err(Skipped { reason: "no script(1), which makes a terminal".into() }.into());
-    }
+    real::need("script(1), which makes a terminal", Command::new("script").arg("--version"))?;
     let broker = sluice::broker(scene)?;
     let line = "a line of some length that says nothing but is there for its bytes\n";
     scene.file("big.log", line.repeat(300_000));
@@ -125,10 +109,10 @@ pub fn progress(scene: &Scene) -> anyhow::Result<()> {
     let typed = format!("stty cols 150; {:?} {}", inner.get_program().to_string_lossy(), words.join(" "));
     let mut terminal = Command::new("script");
     terminal.args(["-qec", &typed, "/dev/null"]).env("TERM", "xterm");
-    let terminal = finish(scene.start("terminal", terminal))?;
+    let terminal = scene.start("terminal", terminal).finish(DEADLINE)?;
     ensure!(terminal.status.success(), "it ended with {}: {}", terminal.status, terminal.out);
     says(&terminal.out, &["[#", " of 19.2 MiB", "/s · ", " s left", "300,000 lines and 19.2 MiB read"])?;
-    let piped = finish(scene.start("piped", ship("piped")))?;
+    let piped = scene.start("piped", ship("piped")).finish(DEADLINE)?;
     ensure!(piped.status.success(), "it ended with {}: {}", piped.status, piped.err);
     ensure!(!piped.err.contains("[#") && !piped.err.contains('\r'), "a bar in a pipe: {}", piped.err);
     says(&piped.err, &[" of 19.2 MiB", "300,000 lines and 19.2 MiB read, 300,000 records acknowledged in "])?;
@@ -148,14 +132,14 @@ pub fn exit_codes(scene: &Scene) -> anyhow::Result<()> {
         command.args(arguments);
         scene.start(name, command)
     };
-    let nothing = finish(agent("nothing", with(&["none-*.log"])))?;
+    let nothing = agent("nothing", with(&["none-*.log"])).finish(DEADLINE)?;
     ensure!(nothing.status.code() == Some(EXIT_USAGE), "no match ended with {}", nothing.status);
     says(&nothing.err, &["no file matches none-*.log", "hint: "])?;
 
     let mut waiting = agent("waiting", with(&["a.log"]));
     waiting.wait_for_stderr(" of 4 B", DEADLINE)?;
     waiting.interrupt()?;
-    let interrupted = finish(waiting)?;
+    let interrupted = waiting.finish(DEADLINE)?;
     ensure!(interrupted.status.code() == Some(1), "interrupted, it ended with {}", interrupted.status);
     says(&interrupted.err, &["interrupted before everything was acknowledged"])?;
 
@@ -182,7 +166,7 @@ pub fn labels(scene: &Scene) -> anyhow::Result<()> {
     scene.file("sluice.yaml", config);
     let (listen, status) = (ports::free_address(), ports::free_address());
     let options = ["up", "--once", "--data", "data", "--listen", &listen, "--status-listen", &status];
-    let ended = finish(scene.start("up", sluice::command(options)))?;
+    let ended = scene.start("up", sluice::command(options)).finish(DEADLINE)?;
     ensure!(ended.status.success(), "up --once ended with {}: {}", ended.status, ended.err);
     let document: Value =
         serde_json::from_str(&ended.out).with_context(|| format!("one document in {:?}", ended.out))?;

@@ -1,10 +1,10 @@
 //! kill -9 at random moments while files are written and rotated: each line is in the topic once, in its file's order.
 
-use super::soak;
 use crate::harness::agent::Setup;
 use crate::harness::random::Random;
 use crate::harness::scene::Scene;
 use crate::harness::sluice;
+use crate::harness::soak::soak;
 use crate::harness::writing::{self, Plan, Rotation};
 use crate::real;
 use std::ops::Range;

@@ -1,11 +1,11 @@
 //! Debian's logrotate in its modes, again and again under load.
 
-use super::soak;
 use crate::harness::agent::Setup;
 use crate::harness::lines::Stream;
 use crate::harness::logrotate::Program;
 use crate::harness::scene::Scene;
 use crate::harness::sluice;
+use crate::harness::soak::soak;
 use anyhow::ensure;
 use std::fs;
 

@@ -1,8 +1,8 @@
 //! Many files: short-lived ones, idle ones, and slow ones beside a hot one.
 
-use super::soak;
 use crate::harness::agent::{DELIVERY, Setup};
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::{sluice, topic, wait};
 use anyhow::ensure;
 use std::fs::{self, File};

@@ -65,11 +65,3 @@ pub fn all() -> Vec<(String, Test)> {
     ]
     .concat()
 }
-
-/// A number of the short form, or of the long one.
-fn soak<T>(short: T, full: T) -> T {
-    match std::env::var("SLUICE_SOAK").is_ok_and(|value| value == "full") {
-        true => full,
-        false => short,
-    }
-}

@@ -1,11 +1,11 @@
 //! Rotation to names that the globs do not match, while the agent is there, stopped, behind, or away.
 
-use super::soak;
 use crate::harness::agent::{Agent, DELIVERY, Setup};
 use crate::harness::lines::Stream;
 use crate::harness::log_file::{LogFile, Written};
 use crate::harness::scene::Scene;
 use crate::harness::sluice::{self, Broker};
+use crate::harness::soak::soak;
 use crate::harness::{compress, topic};
 use anyhow::ensure;
 use rustix::process::Signal;

@@ -1,10 +1,10 @@
 //! A broker that says nothing for a while: nothing is lost, nothing grows without end, and the agent can be ended.
 
-use super::soak;
 use crate::harness::agent::{DELIVERY, Setup};
 use crate::harness::lines::Stream;
 use crate::harness::log_file::LogFile;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::{sluice, topic};
 use anyhow::ensure;
 use rustix::process::Signal;
@@ -62,8 +62,8 @@ pub fn rename_and_create(scene: &Scene) -> anyhow::Result<()> {
 /// SIGTERM: the agent ends within the time that it was given, and the next one goes on.
 pub fn sigterm(scene: &Scene) -> anyhow::Result<()> {
     const DRAIN: Duration = Duration::from_secs(2);
-    /// For a process to end beside others.
-    const SLACK: Duration = Duration::from_secs(5);
+    /// For a process to end beside others: without an end to its waiting it would not end at all.
+    const SLACK: Duration = Duration::from_secs(20);
     let broker = sluice::broker(scene)?;
     let setup = Setup::new(scene, &broker.address, TOPIC, &["app.log"]).set("drain_s: 2");
     let mut file = LogFile::create(scene.path("app.log"), Stream::new(0, 22))?;

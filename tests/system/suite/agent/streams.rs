@@ -1,6 +1,6 @@
 //! Lines that are in no file, from those who really send them: a pipe, rsyslog, and systemd's journal.
 
-use crate::harness::process::Process;
+use crate::harness::process::{Ended, Process};
 use crate::harness::scene::{Scene, Skipped};
 use crate::harness::{ports, sluice, topic, wait};
 use anyhow::{Context, ensure};
@@ -66,10 +66,9 @@ pub fn pipe(scene: &Scene) -> anyhow::Result<()> {
     let (listen, status) = (ports::free_address(), ports::free_address());
     let up = ["up", "--once", "--data", "data", "--listen", &listen, "--status-listen", &status, "-"];
     let process = shell("seq 500 | \"$0\" \"$@\"", &up);
-    let out = process.stdout_path().clone();
-    let status = process.wait(DEADLINE)?;
+    let Ended { status, out, .. } = process.finish(DEADLINE)?;
     ensure!(status.success(), "up ended with {status}");
-    let documents = std::fs::read_to_string(out)?.lines().filter(|line| line.starts_with('{')).count();
+    let documents = out.lines().filter(|line| line.starts_with('{')).count();
     ensure!(documents == 500, "{documents} documents; want 500");
     Ok(())
 }

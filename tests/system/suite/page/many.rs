@@ -5,6 +5,7 @@ use super::with_store;
 use crate::harness::browser::Browser;
 use crate::harness::http;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use anyhow::ensure;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -22,7 +23,7 @@ const PAUSE_MAX: i64 = 3_000;
 
 /// Search, zoom, scrolling and a change of range over many documents, while the page's own clock goes on.
 pub fn documents_do_not_freeze_it(scene: &Scene) -> anyhow::Result<()> {
-    let all = if std::env::var("SLUICE_SOAK").is_ok_and(|mode| mode == "full") { DOCUMENTS_FULL } else { DOCUMENTS };
+    let all = soak(DOCUMENTS, DOCUMENTS_FULL);
     let (page, _process) = with_store(scene)?;
     let last = now_ms() - 1_000;
     let first = last - all * 1_000 / PER_SECOND;

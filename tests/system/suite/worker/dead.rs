@@ -1,6 +1,6 @@
 //! Dead letters: listed, shown, sent back under the identity that they had, dropped.
 
-use super::{Place, produce};
+use super::{Place, produce, wait_for_metric};
 use crate::harness::destination::Destination;
 use crate::harness::scene::Scene;
 use crate::harness::{ports, sluice, topic, wait};
@@ -122,7 +122,7 @@ fn drop_some_and_all(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     refuse(&server);
     produce(&place.broker, &place.topic, lines("foreign", 30))?;
     let url = server.url();
-    let (_worker, _) = place.start(scene, "worker", &["--elasticsearch", &url]);
+    let (_worker, status) = place.start(scene, "worker", &["--elasticsearch", &url]);
     wait::until_equal("letters", PATIENCE, 20, || Ok(list(place, &[])?.len()))?;
     let refused = sluice::command(["dead", "drop", "--broker", &place.broker, "--topic", &place.topic]).output()?;
     ensure!(!refused.status.success(), "all were dropped without being asked for");
@@ -132,8 +132,13 @@ fn drop_some_and_all(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     );
     ensure!(dead(place, &["drop", "--reason", "strict"])?.contains("10 dead letters were"), "a part");
     ensure!(list(place, &[])?.len() == 10 && list(place, &["--reason", "strict"])?.is_empty(), "what is left");
+    // What the metrics say follows with the next look.
+    let series = format!("sluice_worker_dead_letters{{topic=\"{}.dead\"}}", place.topic);
+    let open = |count: usize| wait_for_metric(&status, &format!("{series} {count}"), PATIENCE);
+    open(10)?;
     ensure!(dead(place, &["drop", "--all"])?.contains("10 dead letters were"), "the rest");
     ensure!(list(place, &[])?.is_empty(), "letters are left");
+    open(0)?;
     // Where the broker can delete records, the space is free.
     let offsets = topic::offsets(&place.broker, &format!("{}.dead", place.topic))?;
     eprintln!("worker::dead: offsets of logs.dead after everything was dropped: {offsets:?}");

@@ -33,10 +33,8 @@ pub fn of_retention(scene: &Scene) -> anyhow::Result<()> {
     let Destination::StandIn(server) = Destination::stand_in() else { unreachable!("it is the stand-in") };
     let address = ports::free_address();
     let data = scene.path("broker-data");
-    let mut command = sluice::command(["broker", "--listen", &address, "--status-listen", &ports::free_address()]);
-    command.args(["--set", "log.retention.check.interval.ms=100", "--data"]).arg(&data);
-    let mut broker = scene.start("broker", command);
-    sluice::wait_for_broker(&mut broker, &address)?;
+    let settings = ["--set", "log.retention.check.interval.ms=100"];
+    let _broker = sluice::broker_at(scene, &address, &data, &settings)?;
     topic::create(&address, "logs", 1, &[("retention.ms", "86400000")])?;
     let url = server.url();
 

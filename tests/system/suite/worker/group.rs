@@ -1,9 +1,10 @@
 //! A group whose workers come, go and die: each line is there once.
 
-use super::{Place, produce, soak, start};
+use super::{Place, produce, start};
 use crate::harness::destination::Destination;
 use crate::harness::random::Random;
 use crate::harness::scene::Scene;
+use crate::harness::soak::soak;
 use crate::harness::writing::{self, Plan, Rotation};
 use crate::harness::{http, sluice, topic, wait};
 use anyhow::ensure;
@@ -61,7 +62,7 @@ fn grow_and_shrink(scene: &Scene, place: &Place) -> anyhow::Result<()> {
         last.stderr().contains(&format!("of topic {:?} from offset", place.topic)),
         "the last worker got no partition"
     );
-    wait::until_equal("what is committed", PATIENCE, true, || place.is_all_committed())?;
+    place.wait_until_committed(PATIENCE)?;
     Ok(())
 }
 
@@ -94,7 +95,7 @@ fn kill_in_mid_bulk(scene: &Scene, place: &Place) -> anyhow::Result<()> {
     is_dead.store(true, Ordering::Relaxed);
     let (worker, status) = place.start(scene, "worker", &["--elasticsearch", &url]);
     wait::until_count("documents", PATIENCE, lines, || Ok(server.document_count() as u64))?;
-    wait::until_equal("what is committed", PATIENCE, true, || place.is_all_committed())?;
+    place.wait_until_committed(PATIENCE)?;
     let documents = server.documents();
     let mut messages: Vec<&str> = documents.values().filter_map(|it| it["message"].as_str()).collect();
     messages.sort_unstable();
@@ -122,15 +123,16 @@ pub fn second_signal(scene: &Scene) -> anyhow::Result<()> {
     for (drain_s, is_twice) in [(1, false), (600, true)] {
         scene.file("sluice.yaml", format!("worker: {{drain_s: {drain_s}}}\n"));
         let before = server.requests().len();
-        let (worker, _) = start(scene, "worker", &broker.address, &["--elasticsearch", &url]);
+        let (mut worker, _) = start(scene, "worker", &broker.address, &["--elasticsearch", &url]);
         wait::until("a request", PATIENCE, || (server.requests().len() > before).then_some(()))?;
         worker.interrupt()?;
-        if is_twice {
-            // Only a worker that heard the first one may hear the second.
-            std::thread::sleep(Duration::from_millis(300));
-            worker.interrupt()?;
-        }
         let asked = Instant::now();
+        if is_twice {
+            // Only a worker that has heard the first one hears a second: until then two of them are one.
+            wait::until("the end after a second signal", PATIENCE, || {
+                (!worker.is_running() || worker.interrupt().is_err()).then_some(())
+            })?;
+        }
         let ended = worker.wait(PATIENCE)?;
         ensure!(
             ended.code() == Some(if is_twice { 130 } else { 0 }),

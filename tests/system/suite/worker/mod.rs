@@ -13,7 +13,7 @@ mod stream;
 use crate::Test;
 use crate::harness::scene::Scene;
 use crate::harness::sluice::{self, Broker};
-use crate::harness::{ports, process::Process, topic};
+use crate::harness::{http, ports, process::Process, topic, wait};
 use crate::real;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -39,14 +39,6 @@ pub fn all() -> Vec<(String, Test)> {
         tests!(reload: of_changed_and_broken),
     ]
     .concat()
-}
-
-/// A number of the short form, or of the long one.
-fn soak<T>(short: T, full: T) -> T {
-    match std::env::var("SLUICE_SOAK").is_ok_and(|value| value == "full") {
-        true => full,
-        false => short,
-    }
 }
 
 /// Where the lines of a test are, and who reads them.
@@ -95,11 +87,9 @@ impl Place {
         scene.start("agent", command)
     }
 
-    /// Whether the group has committed all that the topic has.
-    fn is_all_committed(&self) -> anyhow::Result<bool> {
-        let committed = topic::committed(&self.broker, &self.group, &self.topic)?;
-        let ends = topic::offsets(&self.broker, &self.topic)?;
-        Ok(ends.iter().all(|(partition, (start, end))| start == end || committed.get(partition) == Some(end)))
+    /// Waits until the group has committed all that the topic has.
+    fn wait_until_committed(&self, deadline: Duration) -> anyhow::Result<()> {
+        topic::wait_until_committed(&self.broker, &self.group, &self.topic, deadline)
     }
 }
 
@@ -107,6 +97,13 @@ impl Place {
 fn start(scene: &Scene, name: &str, broker: &str, more: &[&str]) -> (Process, String) {
     let (broker, topic, group) = (broker.to_owned(), "logs".to_owned(), "g".to_owned());
     Place { broker, topic, group, _broker: None }.start(scene, name, more)
+}
+
+/// Waits until the metrics at `status` have this line.
+fn wait_for_metric(status: &str, line: &str, deadline: Duration) -> anyhow::Result<()> {
+    wait::until_equal(line, deadline, true, || {
+        Ok(http::get(&format!("http://{status}/metrics"))?.1.lines().any(|one| one == line))
+    })
 }
 
 /// Produces `values` as a foreign producer does.

@@ -1,6 +1,6 @@
 //! Pipeline files that change while the worker runs.
 
-use super::{produce, start};
+use super::{produce, start, wait_for_metric};
 use crate::harness::scene::Scene;
 use crate::harness::{http, sluice, wait};
 use anyhow::{Context, ensure};
@@ -33,18 +33,13 @@ pub fn of_changed_and_broken(scene: &Scene) -> anyhow::Result<()> {
     let (worker, status) = start(scene, "worker", broker, &["--output", "file:out.ndjson"]);
     arrived(LINES)?;
 
-    let metric = |name: &str| {
-        wait::until_equal(name, PATIENCE, true, || {
-            Ok(http::get(&format!("http://{status}/metrics"))?.1.lines().any(|line| line == format!("{name}_total 1")))
-        })
-    };
     write("second");
-    metric("sluice_pipeline_reloads")?;
+    wait_for_metric(&status, "sluice_pipeline_reloads_total 1", PATIENCE)?;
     send("behind")?;
     arrived(2 * LINES)?;
 
     scene.file("own.yml", "processors: [{sett: {field: state, value: third}}]\n");
-    metric("sluice_pipeline_reload_failures")?;
+    wait_for_metric(&status, "sluice_pipeline_reload_failures_total 1", PATIENCE)?;
     // Problems are gathered at the next tick.
     wait::until_equal("health tells of the broken file", PATIENCE, true, || {
         Ok(http::get(&format!("http://{status}/health"))?.1.contains("own.yml:1: unknown processor"))

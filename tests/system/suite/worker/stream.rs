@@ -2,8 +2,8 @@
 
 use super::{Place, produce};
 use crate::harness::destination::Destination;
+use crate::harness::http;
 use crate::harness::scene::Scene;
-use crate::harness::{http, wait};
 use crate::real::{self, SearchServer};
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -60,7 +60,7 @@ fn on(scene: &Scene, server: &SearchServer) -> anyhow::Result<()> {
 /// Lets a worker of the place deliver all that is there; gives how many documents were there already.
 fn deliver(scene: &Scene, place: &Place, name: &str) -> anyhow::Result<u64> {
     let (worker, status) = place.start(scene, &format!("worker-{name}"), &[]);
-    wait::until_equal("what is committed", PATIENCE, true, || place.is_all_committed())?;
+    place.wait_until_committed(PATIENCE)?;
     let (_, metrics) = http::get(&format!("http://{status}/metrics"))?;
     worker.interrupt()?;
     ensure!(worker.wait(PATIENCE)?.success(), "the worker does not end well");
