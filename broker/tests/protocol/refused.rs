@@ -1,14 +1,18 @@
 //! What is refused is counted by its reason.
 
 use crate::client::{self, Client, Served, config};
+use broker::TlsFiles;
 use bytes::Bytes;
 use kafka_wire::batch::Producer;
 use kafka_wire::compression::Compression;
+use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_wire::protocol::messages::{
-    ApiVersionsRequest, ListGroupsRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest, TopicName,
+    ApiVersionsRequest, FetchRequest, ListGroupsRequest, MetadataRequest, SaslAuthenticateRequest,
+    SaslHandshakeRequest, TopicName,
 };
 use kafka_wire::protocol::protocol::StrBytes;
+use rcgen::{CertificateParams, KeyPair};
 use std::io::Write;
 use std::time::Duration;
 use uuid::Uuid;
@@ -153,5 +157,97 @@ fn users() {
     assert_eq!(anna.call(4, &ListGroupsRequest::default()).error_code, 0);
     assert_eq!(anna.call(12, &MetadataRequest::default().with_topics(None)).topics.len(), 1);
     counted(&served, "requests", "authorization", 1);
+    served.stop();
+}
+
+/// What an answer cannot say ends the connection: a producer that wants none learns of its loss by that.
+#[test]
+fn without_an_answer() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let served = Served::start(directory.path());
+    let mut client = served.connect();
+    assert_eq!(topic(&mut client, "logs"), 0);
+    let name = TopicName(StrBytes::from_static_str("logs"));
+    let mut torn = Vec::from(client::batch(Compression::None, 1_700_000_000_000, [b"a record"], Producer::NONE));
+    torn[70] ^= 1;
+    client.send(9, &client::produce(name, Uuid::nil(), 0, 0, torn.into()));
+    client.expect_closed();
+    counted(&served, "requests", "unanswerable", 1);
+    counted(&served, "batches", "corrupt_message", 1);
+    served.stop();
+}
+
+/// More than the sockets of both sides take, which the client leaves there.
+#[test]
+fn unread_answers() {
+    const BATCHES: usize = 24;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut config = config(directory.path());
+    config.topic_defaults.set("max.message.bytes", "2000000").expect("a config of topics");
+    config.num_partitions = 1;
+    config.connection_idle = Duration::from_secs(2);
+    let served = Served::start_with(config);
+    let mut client = served.connect();
+    assert_eq!(topic(&mut client, "logs"), 0);
+    let name = TopicName(StrBytes::from_static_str("logs"));
+    let batch = client::batch(Compression::None, 1_700_000_000_000, [vec![b'x'; 1 << 20]], Producer::NONE);
+    for _ in 0..BATCHES {
+        let request = client::produce(name.clone(), Uuid::nil(), 0, -1, batch.clone());
+        assert_eq!(client.call(9, &request).responses[0].partition_responses[0].error_code, 0);
+    }
+    let all = i32::MAX;
+    let partition = FetchPartition::default().with_partition(0).with_partition_max_bytes(all);
+    let asked = FetchTopic::default().with_topic(name).with_partitions(vec![partition]);
+    client.send(11, &FetchRequest::default().with_max_bytes(all).with_topics(vec![asked]));
+    counted(&served, "connections", "unread", 1);
+    served.stop();
+}
+
+/// Longer than a request may take to be finished.
+const LONG: Duration = Duration::from_secs(300);
+
+/// One that has begun and is not finished; one that wants memory of which the other has all.
+#[test]
+fn requests_in_part() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut config = config(directory.path());
+    config.request_memory_bytes_max = 1 << 20;
+    let served = Served::start_with(config);
+    let begin = |announced: usize| {
+        let mut client = served.connect();
+        client.stream.set_read_timeout(Some(LONG)).expect("a socket");
+        client.stream.write_all(&(announced as i32).to_be_bytes()).expect("a connection");
+        client
+    };
+    let mut slow = begin(100);
+    slow.stream.write_all(b"some").expect("a connection");
+    let mut large = begin(3 << 20);
+    // The broker ends it while the rest is on its way.
+    drop(large.stream.write_all(&vec![0; 3 << 20]));
+    large.expect_closed();
+    counted(&served, "requests", "memory", 1);
+    slow.expect_closed();
+    counted(&served, "requests", "half_read", 1);
+    served.stop();
+}
+
+#[test]
+fn plain_bytes_where_tls_is_wanted() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let key = KeyPair::generate().expect("a key");
+    let parameters = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let file = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("a disk");
+        path
+    };
+    let certificate = file("broker.pem", parameters.self_signed(&key).expect("a certificate").pem());
+    let mut config = config(&directory.path().join("data"));
+    config.listen = vec!["SSL://127.0.0.1:0".parse().expect("a listener")];
+    config.tls = Some(TlsFiles { certificate, key: file("broker.key", key.serialize_pem()), client_ca: None });
+    let served = Served::start_with(config);
+    let mut client = served.connect();
+    client.send(0, &ApiVersionsRequest::default());
+    counted(&served, "requests", "tls", 1);
     served.stop();
 }
