@@ -14,33 +14,62 @@ const EXPANSION_MAX: usize = 255;
 /// Writes the plain form of `frame` over `plain`, from its beginning, at most `plain_bytes_max` bytes; what `plain` has behind
 /// them means nothing. Returns their number, or `None` for a frame that the general decoder must look at.
 pub(crate) fn read_over(frame: &[u8], plain_bytes_max: usize, plain: &mut Vec<u8>) -> Option<usize> {
-    let (head, mut rest) = frame.split_at_checked(HEAD_BYTES)?;
-    let [magic @ .., flg, bd, checksum] = head else { return None };
-    if *magic != FRAME_MAGIC || *flg != FLG {
-        return None;
-    }
-    let is_ours = |(_, own_bd, own_checksum): &&(usize, u8, u8)| (own_bd, own_checksum) == (bd, checksum);
-    let (block_bytes_max, ..) = *BLOCK_SIZES.iter().find(is_ours)?;
+    let mut blocks = Blocks::of(frame)?;
     let mut end = 0;
-    loop {
-        let (word, after) = rest.split_first_chunk()?;
+    while let Step::Block(bytes) = blocks.next(plain, end, plain_bytes_max - end)? {
+        end += bytes;
+    }
+    Some(end)
+}
+
+/// The blocks of a frame in that form that were not read yet.
+#[derive(Debug)]
+pub(crate) struct Blocks<'f> {
+    rest: &'f [u8],
+    block_bytes_max: usize,
+}
+
+/// What is next in a frame.
+pub(crate) enum Step {
+    /// So many plain bytes.
+    Block(usize),
+    /// The frame is read, and nothing is behind it.
+    End,
+}
+
+impl<'f> Blocks<'f> {
+    /// None: the general decoder must look at the frame.
+    pub fn of(frame: &'f [u8]) -> Option<Self> {
+        let (head, rest) = frame.split_at_checked(HEAD_BYTES)?;
+        let [magic @ .., flg, bd, checksum] = head else { return None };
+        if *magic != FRAME_MAGIC || *flg != FLG {
+            return None;
+        }
+        let is_ours = |(_, own_bd, own_checksum): &&(usize, u8, u8)| (own_bd, own_checksum) == (bd, checksum);
+        let (block_bytes_max, ..) = *BLOCK_SIZES.iter().find(is_ours)?;
+        Some(Self { rest, block_bytes_max })
+    }
+
+    /// Writes the plain form of the next block into `plain` from `start` on, at most `bytes_max` bytes. None: the general decoder
+    /// must look at the frame.
+    pub fn next(&mut self, plain: &mut Vec<u8>, start: usize, bytes_max: usize) -> Option<Step> {
+        let (word, after) = self.rest.split_first_chunk()?;
         let word = u32::from_le_bytes(*word);
         if word == 0 {
-            return after.is_empty().then_some(end);
+            return after.is_empty().then_some(Step::End);
         }
         let (block, after) = after.split_at_checked((word & !STORED) as usize)?;
-        rest = after;
-        let room = block_bytes_max.min(plain_bytes_max - end);
+        self.rest = after;
+        let room = self.block_bytes_max.min(bytes_max);
         if word & STORED != 0 {
             if block.len() > room {
                 return None;
             }
-            room_for(plain, end, block.len()).copy_from_slice(block);
-            end += block.len();
-        } else {
-            let room = room.min(block.len().saturating_mul(EXPANSION_MAX));
-            end += lz4_flex::block::decompress_into(block, room_for(plain, end, room)).ok()?;
+            room_for(plain, start, block.len()).copy_from_slice(block);
+            return Some(Step::Block(block.len()));
         }
+        let room = room.min(block.len().saturating_mul(EXPANSION_MAX));
+        lz4_flex::block::decompress_into(block, room_for(plain, start, room)).ok().map(Step::Block)
     }
 }
 

@@ -172,7 +172,7 @@ impl Pipeline {
         tally: &mut Tally<'p>,
         done: impl FnOnce(&Fields<'_, '_>) -> Option<T>,
     ) -> Came<T> {
-        self.run_text(std::str::from_utf8(line).ok(), origin, context, tally, done)
+        self.run_text(simdutf8::basic::from_utf8(line).ok(), origin, context, tally, done)
     }
 
     /// As [`run_line`](Pipeline::run_line), where it is known whether the line is a text.

@@ -13,7 +13,7 @@ use crate::sink::{DocumentBatch, DocumentId, Framing, Item, Op, Spares};
 use crate::slots::{Came, Tally};
 use jiff::Timestamp;
 use kafka_client::TopicPartition;
-use kafka_wire::batch::{BatchHeader, Batches, PlainRecords, Record};
+use kafka_wire::batch::{BatchHeader, Batches, Record, RecordParts};
 use source::Source;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -140,14 +140,14 @@ impl Renderer {
             now: Timestamp::now(),
             plain: self.plain.lock().expect(LOCK).pop().unwrap_or_default(),
             line: 0..0,
-            tally: Tally::default(),
         };
+        let mut tally = Tally::default();
         // The worker has walked over the same batches before, so no header is malformed here.
         for (header, batch) in Batches::new(batches).flatten() {
             if header.is_control() || header.last_offset() < span.first || header.base_offset >= span.next {
                 continue;
             }
-            match run.render_batch(&header, batch, span, &mut rendered) {
+            match run.render_batch(&header, batch, span, &mut rendered, &mut tally) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.keep(run.plain);
@@ -204,7 +204,6 @@ struct Run<'a> {
     plain: Vec<u8>,
     /// Where the sink's line before the last document is.
     line: Range<usize>,
-    tally: Tally<'a>,
 }
 
 impl<'a> Run<'a> {
@@ -215,23 +214,27 @@ impl<'a> Run<'a> {
         batch: &[u8],
         span: Span,
         rendered: &mut Rendered,
+        tally: &mut Tally<'a>,
     ) -> Result<bool, Unreadable> {
         let last = header.last_offset();
         let unreadable = |first: i64, reason: String| Unreadable { first, last, reason };
         let mut next = header.base_offset.max(span.first);
         header.verify_crc(batch).map_err(|error| unreadable(next, error.to_string()))?;
         let mut buffer = std::mem::take(&mut self.plain);
-        let plain = PlainRecords::read_into(*header, batch, PLAIN_BYTES_MAX, &mut buffer)
+        let mut parts = RecordParts::new(*header, batch, PLAIN_BYTES_MAX, &mut buffer)
             .map_err(|error| unreadable(next, with_cause(&error)))?;
-        let (renderer, mut source, mut pipeline) = (self.renderer, Source::default(), None);
-        for record in &plain {
-            let record = record.map_err(|error| unreadable(next, error.to_string()))?;
-            next = record.offset.saturating_add(1);
-            if (span.first..span.next).contains(&record.offset) {
-                if source.read(&record) {
-                    pipeline = renderer.pipeline(source.dataset());
+        while let Some(part) = parts.next() {
+            let (mut source, mut pipeline) = (Source::default(), None);
+            for record in part.map_err(|error| unreadable(next, with_cause(&error)))? {
+                let record = record.map_err(|error| unreadable(next, error.to_string()))?;
+                next = record.offset.saturating_add(1);
+                if !(span.first..span.next).contains(&record.offset) {
+                    continue;
                 }
-                self.render_record(&record, &source, pipeline, rendered);
+                if source.read(&record) {
+                    pipeline = self.renderer.pipeline(source.dataset());
+                }
+                self.render_record(&record, &source, pipeline, rendered, tally);
                 if rendered.batch.json.len() >= DOCUMENT_BYTES_MAX && next < span.next {
                     rendered.next = next;
                     self.plain = buffer;
@@ -249,6 +252,7 @@ impl<'a> Run<'a> {
         source: &Source<'_>,
         pipeline: Option<&'a Pipeline>,
         rendered: &mut Rendered,
+        tally: &mut Tally<'a>,
     ) {
         rendered.records += 1;
         let line = record.value.unwrap_or_default();
@@ -256,16 +260,14 @@ impl<'a> Run<'a> {
         let context = Context::at(record.timestamp, self.now);
         if let Some(pipeline) = pipeline {
             let start = rendered.batch.json.len();
-            let mut tally = std::mem::take(&mut self.tally);
             let came = catch_unwind(AssertUnwindSafe(|| {
-                pipeline.run_line(line, &origin, &context, &mut tally, |fields| {
+                pipeline.run_line(line, &origin, &context, tally, |fields| {
                     let event_ms = sound_time(fields.timestamp_ms(), record.timestamp)?;
                     let own = Own::default();
                     self.put(record, source, &origin, event_ms, own, rendered, |json| fields.write_json(json));
                     Some(())
                 })
             }));
-            self.tally = tally;
             match came {
                 Ok(Came::Done(())) => return,
                 Ok(Came::Dropped) => {
@@ -321,7 +323,7 @@ impl<'a> Run<'a> {
             Some(index) if !index.is_empty() => index.into(),
             _ => self.indices.name(origin.dataset, event_ms),
         };
-        let mut item = Item {
+        let item = Item {
             json: 0..0,
             id: Some(id),
             index,
@@ -342,12 +344,17 @@ impl<'a> Run<'a> {
         }
         let start = json.len();
         write(json);
-        item.json = start..json.len();
+        let end = json.len();
         if framing.is_some() {
             json.push(b'\n');
         }
         rendered.offsets.push(record.offset);
+        // Moved before its place is known: a move reads in wide words, for which what was written in narrow ones just before is not
+        // ready yet.
         rendered.items.push(item);
+        if let Some(item) = rendered.items.last_mut() {
+            item.json = start..end;
+        }
     }
 }
 

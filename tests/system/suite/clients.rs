@@ -16,13 +16,16 @@ const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 const RECORDS: usize = 2_000;
 /// A group of one member is complete after a rebalance at most this late.
 const GROUP: Duration = Duration::from_secs(90);
+/// On a machine with too much to do, one of librdkafka's partitions on Apache Kafka was assigned and got no first offset, for as
+/// long as anybody waited. That is an affair of those two; on our broker once is a failure.
+const REFERENCE_TRIES: usize = 3;
 
 pub fn librdkafka(scene: &Scene) -> anyhow::Result<()> {
-    librdkafka_on(&sluice::broker(scene)?.address)
+    librdkafka_on(&sluice::broker(scene)?.address, 1)
 }
 
 pub fn apache_kafka_librdkafka(_: &Scene) -> anyhow::Result<()> {
-    librdkafka_on(&real::kafka()?.address)
+    librdkafka_on(&real::kafka()?.address, REFERENCE_TRIES)
 }
 
 pub fn kcat(scene: &Scene) -> anyhow::Result<()> {
@@ -33,7 +36,8 @@ pub fn apache_kafka_kcat(_: &Scene) -> anyhow::Result<()> {
     kcat_on(&real::kafka()?.address)
 }
 
-fn librdkafka_on(broker: &str) -> anyhow::Result<()> {
+/// Each group may stand still for `tries - 1` times, under another name each time.
+fn librdkafka_on(broker: &str, tries: usize) -> anyhow::Result<()> {
     let topics: Vec<String> = CODECS.iter().map(|codec| format!("librdkafka-{codec}")).collect();
     for (codec, name) in CODECS.into_iter().zip(&topics) {
         topic::create(broker, name, 3, &[])?;
@@ -65,7 +69,12 @@ fn librdkafka_on(broker: &str) -> anyhow::Result<()> {
         ensure!(different.len() == records.len(), "{codec}: every key once; got {} keys", different.len());
     }
     for group in ["first", "second"] {
-        consume_in_group(broker, &topics[0], group).with_context(|| format!("group {group}"))?;
+        let mut left = tries;
+        while let Err(error) = consume_in_group(broker, &topics[0], &format!("{group}-{left}")) {
+            left -= 1;
+            ensure!(left > 0, "group {group}: {error:#}");
+            eprintln!("group {group} once more: {error:#}");
+        }
     }
     Ok(())
 }

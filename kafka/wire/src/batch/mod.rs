@@ -23,6 +23,7 @@
 
 mod checksum;
 mod header;
+mod parts;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use header::{
     BatchError, BatchHeader, Batches, HEADER_BYTES, LENGTH_AND_OFFSET_BYTES, assign_offset, set_log_append_time,
     set_producer, wrap_sequence,
 };
+pub use parts::RecordParts;
 pub use reader::{Header, Headers, PlainRecords, Record, RecordError, Records};
 pub use writer::{BatchWriter, Producer, RecordHeaders};
 

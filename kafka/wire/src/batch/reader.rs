@@ -4,6 +4,7 @@ use super::header::{BatchError, BatchHeader, HEADER_BYTES};
 use crate::compression::{Compression, DecompressError};
 use crate::varint::{MalformedVarint, take_varint, take_varlong};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Why the records of a batch, whose header was sound, cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +29,7 @@ pub struct PlainRecords<'a> {
 impl<'a> PlainRecords<'a> {
     /// Decompresses the records of `batch`, whose header is `header`, up to `plain_bytes_max` bytes.
     pub fn read(header: BatchHeader, batch: &'a [u8], plain_bytes_max: usize) -> Result<Self, RecordError> {
-        if batch.len() < header.batch_bytes {
-            return Err(BatchError::CutOff { got: batch.len(), want: header.batch_bytes }.into());
-        }
-        let records = &batch[HEADER_BYTES..header.batch_bytes];
+        let records = records_of(&header, batch)?;
         let bytes = match header.compression()? {
             Compression::None => Cow::Borrowed(records),
             codec => {
@@ -44,34 +42,13 @@ impl<'a> PlainRecords<'a> {
         Ok(Self { header, bytes })
     }
 
-    /// As [`PlainRecords::read`], with a buffer that may have been used before.
-    pub fn read_into(
-        header: BatchHeader,
-        batch: &'a [u8],
-        plain_bytes_max: usize,
-        plain: &'a mut Vec<u8>,
-    ) -> Result<Self, RecordError> {
-        if batch.len() < header.batch_bytes {
-            return Err(BatchError::CutOff { got: batch.len(), want: header.batch_bytes }.into());
-        }
-        let records = &batch[HEADER_BYTES..header.batch_bytes];
-        let bytes = match header.compression()? {
-            Compression::None => records,
-            codec => {
-                let end = codec.decompress_over(records, plain_bytes_max, plain)?;
-                &plain[..end]
-            }
-        };
-        Ok(Self { header, bytes: Cow::Borrowed(bytes) })
-    }
-
     pub fn header(&self) -> &BatchHeader {
         &self.header
     }
 
     /// The records in order. After the last one, or the first error, the iteration ends.
     pub fn iter(&self) -> Records<'_> {
-        Records { header: self.header, bytes: &self.bytes, index: 0, common: None }
+        Records::new(self.header, &self.bytes, 0..self.header.record_count)
     }
 }
 
@@ -100,33 +77,45 @@ pub struct Record<'a> {
 pub struct Records<'a> {
     header: BatchHeader,
     bytes: &'a [u8],
-    index: i32,
+    /// Those that are left.
+    indices: Range<i32>,
     /// Headers of the record before but for its last one, encoded, and how many headers it has. In an agent's records only
     /// the last one differs, so those before it need not be walked again.
     common: Option<(&'a [u8], i32)>,
+}
+
+impl<'a> Records<'a> {
+    /// Those with these indices in the batch, of which `bytes` has nothing else.
+    pub(super) fn new(header: BatchHeader, bytes: &'a [u8], indices: Range<i32>) -> Self {
+        Self { header, bytes, indices, common: None }
+    }
 }
 
 impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.index >= self.header.record_count {
+        let Some(index) = self.indices.next() else {
             let trailing = self.bytes.len();
             self.bytes = &[];
             return (trailing > 0).then_some(Err(RecordError::Trailing(trailing)));
-        }
+        };
         match take_record(&self.header, &mut self.bytes, &mut self.common) {
-            Ok(record) => {
-                self.index += 1;
-                Some(Ok(record))
-            }
+            Ok(record) => Some(Ok(record)),
             Err(MalformedVarint) => {
-                let index = self.index;
-                self.index = self.header.record_count;
+                self.indices = 0..0;
                 self.bytes = &[];
                 Some(Err(RecordError::Malformed { index }))
             }
         }
+    }
+}
+
+/// The compressed records of a batch.
+pub(super) fn records_of<'a>(header: &BatchHeader, batch: &'a [u8]) -> Result<&'a [u8], BatchError> {
+    match batch.len() < header.batch_bytes {
+        true => Err(BatchError::CutOff { got: batch.len(), want: header.batch_bytes }),
+        false => Ok(&batch[HEADER_BYTES..header.batch_bytes]),
     }
 }
 
