@@ -4,8 +4,9 @@ use broker::{Broker, Config};
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders};
 use kafka_wire::compression::Compression;
+use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_wire::protocol::messages::{ProduceRequest, RequestHeader, ResponseHeader, TopicName};
+use kafka_wire::protocol::messages::{FetchRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName};
 use kafka_wire::protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use prometheus_client::registry::Registry;
 use std::io::{Read, Write};
@@ -99,6 +100,18 @@ pub fn produce(topic: TopicName, id: Uuid, partition: i32, acks: i16, records: B
     let partition = PartitionProduceData::default().with_index(partition).with_records(Some(records));
     let topic = TopicProduceData::default().with_name(topic).with_topic_id(id).with_partition_data(vec![partition]);
     ProduceRequest::default().with_acks(acks).with_timeout_ms(10_000).with_topic_data(vec![topic])
+}
+
+/// Asks for the first partition of a topic from `offset` on, for a mebibyte at most.
+pub fn fetch(topic: TopicName, id: Uuid, offset: i64, min_bytes: i32, max_wait_ms: i32) -> FetchRequest {
+    let partition =
+        FetchPartition::default().with_partition(0).with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
+    let topic = FetchTopic::default().with_topic(topic).with_topic_id(id).with_partitions(vec![partition]);
+    FetchRequest::default()
+        .with_max_wait_ms(max_wait_ms)
+        .with_min_bytes(min_bytes)
+        .with_max_bytes(1 << 20)
+        .with_topics(vec![topic])
 }
 
 pub struct Client {

@@ -1,10 +1,9 @@
 //! Producing and fetching.
 
-use crate::client::{self, Client, Served, produce};
+use crate::client::{self, Client, Served, fetch, produce};
 use bytes::Bytes;
 use kafka_wire::batch::{Batches, Producer};
 use kafka_wire::compression::Compression;
-use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_wire::protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_wire::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -31,17 +30,6 @@ fn topic(client: &mut Client, topic: &'static str) -> Uuid {
 
 fn batch(values: &[&str], producer: Producer) -> Bytes {
     client::batch(Compression::Lz4, 1_700_000_000_000, values, producer)
-}
-
-fn fetch(topic: TopicName, id: Uuid, offset: i64, min_bytes: i32, max_wait_ms: i32) -> FetchRequest {
-    let partition =
-        FetchPartition::default().with_partition(0).with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
-    let topic = FetchTopic::default().with_topic(topic).with_topic_id(id).with_partitions(vec![partition]);
-    FetchRequest::default()
-        .with_max_wait_ms(max_wait_ms)
-        .with_min_bytes(min_bytes)
-        .with_max_bytes(1 << 20)
-        .with_topics(vec![topic])
 }
 
 /// Error and base offset.

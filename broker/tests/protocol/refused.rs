@@ -5,11 +5,9 @@ use broker::TlsFiles;
 use bytes::Bytes;
 use kafka_wire::batch::Producer;
 use kafka_wire::compression::Compression;
-use kafka_wire::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_wire::protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_wire::protocol::messages::{
-    ApiVersionsRequest, FetchRequest, ListGroupsRequest, MetadataRequest, SaslAuthenticateRequest,
-    SaslHandshakeRequest, TopicName,
+    ApiVersionsRequest, ListGroupsRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest, TopicName,
 };
 use kafka_wire::protocol::protocol::StrBytes;
 use rcgen::{CertificateParams, KeyPair};
@@ -181,6 +179,7 @@ fn without_an_answer() {
 #[test]
 fn unread_answers() {
     const BATCHES: usize = 24;
+    const REQUESTS_IN_FLIGHT: usize = 32;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut config = config(directory.path());
     config.topic_defaults.set("max.message.bytes", "2000000").expect("a config of topics");
@@ -195,10 +194,14 @@ fn unread_answers() {
         let request = client::produce(name.clone(), Uuid::nil(), 0, -1, batch.clone());
         assert_eq!(client.call(9, &request).responses[0].partition_responses[0].error_code, 0);
     }
-    let all = i32::MAX;
-    let partition = FetchPartition::default().with_partition(0).with_partition_max_bytes(all);
-    let asked = FetchTopic::default().with_topic(name).with_partitions(vec![partition]);
-    client.send(11, &FetchRequest::default().with_max_bytes(all).with_topics(vec![asked]));
+    let mut request = client::fetch(name, Uuid::nil(), 0, 0, 0);
+    request.max_bytes = i32::MAX;
+    request.topics[0].partitions[0].partition_max_bytes = i32::MAX;
+    client.send(11, &request);
+    // More than may wait for their turn: who has asked for something is not idle.
+    for _ in 0..2 * REQUESTS_IN_FLIGHT {
+        client.send(0, &ApiVersionsRequest::default());
+    }
     counted(&served, "connections", "unread", 1);
     served.stop();
 }
