@@ -79,6 +79,16 @@ impl Counters {
     }
 }
 
+/// Shows a metric that was made for the one who looks.
+fn put(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    metric: &impl EncodeMetric,
+) -> Result<(), std::fmt::Error> {
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
 /// What the log counts by itself, read when somebody looks.
 pub struct LogCounters(pub Weak<DataDirectory>);
 
@@ -93,23 +103,15 @@ impl Collector for LogCounters {
         let Some(log) = self.0.upgrade() else { return Ok(()) };
         let (flushes, batches) = log.flush_counts();
         let help = "Flush rounds, each for all record batches that waited";
-        let mut add = |name: &str, help: &str, count: u64| {
-            let counter = ConstCounter::new(count);
-            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
-        };
-        add("sluice_broker_flushes", help, flushes)?;
-        add("sluice_broker_batches_flushed", "Record batches that a flush has put on disk", batches)?;
+        put(&mut encoder, "sluice_broker_flushes", help, &ConstCounter::new(flushes))?;
+        let help = "Record batches that a flush has put on disk";
+        put(&mut encoder, "sluice_broker_batches_flushed", help, &ConstCounter::new(batches))?;
         let seconds = log.flush_seconds();
         let help = "Time of a flush round, for which acknowledgements with acks=all wait";
-        seconds.encode(encoder.encode_descriptor(
-            "sluice_broker_flush_seconds",
-            help,
-            None,
-            seconds.metric_type(),
-        )?)?;
+        put(&mut encoder, "sluice_broker_flush_seconds", help, &seconds)?;
         let gauge = ConstGauge::new(i64::try_from(log.bytes()).unwrap_or(i64::MAX));
         let help = "Bytes of all segments on disk";
-        gauge.encode(encoder.encode_descriptor("sluice_broker_log_bytes", help, None, gauge.metric_type())?)
+        put(&mut encoder, "sluice_broker_log_bytes", help, &gauge)
     }
 }
 
@@ -142,11 +144,9 @@ impl Collector for NodeGauges {
             seconds.get_or_create(&labels).set(age as f64 / 1000.0);
         }
         let help = "Records of a topic that a consumer group has not committed";
-        let name = "sluice_broker_group_lag_records";
-        records.encode(encoder.encode_descriptor(name, help, None, records.metric_type())?)?;
+        put(&mut encoder, "sluice_broker_group_lag_records", help, &records)?;
         let help = "Age of the oldest record of a topic that a consumer group has not committed, by its timestamp";
-        let name = "sluice_broker_group_lag_seconds";
-        seconds.encode(encoder.encode_descriptor(name, help, None, seconds.metric_type())?)?;
+        put(&mut encoder, "sluice_broker_group_lag_seconds", help, &seconds)?;
         let memory = &node.request_memory;
         let mut gauges = vec![
             (
@@ -160,8 +160,7 @@ impl Collector for NodeGauges {
             gauges.push(("sluice_broker_log_limit_bytes", "What segments may take; then produce is refused", limit));
         }
         for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            put(&mut encoder, name, help, &ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)))?;
         }
         Ok(())
     }
