@@ -1,4 +1,9 @@
-//! Randomness for tests: small, repeatable, and its seed is printed.
+//! What tests share: randomness, which is small, repeatable and prints its seed, and all codecs.
+
+use crate::compression::Compression;
+
+pub const CODECS: [Compression; 5] =
+    [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
 /// A xorshift generator (Marsaglia 2003); good enough to draw test cases.
 pub struct Random(u64);

@@ -98,8 +98,11 @@ impl<'a> RecordParts<'a> {
     /// Decompresses one more block behind what was not given yet, which moves to the front.
     fn read_block(&mut self) -> Result<(), DecompressError> {
         let State::Blocks(blocks) = &mut self.state else { return Ok(()) };
-        self.plain.copy_within(self.unread.clone(), 0);
-        self.unread = 0..self.unread.len();
+        // A record that is longer than a block stays where it is, however many blocks it takes.
+        if self.unread.start > 0 {
+            self.plain.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
         match blocks.next(self.plain, self.unread.end, self.plain_bytes_max - self.decompressed) {
             Some(Step::Block(bytes)) => {
                 self.unread.end += bytes;
@@ -137,7 +140,10 @@ fn whole_records(bytes: &[u8], most: i32) -> Option<(usize, i32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{BatchWriter, PlainRecords, Producer, Record, RecordHeaders};
+    use crate::batch::LENGTH_AND_OFFSET_BYTES;
+    use crate::batch::header::at;
+    use crate::batch::{BatchWriter, HEADER_BYTES, PlainRecords, Producer, Record, RecordHeaders};
+    use crate::testing::CODECS;
 
     /// A batch with records of these lengths.
     fn batch(codec: Compression, lengths: &[usize]) -> Vec<u8> {
@@ -209,7 +215,7 @@ mod tests {
         let many: Vec<usize> = (0..4000).map(|index| index % 700).collect();
         let large = [10, 700_000, 20, 300_000, 5];
         let mut plain = Vec::new();
-        for codec in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+        for codec in CODECS {
             for (lengths, parts) in [(&many[..], 4), (&large[..], 2), (&[1][..], 1)] {
                 let batch = batch(codec, lengths);
                 let (said, count) = read(&batch, 64 << 20, &mut plain);
@@ -225,7 +231,7 @@ mod tests {
     fn records_across_blocks() {
         let whole = batch(Compression::None, &[100; 3000]);
         let header = BatchHeader::read(&whole).expect("a header");
-        let records = &whole[super::super::HEADER_BYTES..header.batch_bytes];
+        let records = &whole[HEADER_BYTES..header.batch_bytes];
         let form = lz4_flex::frame::FrameInfo::new().block_size(lz4_flex::frame::BlockSize::Max64KB);
         let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(form, Vec::new());
         std::io::Write::write_all(&mut encoder, records).expect("memory takes all");
@@ -236,13 +242,17 @@ mod tests {
         assert_eq!(count, records.len().div_ceil(64 << 10));
     }
 
+    fn put(batch: &mut [u8], at: usize, bytes: &[u8]) {
+        batch[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
     /// The batch with LZ4 and this frame.
     fn with_records(batch: &[u8], frame: &[u8]) -> Vec<u8> {
-        let mut other = batch[..super::super::HEADER_BYTES].to_vec();
+        let mut other = batch[..HEADER_BYTES].to_vec();
         other.extend_from_slice(frame);
-        other[22] = Compression::Lz4 as u8;
-        let length = (other.len() - 12) as i32;
-        other[8..12].copy_from_slice(&length.to_be_bytes());
+        put(&mut other, at::ATTRIBUTES, &(Compression::Lz4 as i16).to_be_bytes());
+        let length = (other.len() - LENGTH_AND_OFFSET_BYTES) as i32;
+        put(&mut other, at::BATCH_LENGTH, &length.to_be_bytes());
         other
     }
 
@@ -253,7 +263,7 @@ mod tests {
         let want = read_whole(&sound, 64 << 20);
         let mut plain = Vec::new();
         let (mut damaged, mut early) = (0, 0);
-        for place in (super::super::HEADER_BYTES..sound.len()).step_by(997) {
+        for place in (HEADER_BYTES..sound.len()).step_by(997) {
             let mut garbled = sound.clone();
             garbled[place] ^= 0x55;
             let whole = read_whole(&garbled, 64 << 20);
@@ -274,7 +284,7 @@ mod tests {
         // A bomb, and bytes behind the last record.
         assert!(read(&sound, 500_000, &mut plain).0.last().is_some_and(|last| last.contains("TooLarge")));
         let mut fewer = sound.clone();
-        fewer[57..61].copy_from_slice(&149i32.to_be_bytes());
+        put(&mut fewer, at::RECORD_COUNT, &149i32.to_be_bytes());
         let (said, _) = read(&fewer, 64 << 20, &mut plain);
         assert_eq!(said.last(), read_whole(&fewer, 64 << 20).last());
         assert!(said.last().is_some_and(|last| last.contains("Trailing")));

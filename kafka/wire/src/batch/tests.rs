@@ -4,11 +4,9 @@ use super::*;
 use crate::compression::Compression;
 use crate::protocol::indexmap::IndexMap;
 use crate::protocol::records as reference;
-use crate::testing::Random;
+use crate::testing::{CODECS, Random};
 use bytes::{Bytes, BytesMut};
 
-const ALL: [Compression; 5] =
-    [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 const PLAIN_BYTES_MAX: usize = 1 << 20;
 
 /// A record with owned parts, to compare what was written with what is read.
@@ -71,7 +69,7 @@ fn owned(record: &Record<'_>) -> Owned {
 #[test]
 fn records_round_trip() {
     let mut random = Random::from_environment();
-    for codec in ALL {
+    for codec in CODECS {
         for count in [1, 2, 63, 64, 300] {
             let records: Vec<Owned> = (0..count).map(|_| Owned::random(&mut random)).collect();
             let producer = Producer { id: 7, epoch: 3, base_sequence: 41 };
@@ -170,7 +168,7 @@ fn timestamps_survive_at_the_edges() {
 fn damage_is_noticed_and_never_panics() {
     let mut random = Random::from_environment();
     let records: Vec<Owned> = (0..5).map(|_| Owned::random(&mut random)).collect();
-    for codec in ALL {
+    for codec in CODECS {
         let batch = write(&records, codec, Producer { id: 1, epoch: 0, base_sequence: 0 });
         for cut in 0..batch.len() {
             assert!(read(&batch[..cut]).is_err(), "{codec} cut at {cut}");
@@ -289,7 +287,7 @@ fn records_that_share_headers_are_the_same_in_every_codec() {
             headers.push("log.file.path", Some(format!("/var/log/{file}.log").as_bytes()));
             files.push(headers);
         }
-        let mut writers = ALL.map(BatchWriter::new);
+        let mut writers = CODECS.map(BatchWriter::new);
         let (mut file, mut position) = (0, random.next() % 100_000_000);
         for _ in 0..1 + random.below(2000) {
             let value = format!("GET /{} HTTP/1.1 {}", random.next() as u16, random.below(3));
@@ -366,7 +364,7 @@ fn a_full_batch_keeps_within_its_room() {
 #[test]
 fn another_producer_makes_the_batch_that_it_would_have_sealed() {
     let mut random = Random::from_environment();
-    for codec in ALL {
+    for codec in CODECS {
         for count in [1, 2, 300] {
             let records: Vec<Owned> = (0..count).map(|_| Owned::random(&mut random)).collect();
             let mut batch = write(&records, codec, Producer::NONE);
