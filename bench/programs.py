@@ -102,6 +102,8 @@ class Server:
 
     def __init__(self, command, port, log, environment=None):
         self.port = port
+        # Port of metrics, where there are some.
+        self.status = None
         begin = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         while not metadata_answers(port):
@@ -137,7 +139,9 @@ def ours(sluice, folder, log, *flags):
     """Starts our broker."""
     port, status = free_port(), free_port()
     listen = ["--listen", f"127.0.0.1:{port}", "--status-listen", f"127.0.0.1:{status}"]
-    return Server([sluice, "broker", *listen, *flags, "--data", folder], port, log)
+    server = Server([sluice, "broker", *listen, *flags, "--data", folder], port, log)
+    server.status = status
+    return server
 
 
 def create(port, topic, partitions=1):

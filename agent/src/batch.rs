@@ -1,6 +1,5 @@
 //! Frames lines into sealed record batches, and makes a journaled batch again from the file, byte for byte.
 
-use crate::decimal::decimal;
 use crate::fingerprint::{FileId, Print, marker_of};
 use crate::format::{FormatError, Framer, Record, Skip, Span};
 use crate::journal::{Ending, Sent, Source};
@@ -10,7 +9,7 @@ use kafka_wire::batch::{BatchWriter, Producer, RecordHeaders};
 use kafka_wire::compression::Compression;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// Marks a record whose line was longer than the limit: the value is its beginning.
 pub const CUT_HEADER: &str = "sluice.cut";
@@ -24,6 +23,8 @@ const RECORD_FRAME_BYTES_MAX: usize = 64;
 /// The headers that the records of one file wear, encoded once.
 #[derive(Debug, Clone)]
 pub struct Dress {
+    /// But for the position's.
+    file: RecordHeaders,
     plain: RecordHeaders,
     cut: RecordHeaders,
     /// `false`: records go without headers.
@@ -35,7 +36,7 @@ pub struct Dress {
 impl Dress {
     /// `host` is absent when records are to have no headers at all.
     pub fn new(host: Option<&str>, path: &Path, dataset: &str, file: FileId, labels: &Labels) -> Self {
-        let (mut plain, mut cut) = (RecordHeaders::new(), RecordHeaders::new());
+        let mut file_headers = RecordHeaders::new();
         let mut frame_bytes_max = RECORD_FRAME_BYTES_MAX;
         if let Some(host) = host {
             let id = file.to_string();
@@ -50,30 +51,31 @@ impl Dress {
                 if key == "log.file.path" && path.is_relative() {
                     continue;
                 }
-                plain.push(key, Some(value));
-                cut.push(key, Some(value));
+                file_headers.push(key, Some(value));
                 frame_bytes_max += key.len() + value.len() + 8;
             }
             for (name, value) in labels.iter() {
                 let key = format!("{LABEL_PREFIX}{name}");
-                plain.push(&key, Some(value.as_bytes()));
-                cut.push(&key, Some(value.as_bytes()));
+                file_headers.push(&key, Some(value.as_bytes()));
                 frame_bytes_max += key.len() + value.len() + 8;
             }
-            cut.push(CUT_HEADER, Some(b"true"));
         }
-        Self { plain, cut, worn: host.is_some(), frame_bytes_max }
+        let (mut plain, mut cut) = (file_headers.clone(), file_headers.clone());
+        cut.push(CUT_HEADER, Some(b"true"));
+        plain.push_number_key(POSITION_HEADER);
+        cut.push_number_key(POSITION_HEADER);
+        Self { file: file_headers, plain, cut, worn: host.is_some(), frame_bytes_max }
     }
 
     /// Appends `value`, the line that begins at `position`, to `writer`.
     #[inline]
     pub fn frame(&self, writer: &mut BatchWriter, timestamp: i64, position: u64, value: &[u8], cut: bool) {
         if !self.worn {
-            writer.push(timestamp, None, Some(value), &self.plain, None);
+            writer.push(timestamp, None, Some(value), &self.file, None);
             return;
         }
         let headers = if cut { &self.cut } else { &self.plain };
-        writer.push(timestamp, None, Some(value), headers, Some((POSITION_HEADER, decimal(position).as_bytes())));
+        writer.push(timestamp, None, Some(value), headers, Some(position));
     }
 
     /// Appends `record`, which begins at `position`: its own headers stand between the file's and the mark of a cut.
@@ -82,13 +84,13 @@ impl Dress {
         if !self.worn || extras.peek().is_none() {
             return self.frame(writer, timestamp, position, &record.value, record.cut);
         }
-        let mut headers = self.plain.clone();
+        let mut headers = self.file.clone();
         extras.for_each(|(key, value)| headers.push(key, Some(value)));
         if record.cut {
             headers.push(CUT_HEADER, Some(b"true"));
         }
-        let position = decimal(position);
-        writer.push(timestamp, None, Some(&record.value), &headers, Some((POSITION_HEADER, position.as_bytes())));
+        headers.push_number_key(POSITION_HEADER);
+        writer.push(timestamp, None, Some(&record.value), &headers, Some(position));
     }
 
     /// Most bytes that `record` takes in a batch.
@@ -105,7 +107,7 @@ pub fn source_of(file: FileId, start: u64, content: &[u8], ending: Ending) -> So
         start,
         end: start + content.len() as u64,
         ending,
-        content: xxh3_64(content),
+        content: XxHash3_64::oneshot(content),
         marker: Print::of(marker_of(content)),
         before: Skip::NOTHING,
         after: if ending == Ending::Cut { Skip::LINE } else { Skip::NOTHING },
@@ -136,7 +138,7 @@ pub fn rebuild(sent: &Sent, parts: &[(Dress, Vec<u8>)]) -> Result<Vec<u8>, Rebui
     let framer = framer_of(sent)?;
     let mut writer = BatchWriter::new(codec);
     for (source, (dress, content)) in sent.sources.iter().zip(parts) {
-        if content.len() as u64 != source.end - source.start || xxh3_64(content) != source.content {
+        if content.len() as u64 != source.end - source.start || XxHash3_64::oneshot(content) != source.content {
             return Err(RebuildError::Changed { start: source.start, end: source.end });
         }
         if let Some(framer) = &framer {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// Bytes of a file's beginning that its fingerprint covers once the file has them: more than the banner and the
 /// first lines that twins of the same application share, and still one page.
@@ -34,7 +34,7 @@ impl FileId {
         seed.extend_from_slice(&key.birth_nanos.unwrap_or(-1).to_be_bytes());
         seed.extend_from_slice(&first_seen_millis.to_be_bytes());
         seed.extend_from_slice(&nonce.to_be_bytes());
-        Self(xxh3_64(&seed))
+        Self(XxHash3_64::oneshot(&seed))
     }
 }
 
@@ -70,17 +70,23 @@ impl Print {
     /// # Panics
     /// `bytes` is longer than 4 GiB: callers pass at most a batch.
     pub fn of(bytes: &[u8]) -> Self {
-        Self { bytes: u32::try_from(bytes.len()).expect("at most a batch is printed"), hash: xxh3_64(bytes) }
+        Self {
+            bytes: u32::try_from(bytes.len()).expect("at most a batch is printed"),
+            hash: XxHash3_64::oneshot(bytes),
+        }
     }
 
     /// Whether `bytes` begins with what was printed.
     pub fn begins(&self, bytes: &[u8]) -> bool {
-        bytes.get(..self.bytes as usize).is_some_and(|begin| xxh3_64(begin) == self.hash)
+        bytes.get(..self.bytes as usize).is_some_and(|begin| XxHash3_64::oneshot(begin) == self.hash)
     }
 
     /// Whether `bytes` ends with what was printed.
     pub fn ends(&self, bytes: &[u8]) -> bool {
-        bytes.len().checked_sub(self.bytes as usize).is_some_and(|from| xxh3_64(&bytes[from..]) == self.hash)
+        bytes
+            .len()
+            .checked_sub(self.bytes as usize)
+            .is_some_and(|from| XxHash3_64::oneshot(&bytes[from..]) == self.hash)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// What tells a machine from a copy of it. The host's name does not: it is changed without a copy, and copied.
 ///
@@ -26,7 +26,7 @@ impl HostIdentity {
         let hash = |path: &str| {
             let text = fs::read_to_string(path).ok()?;
             // The machine id is not to be shown to others (machine-id(5)), and a hash tells as much.
-            (!text.trim().is_empty()).then(|| xxh3_64(text.trim().as_bytes()))
+            (!text.trim().is_empty()).then(|| XxHash3_64::oneshot(text.trim().as_bytes()))
         };
         let folder = fs::metadata(folder).ok().and_then(|metadata| {
             let birth = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;

@@ -10,7 +10,6 @@ mod batch;
 mod checkpoint;
 mod config;
 mod content;
-mod decimal;
 mod deliver;
 mod descriptors;
 mod detect;

@@ -120,13 +120,13 @@ impl Lane {
     async fn send(&mut self, to: &TopicPartition, batch: &DocumentBatch, all: Range<usize>, outcomes: &mut [Outcome]) {
         let fill = |writer: &mut BatchWriter, part: Range<usize>| {
             let now = Timestamp::now().as_millisecond();
-            let none = RecordHeaders::new();
             for item in &batch.items[part] {
                 let key = item.id.as_ref().map(|id| id.as_str().as_bytes());
                 // A broker refuses times that lie ahead.
                 let time = item.event_ms.min(now);
-                let index = Some(("sluice.index", item.index.as_bytes()));
-                writer.push(time, key, Some(batch.document(item)), &none, index);
+                let mut headers = RecordHeaders::new();
+                headers.push("sluice.index", Some(item.index.as_bytes()));
+                writer.push(time, key, Some(batch.document(item)), &headers, None);
             }
         };
         let reject = |item: usize, bytes: usize| {

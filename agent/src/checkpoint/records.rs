@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// All records; reads like the map by identity. The indexes follow from it and are not stored.
 #[derive(Debug, Clone, Default)]
@@ -107,7 +107,7 @@ impl Records {
         let mut from = (0, 0, FileId(0));
         while let Some(&(bytes, ..)) = self.heads.range(from..).next() {
             let Some(begin) = head.get(..bytes as usize) else { break };
-            let hash = xxh3_64(begin);
+            let hash = XxHash3_64::oneshot(begin);
             let alike = self.heads.range((bytes, hash, FileId(0))..=(bytes, hash, FileId(u64::MAX)));
             found.extend(alike.map(|&(_, _, id)| id));
             from = (bytes + 1, 0, FileId(0));
@@ -122,7 +122,7 @@ impl Records {
 }
 
 fn hash(path: &Path) -> u64 {
-    xxh3_64(path.as_os_str().as_bytes())
+    XxHash3_64::oneshot(path.as_os_str().as_bytes())
 }
 
 fn names_of(record: &FileRecord) -> [Option<u64>; 2] {

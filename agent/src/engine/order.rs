@@ -7,14 +7,14 @@ use crate::tail::Tail;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// How often a file looks whether the one before it was read: rare enough to cost nothing while a broker is stalled.
 pub(super) const PREDECESSOR_POLL: Duration = Duration::from_millis(20);
 
 /// Where a file comes from: all that were first seen under this path on this host. It chooses the partition.
 pub(super) fn origin(host: &str, path: &Path) -> u64 {
-    xxh3_64(&[host.as_bytes(), b"\0", path.as_os_str().as_bytes()].concat())
+    XxHash3_64::oneshot(&[host.as_bytes(), b"\0", path.as_os_str().as_bytes()].concat())
 }
 
 impl Engine {

@@ -9,6 +9,7 @@ pub mod check;
 pub mod compression;
 pub mod frame;
 mod lz4;
+mod lz4_find;
 mod lz4_read;
 pub mod sasl;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Compresses records into LZ4 frames, at a fraction of the CPU time that a general encoder takes for log lines.
 //!
-//! Two things make it quick. Whoever writes the records says where bytes repeat (the headers of a record are mostly
-//! those of the record before), so that those matches cost nothing to find. And matches are looked for only where a
-//! word begins, since lines are alike from one word on to the middle of another. Any decoder of the format reads the
-//! result; it is larger than the reference encoder's by about a sixth.
+//! Three things make it quick. Whoever writes the records says where bytes probably repeat (the headers of a record are
+//! mostly those of the record before), so that those are not searched. Where a match has ended, a line mostly goes on as
+//! the same earlier line does, a few bytes further on: that is looked at first, without a table. Other matches are looked
+//! for only where a word begins, since lines are alike from one word on to the middle of another. Any decoder of the
+//! format reads the result; it is larger than the reference encoder's by a fifth to a third.
 //!
 //! ```text
 //! frame   0 magic 0x184d2204 | FLG 0x60 (version 1, independent blocks, no checksums) | BD | header checksum
@@ -14,6 +15,8 @@
 //! ```
 //! Source: <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md> and `lz4_Block_format.md` beside it. Kafka's
 //! Java library (`Lz4BlockInputStream`) refuses blocks that depend on each other.
+
+use crate::lz4_find::{SCAN_BYTES, WORD_BYTES, again, check_of, hash, same_bytes, same_bytes_back, word, word_begins};
 
 pub(crate) const FRAME_MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 pub(crate) const FLG: u8 = 0x60;
@@ -35,23 +38,21 @@ const LAST_LITERALS: usize = 5;
 const LAST_MATCH_START: usize = 12;
 /// Places that are remembered: as many words as lines within reach have. Half of the first cache stays free.
 const TABLE_BITS: u32 = 11;
-/// What a probe reads, and the shortest match that it finds: shorter ones save less than they cost.
-const WORD_BYTES: usize = 8;
-/// Within a longer word every eighth byte is looked at, too.
-const LONG_WORD_BYTES: usize = 32;
 /// Literals of a sequence up to this length are copied without a loop.
 const SHORT_LITERALS: usize = 32;
+/// Where bytes that are expected to repeat do not for so long, they are searched like others.
+const REPEAT_BYTES_MIN: usize = 16;
 /// Token, one more byte of either length, literals, distance.
 const SHORT_SEQUENCE: usize = SHORT_LITERALS + 5;
 
-/// Bytes that are known to be the same as those `distance` before them.
+/// Bytes that are probably the same as those `distance` before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Repeat {
-    /// No match that the search finds goes beyond it.
     pub at: u32,
     pub length: u32,
     pub distance: u32,
-    /// Where to look for matches again; what is before it is like nothing else.
+    /// Where to look for matches again; what is between is like nothing else. Where the bytes are not the same after all,
+    /// they are searched as well.
     pub resume_at: u32,
 }
 
@@ -62,7 +63,7 @@ impl Repeat {
     }
 }
 
-/// A match that is known to follow what is searched; without length there is none.
+/// A match that probably follows what is searched; without length there is none.
 #[derive(Clone, Copy)]
 struct Known {
     distance: usize,
@@ -73,21 +74,40 @@ impl Known {
     const NOTHING: Self = Self { distance: 0, length: 0 };
 }
 
+/// A match.
+#[derive(Clone, Copy)]
+struct Found {
+    start: usize,
+    length: usize,
+    distance: usize,
+}
+
+/// A word that was seen: where, and bits of its hash.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: u32,
+    check: u32,
+}
+
+impl Seen {
+    const NOWHERE: Self = Self { at: 0, check: 0 };
+}
+
 /// An encoder with its buffers, which are used again.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     /// Where a word with this hash was last seen in the block; 0 also when it never was.
-    table: Box<[u32; 1 << TABLE_BITS]>,
+    table: Box<[Seen; 1 << TABLE_BITS]>,
     /// A block in compressed form; as long as the longest so far may become.
     block: Vec<u8>,
 }
 
 impl Encoder {
     pub fn new() -> Self {
-        Self { table: Box::new([0; 1 << TABLE_BITS]), block: Vec::new() }
+        Self { table: Box::new([Seen::NOWHERE; 1 << TABLE_BITS]), block: Vec::new() }
     }
 
-    /// Appends `plain` as one frame to `out`. `repeats` are in order and do not overlap; wrong ones garble the frame.
+    /// Appends `plain` as one frame to `out`. `repeats` are in order and do not overlap; wrong ones only make the frame longer.
     pub fn frame(&mut self, plain: &[u8], repeats: &[Repeat], out: &mut Vec<u8>) {
         let fits = BLOCK_SIZES.iter().find(|(bytes, ..)| plain.len() <= *bytes);
         let size = *fits.unwrap_or(&BLOCK_SIZES[BLOCK_SIZES.len() - 1]);
@@ -122,83 +142,140 @@ impl Encoder {
 
     /// Compresses one block into `self.block`; returns the number of bytes there.
     fn compress(&mut self, plain: &[u8], repeats: &[Repeat]) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("bmi1")
+            && std::arch::is_x86_feature_detected!("bmi2")
+            && std::arch::is_x86_feature_detected!("lzcnt")
+        {
+            #[expect(unsafe_code)]
+            // SAFETY: the processor has what `compress_wide` was compiled for.
+            return unsafe { self.compress_wide(plain, repeats) };
+        }
+        self.compress_usual(plain, repeats)
+    }
+
+    /// The same instructions with those of processors since 2013: a fourteenth less time for framing and compression.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+    fn compress_wide(&mut self, plain: &[u8], repeats: &[Repeat]) -> usize {
+        self.compress_usual(plain, repeats)
+    }
+
+    #[inline(always)]
+    fn compress_usual(&mut self, plain: &[u8], repeats: &[Repeat]) -> usize {
         // Literals alone, and what a short sequence writes beyond its end.
         let bound = plain.len() + plain.len() / 255 + 16 + SHORT_SEQUENCE;
         if self.block.len() < bound {
             self.block.resize(bound, 0);
         }
-        self.table.fill(0);
-        let mut state = State { literals_at: 0, written: 0 };
+        self.table.fill(Seen::NOWHERE);
+        let mut state = State { literals_at: 0, written: 0, distance: 0 };
         let searched = plain.len().saturating_sub(LAST_LITERALS);
         let mut at = 0;
         for repeat in repeats {
             let (start, distance) = (repeat.at as usize, repeat.distance as usize);
-            let length = (repeat.length as usize).min((plain.len() - start).saturating_sub(LAST_LITERALS));
-            let allowed = start + LAST_MATCH_START <= plain.len() && (1..=DISTANCE_MAX).contains(&distance);
-            let length = if length >= MATCH_BYTES_MIN && allowed { length } else { 0 };
-            debug_assert!(length == 0 || plain[start..start + length] == plain[start - distance..][..length]);
+            let allowed = start + LAST_MATCH_START <= plain.len() && (1..=DISTANCE_MAX.min(start)).contains(&distance);
+            let length = if allowed { (repeat.length as usize).min(searched - start) } else { 0 };
             let known = Known { distance, length };
-            let joined = self.search(plain, at, start.min(searched), known, &mut state);
-            at = (repeat.resume_at as usize).max(start + length);
-            if length > 0 && !joined {
-                self.put_sequence(plain, start, distance, length, &mut state);
+            if !self.search(plain, at, start.min(searched), known, &mut state) && length > 0 {
+                let same = same_bytes(plain, start, start - distance, length);
+                if same >= REPEAT_BYTES_MIN {
+                    self.put_sequence(plain, start, distance, same, &mut state);
+                }
             }
+            let different = length >= REPEAT_BYTES_MIN && state.literals_at < start + REPEAT_BYTES_MIN;
+            at = if different { start } else { repeat.resume_at as usize }.max(state.literals_at);
         }
         self.search(plain, at, searched, Known::NOTHING, &mut state);
         self.put_last_literals(plain, &mut state);
         state.written
     }
 
-    /// Writes the matches that lie in `from..to`. `known` follows them: lines of one file mostly end alike, so that the
-    /// last match and what is known are one. Then both are written, and the result is `true`. A match begins at least [`WORD_BYTES`] before `to`, so that the
-    /// format's rule about the last match holds where `to` is [`LAST_LITERALS`] before the end.
+    /// Writes the matches that begin in `from..to`; `true`: the last one goes on into what is `known` to follow there. A match
+    /// begins at least [`WORD_BYTES`] before `to`, so that the format's rule about the last match holds where `to` is
+    /// [`LAST_LITERALS`] before the end.
     #[inline(always)]
     fn search(&mut self, plain: &[u8], from: usize, to: usize, known: Known, state: &mut State) -> bool {
         const { assert!(WORD_BYTES + LAST_LITERALS >= LAST_MATCH_START) };
-        let text = &plain[..to];
         let Some(last) = to.checked_sub(WORD_BYTES) else { return false };
         let mut at = from;
-        // Behind the last place at which a word was seen to begin.
-        let mut from_word = at;
-        'words: while at <= last {
-            let mut begins = word_begins(word(text, at));
-            if begins == 0 {
-                // A long word, or what is no text at all.
-                begins = if at - from_word >= LONG_WORD_BYTES { 0x80 } else { 0 };
-            } else {
-                from_word = at;
+        while at <= last {
+            let found = match again(plain, at, to, state.distance) {
+                Some((start, length)) => Found { start, length, distance: state.distance },
+                None => match self.look(plain, at, to, state.literals_at) {
+                    Some(found) => found,
+                    None => {
+                        at += SCAN_BYTES;
+                        continue;
+                    }
+                },
+            };
+            if found.start > last {
+                return false;
             }
-            while begins != 0 {
-                let probe = at + (begins.trailing_zeros() / 8) as usize;
-                if probe > last {
-                    return false;
-                }
-                begins &= begins - 1;
-                let here = word(text, probe);
-                let slot = &mut self.table[hash(here)];
-                let before = (*slot as usize).min(last);
-                *slot = probe as u32;
-                let (distance, differs) = (probe.wrapping_sub(before), here ^ word(text, before));
-                if (differs != 0) | (distance.wrapping_sub(1) >= DISTANCE_MAX) {
-                    continue;
-                }
-                let mut length = same_bytes(plain, probe, before, to - probe);
-                at = probe + length;
-                from_word = at;
-                let joined = at == to && distance == known.distance && known.length > 0;
-                if joined {
-                    length += known.length;
-                }
-                let back = same_bytes_back(text, probe, before).min(probe - state.literals_at);
-                self.put_sequence(plain, probe - back, distance, length + back, state);
-                if joined {
-                    return true;
-                }
-                continue 'words;
+            state.distance = found.distance;
+            if self.put_match(plain, found.start, found.length, to, known, state) {
+                return true;
             }
-            at += WORD_BYTES;
+            at = found.start + found.length;
         }
         false
+    }
+
+    /// Looks for the words that begin in the next [`SCAN_BYTES`], and remembers those before the one that is found.
+    #[inline(always)]
+    fn look(&mut self, plain: &[u8], at: usize, to: usize, literals_at: usize) -> Option<Found> {
+        let text = &plain[..to];
+        let last = to - WORD_BYTES;
+        let mut begins = word_begins(plain, at);
+        while begins != 0 {
+            let probe = at + begins.trailing_zeros() as usize;
+            if probe > last {
+                return None;
+            }
+            begins &= begins - 1;
+            let here = hash(word(text, probe));
+            let slot = &mut self.table[(here >> (u64::BITS - TABLE_BITS)) as usize];
+            let before = std::mem::replace(slot, Seen { at: probe as u32, check: check_of(here, TABLE_BITS) });
+            let distance = probe.wrapping_sub(before.at as usize);
+            if (before.check != check_of(here, TABLE_BITS)) | (distance.wrapping_sub(1) >= DISTANCE_MAX) {
+                continue;
+            }
+            let before = before.at as usize;
+            let length = same_bytes(plain, probe, before, to - probe);
+            if length < MATCH_BYTES_MIN {
+                continue;
+            }
+            let back = same_bytes_back(text, probe, before).min(probe - literals_at);
+            return Some(Found { start: probe - back, length: length + back, distance });
+        }
+        None
+    }
+
+    /// Writes a match that ends at `to` or before. Where it ends there and what follows is the same at its distance, too, or the
+    /// most of it, it goes on, and the result is `true`: lines of one file mostly end alike.
+    #[inline(always)]
+    fn put_match(
+        &mut self,
+        plain: &[u8],
+        start: usize,
+        mut length: usize,
+        to: usize,
+        known: Known,
+        state: &mut State,
+    ) -> bool {
+        let joined = start + length == to && known.length > 0;
+        if joined {
+            let more = same_bytes(plain, to, to - state.distance, known.length);
+            if more + REPEAT_BYTES_MIN < known.length && state.distance != known.distance {
+                self.put_sequence(plain, start, state.distance, length, state);
+                return false;
+            }
+            length += more;
+        }
+        self.put_sequence(plain, start, state.distance, length, state);
+        joined
     }
 
     /// Writes the pending literals before `start` and the match that begins there.
@@ -275,57 +352,8 @@ struct State {
     literals_at: usize,
     /// Bytes of the compressed form.
     written: usize,
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x80 * ONES;
-
-/// Sets the highest bit of the bytes at which a word begins: white space, punctuation of the first half of ASCII but
-/// for `.` and `/`, which stand within addresses and paths, and all above ASCII, where letters have several bytes.
-#[inline(always)]
-fn word_begins(word: u64) -> u64 {
-    // Puts `:` to `?` at 0x0a to 0x0f and the space to `-` at 0x10 to 0x1d.
-    let moved = (word ^ (0x30 * ONES)) & !HIGHS;
-    let from = moved + (0x80 - 0x0a) * ONES;
-    let beyond = moved + (0x80 - 0x1e) * ONES;
-    ((from & !beyond) | word) & HIGHS
-}
-
-#[inline(always)]
-fn word(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(*bytes[at..].first_chunk().expect("callers stay a word away from the end"))
-}
-
-#[inline(always)]
-fn hash(word: u64) -> usize {
-    (word.wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - TABLE_BITS)) as usize
-}
-
-/// How many bytes at `left` and `right`, which is before it, are the same, and no more than `most`.
-#[inline(always)]
-fn same_bytes(bytes: &[u8], left: usize, right: usize, most: usize) -> usize {
-    let (left, right) = (&bytes[left..], &bytes[right..]);
-    let mut same = 0;
-    for (a, b) in left.as_chunks::<16>().0.iter().zip(right.as_chunks::<16>().0) {
-        let differs = u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
-        if differs != 0 {
-            return (same + (differs.trailing_zeros() / 8) as usize).min(most);
-        }
-        same += 16;
-        if same >= most {
-            return most;
-        }
-    }
-    (same + left[same..].iter().zip(&right[same..]).take_while(|(a, b)| a == b).count()).min(most)
-}
-
-/// How many of the bytes before both are the same, as far as one word shows.
-#[inline(always)]
-fn same_bytes_back(bytes: &[u8], left: usize, right: usize) -> usize {
-    match right.checked_sub(WORD_BYTES) {
-        Some(right) => ((word(bytes, left - WORD_BYTES) ^ word(bytes, right)).leading_zeros() / 8) as usize,
-        None => 0,
-    }
+    /// Of the last match; 0 before the first one.
+    distance: usize,
 }
 
 #[cfg(test)]

@@ -143,3 +143,35 @@ fn a_match_goes_on_into_the_repeat_behind_it() {
     check(&plain, &[repeat]);
     assert_eq!(frame(&plain, &[repeat]), frame(&plain, &[]), "the search alone finds it as one match");
 }
+
+/// Whoever says where bytes repeat cannot garble a frame by being wrong.
+#[test]
+fn wrong_repeats_are_read_back() {
+    let mut random = Random::from_environment();
+    for _ in 0..500 {
+        let bytes = 20 + random.below(3000);
+        let plain = lines(&mut random, bytes);
+        let (mut repeats, mut at) = (Vec::new(), 0);
+        while at < plain.len() {
+            let length = random.below(plain.len() - at).min(random.below(300));
+            let resume_at = (at + random.below(length + 1)) as u32;
+            let distance = random.below(70_000) as u32;
+            repeats.push(Repeat { at: at as u32, length: length as u32, distance, resume_at });
+            at += length + 1 + random.below(200);
+        }
+        check(&plain, &repeats);
+    }
+}
+
+/// Whatever the processor has: a batch that is made again after a crash is the same bytes.
+#[test]
+fn every_processor_makes_the_same_bytes() {
+    let mut random = Random::from_environment();
+    for _ in 0..50 {
+        let bytes = random.below(100_000);
+        let plain = lines(&mut random, bytes);
+        let (mut one, mut other) = (Encoder::new(), Encoder::new());
+        let (bytes, usual) = (one.compress(&plain, &[]), other.compress_usual(&plain, &[]));
+        assert!(one.block[..bytes] == other.block[..usual]);
+    }
+}

@@ -30,8 +30,13 @@ pub fn put_varint(buffer: &mut Vec<u8>, value: i32) {
 /// Number of bytes that [`put_varlong`] writes for `value`.
 #[inline]
 pub fn varlong_bytes(value: i64) -> usize {
-    let significant_bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
-    significant_bits.div_ceil(7)
+    let zigzag = zigzag(value);
+    // Most numbers are small.
+    match zigzag {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        _ => (64 - zigzag.leading_zeros() as usize).div_ceil(7),
+    }
 }
 
 /// Takes a 64-bit varint from the front of `bytes`.

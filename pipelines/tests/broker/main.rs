@@ -50,13 +50,13 @@ async fn produce(client: &Client, lines: std::ops::Range<usize>) {
         let mut headers = RecordHeaders::new();
         headers.push("event.dataset", Some(b"shop"));
         headers.push("sluice.file.id", Some(b"00000000000000aa"));
+        headers.push_number_key("log.offset");
         let mut writer = BatchWriter::new(Compression::Lz4);
         for line in lines {
             let word = if line % 100 == 7 { "bad" } else { "good" };
             let value = format!("{word} {line}");
             let now = jiff::Timestamp::now().as_millisecond();
-            let position = line.to_string();
-            writer.push(now, None, Some(value.as_bytes()), &headers, Some(("log.offset", position.as_bytes())));
+            writer.push(now, None, Some(value.as_bytes()), &headers, Some(*line as u64));
         }
         let partition = TopicPartition::new("logs", n as i32 % PARTITIONS);
         let batch = sequencer.seal(&partition, &mut writer);

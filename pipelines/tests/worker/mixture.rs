@@ -64,9 +64,8 @@ fn log(partition: i32, random: &mut Rng) -> Log {
             };
             let word = if fate == Fate::DeadLetter { "bad" } else { "good" };
             let line = format!("{word} {partition}-{}", base + n);
-            let position = (base + n).to_string();
-            let last = is_file.then_some(("log.offset", position.as_bytes()));
-            writer.push(RECORD_MS + n, None, Some(line.as_bytes()), &headers, last);
+            let position = is_file.then_some((base + n) as u64);
+            writer.push(RECORD_MS + n, None, Some(line.as_bytes()), &headers, position);
             log.lines.push((line, fate));
         }
         log.batches.push((base, seal(&mut writer, base)));

@@ -15,6 +15,7 @@ pub fn file_headers(file: u64, dataset: &str) -> RecordHeaders {
     headers.push("log.file.path", Some(b"/var/log/app.log"));
     headers.push("event.dataset", Some(dataset.as_bytes()));
     headers.push("sluice.file.id", Some(format!("{file:016x}").as_bytes()));
+    headers.push_number_key("log.offset");
     headers
 }
 
@@ -23,9 +24,8 @@ pub fn file_batch(base_offset: i64, lines: &[&str], dataset: &str, compression: 
     let headers = file_headers(7, dataset);
     let mut writer = BatchWriter::new(compression);
     for (n, line) in lines.iter().enumerate() {
-        let position = (base_offset + n as i64).to_string();
-        let last = Some(("log.offset", position.as_bytes()));
-        writer.push(RECORD_MS, None, Some(line.as_bytes()), &headers, last);
+        let position = base_offset as u64 + n as u64;
+        writer.push(RECORD_MS, None, Some(line.as_bytes()), &headers, Some(position));
     }
     seal(&mut writer, base_offset)
 }

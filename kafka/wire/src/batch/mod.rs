@@ -22,6 +22,7 @@
 //! varint, key, value length varint (-1: null), value`.
 
 mod checksum;
+mod decimal;
 mod header;
 mod parts;
 mod reader;

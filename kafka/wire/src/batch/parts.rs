@@ -158,8 +158,8 @@ mod tests {
                 .collect();
             let mut headers = RecordHeaders::new();
             headers.push("host.name", Some(b"web1"));
-            let position = index.to_string();
-            writer.push(index as i64, None, Some(&value), &headers, Some(("log.offset", position.as_bytes())));
+            headers.push_number_key("log.offset");
+            writer.push(index as i64, None, Some(&value), &headers, Some(index as u64));
         }
         let mut out = Vec::new();
         writer.seal(Producer::NONE, &mut out);

@@ -112,9 +112,12 @@ fn headers_keep_order_and_repetitions() {
     headers.push("k", Some(b"1"));
     headers.push("other", None);
     headers.push("k", Some(b"2"));
+    headers.push_number_key("log.offset");
+    let mut position = RecordHeaders::new();
+    position.push_number_key("log.offset");
     let mut writer = BatchWriter::new(Compression::None);
-    writer.push(5, None, Some(b"line"), &headers, Some(("log.offset", b"77")));
-    writer.push(6, None, Some(b"line"), &RecordHeaders::new(), Some(("log.offset", b"82")));
+    writer.push(5, None, Some(b"line"), &headers, Some(77));
+    writer.push(6, None, Some(b"line"), &position, Some(82));
     writer.push(7, None, Some(b"line"), &RecordHeaders::new(), None);
     let mut batch = Vec::new();
     writer.seal(Producer::NONE, &mut batch);
@@ -285,6 +288,9 @@ fn records_that_share_headers_are_the_same_in_every_codec() {
             let mut headers = RecordHeaders::new();
             headers.push("host.name", Some(b"web1"));
             headers.push("log.file.path", Some(format!("/var/log/{file}.log").as_bytes()));
+            if file > 0 {
+                headers.push_number_key("log.offset");
+            }
             files.push(headers);
         }
         let mut writers = CODECS.map(BatchWriter::new);
@@ -297,9 +303,7 @@ fn records_that_share_headers_are_the_same_in_every_codec() {
                 (file, position) = (random.below(3), random.next());
             }
             for writer in &mut writers {
-                let decimal = position.to_string();
-                let last = (file > 0).then_some(("log.offset", decimal.as_bytes()));
-                writer.push(5, None, Some(&value), &files[file], last);
+                writer.push(5, None, Some(&value), &files[file], (file > 0).then_some(position));
             }
             position = position.wrapping_add(value.len() as u64 + 1);
         }

@@ -1,19 +1,14 @@
 //! Writes record batches: records are framed straight into the batch's buffer, one copy and no allocation per record.
 
+use super::decimal::{decimal_bytes, put_decimal};
 use super::header::{HEADER_BYTES, LENGTH_AND_OFFSET_BYTES, at};
 use super::{NO_PRODUCER_ID, NO_TIMESTAMP};
 use crate::compression::Compression;
 use crate::lz4::{self, Repeat};
 use crate::varint::{VARLONG_BYTES_MAX, put_varint, put_varlong, varlong_bytes, zigzag};
 
-/// Equal headers below this are left to the compressor's own search.
-const REPEAT_BYTES_MIN: usize = 16;
 /// Plain bytes of a batch that compresses well: who reads it needs memory for them.
 const PLAIN_BYTES_MAX: usize = 4 << 20;
-/// What a record of a log line has besides its parts: attributes, two deltas, and lengths.
-const RECORD_FRAME_BYTES: usize = 10;
-/// The most that it can have: eight varints.
-const RECORD_FRAME_BYTES_MAX: usize = 8 * VARLONG_BYTES_MAX;
 
 /// The idempotent producer's part of a batch header (KIP-98).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +29,8 @@ impl Producer {
 pub struct RecordHeaders {
     count: i32,
     encoded: Vec<u8>,
+    /// The last one has no value yet.
+    is_open: bool,
 }
 
 impl RecordHeaders {
@@ -42,10 +39,27 @@ impl RecordHeaders {
     }
 
     /// Appends one header; keys may repeat, and their order is kept.
+    ///
+    /// # Panics
+    /// The last key wants a number.
     pub fn push(&mut self, key: &str, value: Option<&[u8]>) {
+        self.push_key(key);
+        put_bytes(&mut self.encoded, value);
+    }
+
+    /// Appends the key of the last header, whose value is another number in each record, as decimal digits.
+    ///
+    /// # Panics
+    /// There is such a key already.
+    pub fn push_number_key(&mut self, key: &str) {
+        self.push_key(key);
+        self.is_open = true;
+    }
+
+    fn push_key(&mut self, key: &str) {
+        assert!(!self.is_open, "only the last header has a number of each record's own");
         self.count += 1;
         put_bytes(&mut self.encoded, Some(key.as_bytes()));
-        put_bytes(&mut self.encoded, value);
     }
 
     /// Bytes that the headers add to a record, but for their count.
@@ -74,7 +88,7 @@ struct Lz4 {
     encoder: lz4::Encoder,
     /// A batch as far as it is compressed, behind room for its header.
     batch: Vec<u8>,
-    /// Headers that begin as those of the record before.
+    /// Where headers are, and those of the record before.
     repeats: Vec<Repeat>,
     /// Where the headers of the last record are, from their count on.
     headers: std::ops::Range<usize>,
@@ -123,28 +137,36 @@ impl BatchWriter {
             && (self.compressed_bytes == 0 || self.plain_bytes() + record_bytes <= PLAIN_BYTES_MAX)
     }
 
-    /// Appends one record. `timestamp` is in milliseconds since the epoch; `headers` come first and `last_header`,
-    /// where given, follows them: what is constant over a file stays one run of bytes for the compressor.
+    /// Appends one record. `timestamp` is in milliseconds since the epoch; `last_value` is that of the key which ends
+    /// `headers` ([`RecordHeaders::push_key`]): what is constant over a file stays one run of bytes.
+    ///
+    /// # Panics
+    /// There is such a key and no number, or the other way round.
     pub fn push(
         &mut self,
         timestamp: i64,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         headers: &RecordHeaders,
-        last_header: Option<(&str, &[u8])>,
+        number: Option<u64>,
     ) {
+        assert_eq!(headers.is_open, number.is_some(), "want a number for the last header's key");
         if self.record_count == 0 {
             self.base_timestamp = timestamp;
             self.max_timestamp = timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        let header_count = headers.count + i32::from(last_header.is_some());
-        let (key_bytes, value_bytes) = (key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
-        let last_bytes = last_header.map_or(0, |(key, value)| key.len() + value.len());
-        // The length stands in front of what it counts; with this guess it rarely has to be moved.
-        let guess = key_bytes + value_bytes + headers.encoded.len() + last_bytes + RECORD_FRAME_BYTES;
+        let delta = timestamp.wrapping_sub(self.base_timestamp);
+        let length = 1
+            + varlong_bytes(delta)
+            + varlong_bytes(i64::from(self.record_count))
+            + sized_bytes(key)
+            + sized_bytes(value)
+            + varlong_bytes(i64::from(headers.count))
+            + headers.encoded.len()
+            + number.map_or(0, decimal_bytes);
 
-        if self.records.len() + guess + RECORD_FRAME_BYTES_MAX > lz4::PART_BYTES
+        if self.records.len() + length + VARLONG_BYTES_MAX > lz4::PART_BYTES
             && !self.records.is_empty()
             && let Some(lz4) = &mut self.lz4
         {
@@ -154,26 +176,41 @@ impl BatchWriter {
             self.records.clear();
         }
         let out = &mut self.records;
-        out.reserve(guess + RECORD_FRAME_BYTES_MAX);
+        out.reserve(length + VARLONG_BYTES_MAX);
         let start = out.len();
-        put_varlong(out, guess as i64);
-        let body_at = out.len();
-        out.push(0);
-        put_varlong(out, timestamp.wrapping_sub(self.base_timestamp));
-        put_varint(out, self.record_count);
-        put_bytes(out, key);
-        let value_at = out.len();
-        put_bytes(out, value);
+        let numbers =
+            [length as i64, delta, i64::from(self.record_count), value.map_or(-1, |value| value.len() as i64)];
+        let value_at = match (key, numbers.map(short_varlong)) {
+            // What nearly all records have: each word is written whole, and the next one over what it has too many.
+            (None, [Some(length), Some(delta), Some(count), Some(value_bytes)]) => {
+                const NO_ATTRIBUTES: Short = Short { bytes: 0, length: 1 };
+                const NO_KEY: Short = Short { bytes: 1, length: 1 };
+                put_word(out, length.then(NO_ATTRIBUTES).then(delta));
+                put_word(out, count.then(NO_KEY).then(value_bytes));
+                let value_at = out.len() - value_bytes.length;
+                out.extend_from_slice(value.unwrap_or_default());
+                value_at
+            }
+            _ => {
+                put_varlong(out, length as i64);
+                // No attributes.
+                out.push(0);
+                put_varlong(out, delta);
+                put_varint(out, self.record_count);
+                put_bytes(out, key);
+                let value_at = out.len();
+                put_bytes(out, value);
+                value_at
+            }
+        };
         let headers_at = out.len();
-        put_varint(out, header_count);
+        put_varint(out, headers.count);
         out.extend_from_slice(&headers.encoded);
-        if let Some((key, value)) = last_header {
-            put_bytes(out, Some(key.as_bytes()));
-            put_bytes(out, Some(value));
+        if let Some(number) = number {
+            put_decimal(out, number);
         }
-        let moved = set_length(out, start, body_at);
         if let Some(lz4) = &mut self.lz4 {
-            lz4.note_record(out, start, value_at.wrapping_add_signed(moved), headers_at.wrapping_add_signed(moved));
+            lz4.note_record(start, value_at, headers_at, out.len());
         }
         self.record_count += 1;
     }
@@ -266,66 +303,62 @@ impl Lz4 {
         self.headers = 0..0;
     }
 
-    /// Compares the headers of the record that ends `records` with those of the record before, and has everything in
-    /// front of its value passed over: lengths and counts are other ones in each record.
+    /// Has everything in front of a record's value passed over: lengths and counts are other ones in each record. Its headers
+    /// are mostly those of the record before.
     #[inline]
-    fn note_record(&mut self, records: &[u8], start: usize, value_at: usize, headers_at: usize) {
-        let before = std::mem::replace(&mut self.headers, headers_at..records.len());
+    fn note_record(&mut self, start: usize, value_at: usize, headers_at: usize, end: usize) {
+        let before = std::mem::replace(&mut self.headers, headers_at..end);
         match self.repeats.last_mut() {
-            Some(last) if last.at as usize == before.start => last.resume_at = value_at as u32,
-            _ => self.repeats.push(Repeat::none(start as u32, value_at as u32)),
+            Some(last) => last.resume_at = value_at as u32,
+            None => self.repeats.push(Repeat::none(start as u32, value_at as u32)),
         }
-        let length = same_bytes(&records[before.clone()], &records[headers_at..]);
-        if length >= REPEAT_BYTES_MIN {
-            let (at, length) = (headers_at as u32, length as u32);
-            self.repeats.push(Repeat { at, length, distance: at - before.start as u32, resume_at: at + length });
-        }
+        let (at, length) = (headers_at as u32, before.len().min(end - headers_at) as u32);
+        self.repeats.push(Repeat { at, length, distance: at - before.start as u32, resume_at: at });
     }
 }
 
-/// Writes the length of the record whose body begins at `body_at`, in place of the guess at `start`. Returns how far
-/// the body had to be moved.
+/// Up to seven bytes in a word, the first one lowest.
+#[derive(Clone, Copy)]
+struct Short {
+    bytes: u64,
+    length: usize,
+}
+
+impl Short {
+    #[inline(always)]
+    fn then(self, next: Self) -> Self {
+        Self { bytes: self.bytes | next.bytes << (8 * self.length), length: self.length + next.length }
+    }
+}
+
+/// `value` as a varint, if that has no more than three bytes.
+#[inline(always)]
+fn short_varlong(value: i64) -> Option<Short> {
+    let rest = zigzag(value);
+    match rest {
+        0..0x80 => Some(Short { bytes: rest, length: 1 }),
+        0x80..0x4000 => Some(Short { bytes: (rest & 0x7f) | 0x80 | (rest >> 7) << 8, length: 2 }),
+        0x4000..0x20_0000 => {
+            Some(Short { bytes: (rest & 0x7f) | (rest >> 7 & 0x7f) << 8 | 0x8080 | (rest >> 14) << 16, length: 3 })
+        }
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn put_word(out: &mut Vec<u8>, word: Short) {
+    let end = out.len() + word.length;
+    out.extend_from_slice(&word.bytes.to_le_bytes());
+    out.truncate(end);
+}
+
+/// Bytes that [`put_bytes`] appends.
 #[inline]
-fn set_length(records: &mut Vec<u8>, start: usize, body_at: usize) -> isize {
-    let (guessed, length) = (body_at - start, (records.len() - body_at) as i64);
-    let wanted = varlong_bytes(length);
-    if wanted != guessed {
-        move_body(records, body_at, start + wanted);
+fn sized_bytes(bytes: Option<&[u8]>) -> usize {
+    match bytes {
+        None => varlong_bytes(-1),
+        Some(bytes) => varlong_bytes(bytes.len() as i64) + bytes.len(),
     }
-    let mut rest = zigzag(length);
-    for byte in &mut records[start..start + wanted] {
-        *byte = rest as u8 | 0x80;
-        rest >>= 7;
-    }
-    records[start + wanted - 1] &= 0x7f;
-    wanted as isize - guessed as isize
-}
-
-#[cold]
-fn move_body(records: &mut Vec<u8>, from: usize, to: usize) {
-    let end = records.len();
-    records.resize(end.max(end + to - from), 0);
-    records.copy_within(from..end, to);
-    records.truncate(end + to - from);
-}
-
-/// How many bytes at the front of both are the same.
-#[inline]
-fn same_bytes(left: &[u8], right: &[u8]) -> usize {
-    let mut same = 0;
-    while let (Some(a), Some(b)) = (left[same..].first_chunk::<32>(), right[same..].first_chunk::<32>())
-        && a == b
-    {
-        same += 32;
-    }
-    while let (Some(a), Some(b)) = (left[same..].first_chunk::<8>(), right[same..].first_chunk::<8>()) {
-        let differs = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-        if differs != 0 {
-            return same + (differs.trailing_zeros() / 8) as usize;
-        }
-        same += 8;
-    }
-    same + left[same..].iter().zip(&right[same..]).take_while(|(a, b)| a == b).count()
 }
 
 #[inline]
