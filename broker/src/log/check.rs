@@ -80,7 +80,15 @@ pub(super) fn check(
     if origin == Origin::Client && batch.len() > config.max_message_bytes {
         return Err(AppendError::TooLarge { bytes: batch.len(), max: config.max_message_bytes });
     }
-    header.verify_crc(batch).map_err(AppendError::Corrupt)?;
+    let mut lengths = Lengths::new(&batch[HEADER_BYTES..], header.record_count);
+    let is_plain = header.compression() == Ok(Compression::None);
+    header
+        .verify_crc_with(batch, |end| {
+            if is_plain {
+                lengths.walk(end.saturating_sub(HEADER_BYTES));
+            }
+        })
+        .map_err(AppendError::Corrupt)?;
     header.verify_count().map_err(|error| invalid(error.to_string()))?;
     if header.is_control() || header.is_transactional() {
         return Err(invalid("control and transactional batches are not accepted".to_owned()));
@@ -94,7 +102,7 @@ pub(super) fn check(
         BatchError::Codec(codec) => AppendError::Codec(codec),
         error => AppendError::Corrupt(error),
     })?;
-    if codec == Compression::None && !lengths_fit(&batch[HEADER_BYTES..], header.record_count) {
+    if codec == Compression::None && !lengths.fit() {
         return Err(invalid(format!("the records are not {} whole ones", header.record_count)));
     }
     if codec != Compression::None && config.validate_compressed && origin == Origin::Client {
@@ -132,14 +140,41 @@ fn check_timestamps(header: &BatchHeader, config: &TopicConfig, now_ms: i64) -> 
     Ok(())
 }
 
-/// Steps over the lengths of uncompressed records: a walk that costs nothing beside the checksum, and no decoding.
-pub(super) fn lengths_fit(mut records: &[u8], record_count: i32) -> bool {
-    for _ in 0..record_count {
-        let Ok(length) = take_varint(&mut records) else { return false };
-        let Some(rest) = usize::try_from(length).ok().and_then(|length| records.get(length..)) else { return false };
-        records = rest;
+/// Whether plain records are as many as their batch says, and fill it.
+pub(super) fn lengths_fit(records: &[u8], record_count: i32) -> bool {
+    let mut lengths = Lengths::new(records, record_count);
+    lengths.walk(records.len());
+    lengths.fit()
+}
+
+/// Steps over the lengths of plain records, without a look at what they count.
+struct Lengths<'a> {
+    records: &'a [u8],
+    at: usize,
+    left: i32,
+}
+
+impl<'a> Lengths<'a> {
+    fn new(records: &'a [u8], record_count: i32) -> Self {
+        Self { records, at: 0, left: record_count }
     }
-    records.is_empty()
+
+    /// Up to the first record that begins at `end` or behind it, or has no sound length.
+    fn walk(&mut self, end: usize) {
+        while self.left > 0
+            && self.at < end
+            && let Some(mut rest) = self.records.get(self.at..)
+            && let Ok(length) = take_varint(&mut rest)
+            && let Some(rest) = usize::try_from(length).ok().and_then(|length| rest.get(length..))
+        {
+            self.at = self.records.len() - rest.len();
+            self.left -= 1;
+        }
+    }
+
+    fn fit(&self) -> bool {
+        self.left <= 0 && self.at == self.records.len()
+    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ pub enum BatchError {
     Count { records: i32, last_offset_delta: i32 },
 }
 
+/// Bytes of a step of [`BatchHeader::verify_crc_with`].
+const CRC_STEP_BYTES: usize = 32 * 1024;
+
 /// The fields of a batch's header, read from bytes that were long enough. Only [`BatchHeader::verify_crc`] looks at
 /// the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +102,21 @@ impl BatchHeader {
 
     /// Compares the checksum with `batch`, the bytes of exactly this batch.
     pub fn verify_crc(&self, batch: &[u8]) -> Result<(), BatchError> {
-        if batch.len() < self.batch_bytes {
+        self.verify_crc_with(batch, |_| ())
+    }
+
+    /// The same in steps: `seen` is called with the end of what was just read and is still in a core's own cache, for whoever
+    /// looks at the records as well.
+    pub fn verify_crc_with(&self, batch: &[u8], mut seen: impl FnMut(usize)) -> Result<(), BatchError> {
+        let Some(batch) = batch.get(..self.batch_bytes) else {
             return Err(BatchError::CutOff { got: batch.len(), want: self.batch_bytes });
+        };
+        let (mut got, mut end) = (0, ATTRIBUTES_AT);
+        for step in batch[ATTRIBUTES_AT..].chunks(CRC_STEP_BYTES) {
+            got = crc32c::crc32c_append(got, step);
+            end += step.len();
+            seen(end);
         }
-        let got = crc32c::crc32c(&batch[ATTRIBUTES_AT..self.batch_bytes]);
         if got == self.crc { Ok(()) } else { Err(BatchError::Crc { got, want: self.crc }) }
     }
 
