@@ -138,7 +138,7 @@ impl BatchWriter {
     }
 
     /// Appends one record. `timestamp` is in milliseconds since the epoch; `last_value` is that of the key which ends
-    /// `headers` ([`RecordHeaders::push_key`]): what is constant over a file stays one run of bytes.
+    /// `headers` ([`RecordHeaders::push_number_key`]): what is constant over a file stays one run of bytes.
     ///
     /// # Panics
     /// There is such a key and no number, or the other way round.

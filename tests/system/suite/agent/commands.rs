@@ -97,9 +97,12 @@ pub fn progress(scene: &Scene) -> anyhow::Result<()> {
     let broker = sluice::broker(scene)?;
     let line = "a line of some length that says nothing but is there for its bytes\n";
     scene.file("big.log", line.repeat(300_000));
+    // Without a limit it would be shipped before there is a bar to be seen.
+    scene.file("slow.yaml", "agent:\n  bytes_per_second_max: 10000000\n");
     let ship = |checkpoints: &str| {
         let status = ports::free_address();
-        let options = ["--status-listen", &status, "--checkpoints", checkpoints, "--broker", &broker.address];
+        let kept = ["--config", "slow.yaml", "--checkpoints", checkpoints];
+        let options = [&kept[..], &["--status-listen", &status, "--broker", &broker.address]].concat();
         let mut command = sluice::command(["agent", "--once", "big.log"]);
         command.args(options);
         command
