@@ -137,7 +137,7 @@ impl BatchWriter {
             && (self.compressed_bytes == 0 || self.plain_bytes() + record_bytes <= PLAIN_BYTES_MAX)
     }
 
-    /// Appends one record. `timestamp` is in milliseconds since the epoch; `last_value` is that of the key which ends
+    /// Appends one record. `timestamp` is in milliseconds since the epoch; `number` is the value of the key that ends
     /// `headers` ([`RecordHeaders::push_number_key`]): what is constant over a file stays one run of bytes.
     ///
     /// # Panics
