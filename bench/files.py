@@ -1,7 +1,7 @@
 """Our agent with many files: ten thousand idle ones and ten hot ones, and a hundred slow ones beside one at full speed."""
 
-import os, shutil, subprocess, threading, time, urllib.request
-from programs import MIB, Memory, cpu_of, create, expect, free_port, ours, percentiles, records, steadily
+import os, shutil, subprocess, threading, time
+from programs import MIB, Memory, cpu_of, create, expect, free_port, metrics, ours, percentiles, records, steadily
 
 IDLE_FILES = 10_000
 HOT_FILES = 10
@@ -19,10 +19,9 @@ class Following:
     """An agent that follows a folder, and its status page."""
 
     def __init__(self, sluice, port, topic, folder, log):
-        status = free_port()
-        self.url = f"http://127.0.0.1:{status}/metrics"
+        self.status = free_port()
         command = [sluice, "agent", "--broker", f"127.0.0.1:{port}", "--topic", topic, f"{folder}/*.log"]
-        more = ["--checkpoints", f"{folder}-checkpoints", "--status-listen", f"127.0.0.1:{status}"]
+        more = ["--checkpoints", f"{folder}-checkpoints", "--status-listen", f"127.0.0.1:{self.status}"]
         self.process = subprocess.Popen(command + more, stdout=log, stderr=log)
         self.memory = Memory(self.process.pid)
         wait_for(self.answers)
@@ -35,9 +34,7 @@ class Following:
             return False
 
     def metric(self, name):
-        with urllib.request.urlopen(self.url) as answer:
-            lines = answer.read().decode().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith(f"sluice_agent_{name} ")))
+        return metrics(self.status)[f"sluice_agent_{name}"]
 
     def cpu(self):
         return cpu_of(self.process.pid)

@@ -4,8 +4,8 @@ The load comes from `tests/real/client load` (franz-go): producers at a steady r
 record's delay counts from the time at which it was due, so that a stall is seen by all that come in it.
 """
 
-import json, os, shutil, statistics, subprocess, sys, time, urllib.request
-from programs import MIB, ROOT, create, expect, kafka, ours, records, run
+import json, os, shutil, statistics, subprocess, sys, time
+from programs import MIB, ROOT, create, expect, kafka, metrics, ours, records, run
 
 # The issue's figure: 16 producers at 1,000 records a second each.
 PRODUCERS, RATE, SECONDS = 16, 1000, 10
@@ -36,9 +36,8 @@ def flushes(server):
     """Seconds of all rounds of flushes so far, and their number; a broker of Java does not say."""
     if server.status is None:
         return 0, 0
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.status}/metrics", timeout=60) as answer:
-        said = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#"))
-    return float(said["sluice_broker_flush_seconds_sum"]), int(said["sluice_broker_flush_seconds_count"])
+    said = metrics(server.status)
+    return said["sluice_broker_flush_seconds_sum"], said["sluice_broker_flush_seconds_count"]
 
 
 def load(server, prefix, topics, partitions, producers, rate, seconds):

@@ -2,7 +2,7 @@
 
 import json, os, time, urllib.request
 from parts import Endpoint
-from programs import ROOT, Process, expect, free_port, in_turns, send_all, wait_for
+from programs import ROOT, Process, expect, free_port, in_turns, metrics, send_all, wait_for
 
 # By each way before the first that are counted: the server's code is compiled while it runs, and the ways use other parts of it.
 WARM_DOCUMENTS = 200_000
@@ -105,12 +105,11 @@ def measure(parts, server, lines, size, rounds, table):
 def delivered(worker):
     """Documents for which the worker has an answer: to ask the server itself costs it CPU."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{worker.status}/metrics", timeout=60) as answer:
-            lines = answer.read().decode().splitlines()
+        said = metrics(worker.status)
     except OSError:
         # It has just been started.
         return 0
-    return sum(int(line.split()[-1]) for line in lines if line.startswith("sluice_worker_documents_total{"))
+    return sum(value for name, value in said.items() if name.startswith("sluice_worker_documents_total{"))
 
 
 def first(bodies, documents):

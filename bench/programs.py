@@ -3,7 +3,7 @@
 Also what several measurements have in common: turns, lines at a rate, bulk requests, the figures of delays.
 """
 
-import http.client, mmap, os, socket, struct, subprocess, sys, threading, time
+import http.client, mmap, os, socket, struct, subprocess, sys, threading, time, urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MIB = 1 << 20
@@ -54,6 +54,13 @@ def cpu_of(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def metrics(port):
+    """What a program of ours shows at its status port: the value of each name with its labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
 class Memory:
     """Samples the anonymous resident memory of a process until it ends."""
 
@@ -100,10 +107,10 @@ def run(command, **more):
 class Server:
     """A broker in a process of its own, watched through /proc."""
 
-    def __init__(self, command, port, log, environment=None):
+    def __init__(self, command, port, log, environment=None, status=None):
         self.port = port
         # Port of metrics, where there are some.
-        self.status = None
+        self.status = status
         begin = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         while not metadata_answers(port):
@@ -139,9 +146,7 @@ def ours(sluice, folder, log, *flags):
     """Starts our broker."""
     port, status = free_port(), free_port()
     listen = ["--listen", f"127.0.0.1:{port}", "--status-listen", f"127.0.0.1:{status}"]
-    server = Server([sluice, "broker", *listen, *flags, "--data", folder], port, log)
-    server.status = status
-    return server
+    return Server([sluice, "broker", *listen, *flags, "--data", folder], port, log, status=status)
 
 
 def create(port, topic, partitions=1):

@@ -57,9 +57,9 @@ pub(crate) struct Repeat {
 }
 
 impl Repeat {
-    /// Only passes over the bytes from `at` to `resume_at`.
-    pub fn none(at: u32, resume_at: u32) -> Self {
-        Self { at, length: 0, distance: 0, resume_at }
+    /// Only passes over the bytes up to `resume_at`.
+    pub fn none(resume_at: u32) -> Self {
+        Self { at: 0, length: 0, distance: 0, resume_at }
     }
 }
 
@@ -236,10 +236,11 @@ impl Encoder {
             }
             begins &= begins - 1;
             let here = hash(word(text, probe));
+            let check = check_of(here, TABLE_BITS);
             let slot = &mut self.table[(here >> (u64::BITS - TABLE_BITS)) as usize];
-            let before = std::mem::replace(slot, Seen { at: probe as u32, check: check_of(here, TABLE_BITS) });
+            let before = std::mem::replace(slot, Seen { at: probe as u32, check });
             let distance = probe.wrapping_sub(before.at as usize);
-            if (before.check != check_of(here, TABLE_BITS)) | (distance.wrapping_sub(1) >= DISTANCE_MAX) {
+            if (before.check != check) | (distance.wrapping_sub(1) >= DISTANCE_MAX) {
                 continue;
             }
             let before = before.at as usize;

@@ -39,6 +39,58 @@ pub fn varlong_bytes(value: i64) -> usize {
     }
 }
 
+/// Up to seven bytes in a register: a few numbers that are written at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Short {
+    /// The first byte lowest.
+    bytes: u64,
+    length: usize,
+}
+
+impl Short {
+    pub const fn byte(byte: u8) -> Self {
+        Self { bytes: byte as u64, length: 1 }
+    }
+
+    pub fn length(self) -> usize {
+        self.length
+    }
+
+    /// `next` behind it; both together have at most seven bytes.
+    #[inline(always)]
+    pub fn then(self, next: Self) -> Self {
+        Self { bytes: self.bytes | next.bytes << (8 * self.length), length: self.length + next.length }
+    }
+
+    /// Appends it.
+    #[inline(always)]
+    pub fn put(self, buffer: &mut Vec<u8>) {
+        put_front(buffer, &self.bytes.to_le_bytes(), self.length);
+    }
+}
+
+/// Appends the first `length` bytes of a register: all of it is written, and what is too much is cut off, without a call or a loop.
+#[inline(always)]
+pub(crate) fn put_front<const N: usize>(buffer: &mut Vec<u8>, register: &[u8; N], length: usize) {
+    let end = buffer.len() + length;
+    buffer.extend_from_slice(register);
+    buffer.truncate(end);
+}
+
+/// `value` as [`put_varlong`] writes it, if that is no more than three bytes.
+#[inline(always)]
+pub(crate) fn short_varlong(value: i64) -> Option<Short> {
+    let rest = zigzag(value);
+    match rest {
+        0..0x80 => Some(Short { bytes: rest, length: 1 }),
+        0x80..0x4000 => Some(Short { bytes: (rest & 0x7f) | 0x80 | (rest >> 7) << 8, length: 2 }),
+        0x4000..0x20_0000 => {
+            Some(Short { bytes: (rest & 0x7f) | (rest >> 7 & 0x7f) << 8 | 0x8080 | (rest >> 14) << 16, length: 3 })
+        }
+        _ => None,
+    }
+}
+
 /// Takes a 64-bit varint from the front of `bytes`.
 #[inline]
 pub fn take_varlong(bytes: &mut &[u8]) -> Result<i64, MalformedVarint> {
@@ -105,6 +157,22 @@ mod tests {
             for cut in 0..buffer.len() {
                 assert_eq!(take_varlong(&mut &buffer[..cut]), Err(MalformedVarint));
             }
+        }
+    }
+
+    #[test]
+    fn short_ones_are_the_same() {
+        let edges = [0, 1, 6, 7, 13, 14, 19, 20, 21, 62].map(|bits| 1i64 << bits);
+        for value in edges.into_iter().flat_map(|edge| [edge - 1, edge, edge + 1, -edge, -edge - 1]) {
+            let mut buffer = b"kept".to_vec();
+            put_varlong(&mut buffer, value);
+            let short = short_varlong(value).map(|short| {
+                let mut buffer = b"kep".to_vec();
+                Short::byte(b't').then(short).put(&mut buffer);
+                assert_eq!(short.length(), buffer.len() - 4);
+                buffer
+            });
+            assert_eq!(short, (buffer.len() <= 4 + 3).then_some(buffer), "{value}");
         }
     }
 

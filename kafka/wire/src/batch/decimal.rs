@@ -1,5 +1,7 @@
 //! Writes numbers as decimal digits, at a few nanoseconds each: every record of a file has its position.
 
+use crate::varint::put_front;
+
 /// What eight digits can say.
 const GROUP: u64 = 100_000_000;
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -19,9 +21,7 @@ pub(super) fn put_decimal(out: &mut Vec<u8>, value: u64) {
     let digits = (digits | u128::from(ZEROS) << 64 | u128::from(ZEROS)) >> (8 * zeros);
     let length = 16 - zeros;
     out.push(2 * length as u8);
-    let end = out.len() + length;
-    out.extend_from_slice(&digits.to_le_bytes());
-    out.truncate(end);
+    put_front(out, &digits.to_le_bytes(), length);
 }
 
 #[cold]

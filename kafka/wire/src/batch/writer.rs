@@ -5,7 +5,7 @@ use super::header::{HEADER_BYTES, LENGTH_AND_OFFSET_BYTES, at};
 use super::{NO_PRODUCER_ID, NO_TIMESTAMP};
 use crate::compression::Compression;
 use crate::lz4::{self, Repeat};
-use crate::varint::{VARLONG_BYTES_MAX, put_varint, put_varlong, varlong_bytes, zigzag};
+use crate::varint::{Short, VARLONG_BYTES_MAX, put_varint, put_varlong, short_varlong, varlong_bytes};
 
 /// Plain bytes of a batch that compresses well: who reads it needs memory for them.
 const PLAIN_BYTES_MAX: usize = 4 << 20;
@@ -177,17 +177,16 @@ impl BatchWriter {
         }
         let out = &mut self.records;
         out.reserve(length + VARLONG_BYTES_MAX);
-        let start = out.len();
         let numbers =
             [length as i64, delta, i64::from(self.record_count), value.map_or(-1, |value| value.len() as i64)];
         let value_at = match (key, numbers.map(short_varlong)) {
             // What nearly all records have: each word is written whole, and the next one over what it has too many.
             (None, [Some(length), Some(delta), Some(count), Some(value_bytes)]) => {
-                const NO_ATTRIBUTES: Short = Short { bytes: 0, length: 1 };
-                const NO_KEY: Short = Short { bytes: 1, length: 1 };
-                put_word(out, length.then(NO_ATTRIBUTES).then(delta));
-                put_word(out, count.then(NO_KEY).then(value_bytes));
-                let value_at = out.len() - value_bytes.length;
+                const NO_ATTRIBUTES: Short = Short::byte(0);
+                const NO_KEY: Short = Short::byte(1);
+                length.then(NO_ATTRIBUTES).then(delta).put(out);
+                count.then(NO_KEY).then(value_bytes).put(out);
+                let value_at = out.len() - value_bytes.length();
                 out.extend_from_slice(value.unwrap_or_default());
                 value_at
             }
@@ -210,7 +209,7 @@ impl BatchWriter {
             put_decimal(out, number);
         }
         if let Some(lz4) = &mut self.lz4 {
-            lz4.note_record(start, value_at, headers_at, out.len());
+            lz4.note_record(value_at, headers_at, out.len());
         }
         self.record_count += 1;
     }
@@ -306,50 +305,16 @@ impl Lz4 {
     /// Has everything in front of a record's value passed over: lengths and counts are other ones in each record. Its headers
     /// are mostly those of the record before.
     #[inline]
-    fn note_record(&mut self, start: usize, value_at: usize, headers_at: usize, end: usize) {
+    fn note_record(&mut self, value_at: usize, headers_at: usize, end: usize) {
         let before = std::mem::replace(&mut self.headers, headers_at..end);
         match self.repeats.last_mut() {
             Some(last) => last.resume_at = value_at as u32,
-            None => self.repeats.push(Repeat::none(start as u32, value_at as u32)),
+            // The first record of a part begins it.
+            None => self.repeats.push(Repeat::none(value_at as u32)),
         }
         let (at, length) = (headers_at as u32, before.len().min(end - headers_at) as u32);
         self.repeats.push(Repeat { at, length, distance: at - before.start as u32, resume_at: at });
     }
-}
-
-/// Up to seven bytes in a word, the first one lowest.
-#[derive(Clone, Copy)]
-struct Short {
-    bytes: u64,
-    length: usize,
-}
-
-impl Short {
-    #[inline(always)]
-    fn then(self, next: Self) -> Self {
-        Self { bytes: self.bytes | next.bytes << (8 * self.length), length: self.length + next.length }
-    }
-}
-
-/// `value` as a varint, if that has no more than three bytes.
-#[inline(always)]
-fn short_varlong(value: i64) -> Option<Short> {
-    let rest = zigzag(value);
-    match rest {
-        0..0x80 => Some(Short { bytes: rest, length: 1 }),
-        0x80..0x4000 => Some(Short { bytes: (rest & 0x7f) | 0x80 | (rest >> 7) << 8, length: 2 }),
-        0x4000..0x20_0000 => {
-            Some(Short { bytes: (rest & 0x7f) | (rest >> 7 & 0x7f) << 8 | 0x8080 | (rest >> 14) << 16, length: 3 })
-        }
-        _ => None,
-    }
-}
-
-#[inline(always)]
-fn put_word(out: &mut Vec<u8>, word: Short) {
-    let end = out.len() + word.length;
-    out.extend_from_slice(&word.bytes.to_le_bytes());
-    out.truncate(end);
 }
 
 /// Bytes that [`put_bytes`] appends.

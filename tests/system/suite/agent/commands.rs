@@ -101,10 +101,9 @@ pub fn progress(scene: &Scene) -> anyhow::Result<()> {
     scene.file("slow.yaml", "agent:\n  bytes_per_second_max: 10000000\n");
     let ship = |checkpoints: &str| {
         let status = ports::free_address();
-        let kept = ["--config", "slow.yaml", "--checkpoints", checkpoints];
-        let options = [&kept[..], &["--status-listen", &status, "--broker", &broker.address]].concat();
+        let places = ["--checkpoints", checkpoints, "--status-listen", &status, "--broker", &broker.address];
         let mut command = sluice::command(["agent", "--once", "big.log"]);
-        command.args(options);
+        command.args(["--config", "slow.yaml"]).args(places);
         command
     };
     let inner = ship("terminal");
