@@ -56,8 +56,7 @@ impl Engine {
                 Ok(found) => {
                     let mut tail = Tail::known(&record, content, path.to_owned(), place, found, size);
                     tail.goal = goal;
-                    // Nothing of it was read: it may have been a suspect when the agent ended.
-                    tail.vetting = (place.position == 0).then(|| Vetting::new(initial));
+                    tail.vet_if_unread(initial);
                     self.enter(tail, &record);
                     if record.path_now != path {
                         self.note_name(id, path);

@@ -118,6 +118,7 @@ impl Engine {
         let mut tail = Tail::known(&record, content, path.to_owned(), place, found, size);
         tail.name = Name::Gone { quiet_at: Instant::now() + self.config.rotated_grace };
         tail.goal = Goal::Read(size);
+        tail.vet_if_unread(!self.started);
         self.enter(tail, &record);
         Ok(metadata)
     }

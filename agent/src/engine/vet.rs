@@ -35,6 +35,13 @@ impl Vetting {
     }
 }
 
+impl Tail {
+    /// A known file of which nothing was read may have been a suspect when the agent ended.
+    pub(super) fn vet_if_unread(&mut self, initial: bool) {
+        self.vetting = (self.position == 0).then(|| Vetting::new(initial));
+    }
+}
+
 /// What a comparison with one known file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
@@ -88,7 +95,7 @@ impl Engine {
     }
 
     /// Files that begin as this one does, as far as that can be told without reading them.
-    /// Files that have one path after the other are generations of a log, not copies.
+    /// Files that had one path at first, one after the other, are generations of a log, not copies.
     fn originals(&self, id: FileId, head: &[u8], vetting: Vetting) -> Vec<FileId> {
         let Some(tail) = self.files.tails.get(&id) else { return Vec::new() };
         let records = &self.delivery.state().files;
@@ -101,9 +108,10 @@ impl Engine {
         };
         let open = self.files.tails.values().filter(is_possible).map(|original| original.id);
         let others = records.begun_as(head).into_iter().filter(|original| !self.files.tails.contains_key(original));
+        let first_path = records.get(&id).map_or(&tail.path, |record| &record.path);
         let is_another = |original: &FileId| {
             let record = records.get(original);
-            *original != id && record.is_some_and(|record| record.head.bytes > 0 && record.path != tail.path)
+            *original != id && record.is_some_and(|record| record.head.bytes > 0 && record.path != *first_path)
         };
         let mut originals: Vec<FileId> = open.chain(others).filter(is_another).collect();
         originals.sort_unstable();

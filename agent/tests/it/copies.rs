@@ -151,6 +151,31 @@ async fn a_copy_in_the_making_is_not_read() {
     drop(agent);
 }
 
+/// A compressed copy that was seen but not compared yet when the agent ended is a copy still, under another name too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_renamed_before_it_was_compared_is_not_read() {
+    for name in ["a.log.2.gz", "elsewhere.gz"] {
+        let mut fixture = all_names();
+        fixture.config.copy_grace = Duration::from_secs(60);
+        let (old, new) = (lines("old", 2000), lines("new", 100));
+        fixture.append("a.log", text(&old));
+        let agent = fixture.start().await;
+        expect(&fixture, &[&old]).await;
+        fs::write(fixture.path("a.log.1.gz"), gzip(text(&old))).expect("compressed");
+        fixture.until(|| agent.files().iter().any(|file| file.path.ends_with("a.log.1.gz"))).await;
+        drop(agent);
+        fs::rename(fixture.path("a.log.1.gz"), fixture.path(name)).expect("renamed");
+        fs::remove_file(fixture.path("a.log")).expect("removed");
+        fixture.append("a.log", text(&new));
+        let agent = fixture.start().await;
+        expect(&fixture, &[&old, &new]).await;
+        fixture.append("a.log", "late\n");
+        fixture.until(|| fixture.broker.values().last().is_some_and(|last| last == "late")).await;
+        assert_eq!((fixture.broker.count(), agent.losses().len()), (2101, 0));
+        drop(agent);
+    }
+}
+
 /// What merely repeats another file is one of its own, after a grace; what differs is, at once (item 10: twins).
 #[tokio::test(flavor = "multi_thread")]
 async fn twins_and_duplicates_are_read_once_each() {
