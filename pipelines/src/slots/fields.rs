@@ -1,5 +1,9 @@
 //! The fields of one line in their slots: pieces of the line, numbers, and texts that were made on the way.
 
+mod begun;
+
+pub(super) use begun::begin;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -10,13 +14,15 @@ use super::pen::{PIECE, Page, Pen, SHORT};
 use crate::condition::{Path, Root};
 use crate::date;
 use crate::document::{ECS_VERSION, Map, Text, Value};
+use begun::Begun;
 
 /// Bytes of texts, of JSON, and of a line whose bytes are marked, for which memory is kept from line to line.
 pub(super) const KEPT_MAX: usize = 1 << 18;
 
 /// What is at a place.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Slot {
+    #[default]
     Absent,
     Null,
     Bool(bool),
@@ -59,7 +65,9 @@ pub(crate) enum Field<'f> {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     slots: Vec<Slot>,
+    /// Those with which lines of one source begin, and behind them those of a line.
     texts: String,
+    begun: Begun,
     values: Vec<Value>,
     /// Where the line has bytes that JSON escapes.
     marks: Marks,
@@ -75,6 +83,8 @@ pub(crate) struct Fields<'l, 'm> {
     memory: &'m mut Memory,
     /// Which objects are there, a bit each: one that has lost its last field stays.
     groups: u64,
+    /// Which objects are as ready-made JSON has them, a bit each.
+    ready: u64,
 }
 
 impl<'l, 'm> Fields<'l, 'm> {
@@ -82,13 +92,13 @@ impl<'l, 'm> Fields<'l, 'm> {
     pub(super) fn new(layout: &'m Layout, line: &'l str, memory: &'m mut Memory) -> Self {
         memory.slots.clear();
         memory.slots.resize(layout.leaves(), Slot::Absent);
-        memory.texts.clear();
+        memory.texts.truncate(memory.begun.texts());
         memory.values.clear();
         // What one long line took is not kept for ever.
         memory.texts.shrink_to(KEPT_MAX);
         memory.marks.shrink_to(KEPT_MAX);
         memory.marks.mark(line.as_bytes());
-        Fields { layout, line, memory, groups: 0 }
+        Fields { layout, line, memory, groups: 0, ready: 0 }
     }
 
     #[inline]
@@ -98,7 +108,7 @@ impl<'l, 'm> Fields<'l, 'm> {
 
     #[inline]
     pub fn set(&mut self, place: Place, slot: Slot) {
-        self.groups |= self.layout.around(place);
+        self.add_groups(self.layout.around(place));
         self.memory.slots[usize::from(place)] = slot;
     }
 
@@ -110,9 +120,11 @@ impl<'l, 'm> Fields<'l, 'm> {
         self.layout.around(place)
     }
 
-    /// Notes objects that are there.
+    /// Notes objects that are there, and have other fields now.
+    #[inline]
     pub fn add_groups(&mut self, groups: u64) {
         self.groups |= groups;
+        self.ready &= !groups;
     }
 
     pub fn read(&self, place: Place) -> Field<'_> {
@@ -211,6 +223,7 @@ impl<'l, 'm> Fields<'l, 'm> {
 
     /// Takes a field out. The objects around it stay.
     pub fn remove(&mut self, place: Place) {
+        self.ready &= !self.layout.around(place);
         self.memory.slots[usize::from(place)] = Slot::Absent;
     }
 
@@ -232,7 +245,7 @@ impl<'l, 'm> Fields<'l, 'm> {
     /// Puts an empty object in place of what is there.
     pub fn renew_group(&mut self, group: GroupPlace) {
         self.remove_group(group);
-        self.groups |= self.layout.around_group(group);
+        self.add_groups(self.layout.around_group(group));
     }
 
     /// The value at a place as it is in a tree; none where there is nothing, or what only JSON is left of.

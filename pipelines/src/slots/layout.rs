@@ -199,14 +199,26 @@ impl Layout {
             match named.member {
                 Member::Leaf(place) => fields.write_with(&named.opening, place, pen),
                 Member::Group(group) => {
-                    if fields.has_group(group) {
-                        named.opening.write(pen);
-                        let start = pen.at();
-                        self.write(group, fields, pen);
-                        pen.close_object(start);
+                    if !fields.write_ready(group, pen) && fields.has_group(group) {
+                        self.write_object(named, group, fields, pen);
                     }
                 }
             }
+        }
+    }
+
+    fn write_object(&self, named: &Named, group: GroupPlace, fields: &Fields<'_, '_>, pen: &mut Pen<'_>) {
+        named.opening.write(pen);
+        let start = pen.at();
+        self.write(group, fields, pen);
+        pen.close_object(start);
+    }
+
+    /// Writes an object with its key, behind a comma.
+    pub(super) fn write_group(&self, group: GroupPlace, fields: &Fields<'_, '_>, pen: &mut Pen<'_>) {
+        let mut members = self.groups.iter().flat_map(|around| &around.members);
+        if let Some(named) = members.find(|named| named.member == Member::Group(group)) {
+            self.write_object(named, group, fields, pen);
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use pen::Page;
 pub(crate) use plan::{Came, Plan, PlanRun, Planned, Planner};
 pub(crate) use tally::Tally;
 
-use crate::document::{FieldPath, Map, Origin, Value, write_value};
+use crate::document::FieldPath;
 
 /// What a processor that ran over slots came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,38 +74,4 @@ fn first_layout() -> Option<Layout> {
         debug_assert_eq!(usize::from(found), place);
     }
     Some(layout)
-}
-
-/// The fields of a line as [`Document::from_line`](crate::document::Document::from_line) has them; none where a slot cannot
-/// hold one.
-fn begin(fields: &mut Fields<'_, '_>, origin: &Origin<'_>) -> Option<()> {
-    fields.set(TIMESTAMP, Slot::Time(origin.begin_ms()));
-    fields.set(MESSAGE, fields.whole_line());
-    fields.set(ECS, Slot::EcsVersion);
-    let texts = [
-        (HOST_NAME, origin.host_name),
-        (FILE_PATH, origin.file_path),
-        (SOURCE_ADDRESS, origin.source_address),
-        (STREAM, origin.stream),
-        (DATASET, origin.dataset),
-    ];
-    for (place, text) in texts {
-        if let Some(text) = text {
-            fields.set_text(place, text);
-        }
-    }
-    if let Some(position) = origin.position {
-        fields.set(OFFSET, Slot::Integer(i64::try_from(position).ok()?));
-    }
-    if origin.truncated {
-        fields.set_value(FLAGS, &Value::List(vec![Value::from("truncated")]));
-    }
-    if !origin.labels.is_empty() {
-        let labels: Map =
-            origin.labels.iter().map(|(name, value)| (name.as_ref().into(), value.as_ref().into())).collect();
-        let mut json = Vec::new();
-        write_value(&mut json, &Value::Map(labels));
-        fields.set_json(LABELS, std::str::from_utf8(&json).ok()?);
-    }
-    Some(())
 }

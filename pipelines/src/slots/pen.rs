@@ -13,6 +13,10 @@ pub(super) const SHORT: usize = 2 * PIECE - 1;
 const PIECES_MAX: usize = 8 * PIECE;
 /// The smallest number that has more than eight digits.
 const EIGHT_DIGITS: u32 = 100_000_000;
+/// The smallest number that has more than sixteen digits.
+const SIXTEEN_DIGITS: u64 = EIGHT_DIGITS as u64 * EIGHT_DIGITS as u64;
+/// Eight digits of zero.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// Bytes of memory at least that are made ready when there is no more room.
 const READY: usize = 1024;
 
@@ -139,7 +143,7 @@ impl Pen<'_> {
     }
 
     /// Writes a part of a text.
-    fn slice(&mut self, text: &[u8], start: usize, end: usize) {
+    pub fn slice(&mut self, text: &[u8], start: usize, end: usize) {
         let length = end - start;
         self.room(length);
         let pieces = length.next_multiple_of(PIECE);
@@ -205,13 +209,23 @@ impl Pen<'_> {
     #[inline]
     pub fn integer(&mut self, number: i64) {
         if let Ok(number @ 0..EIGHT_DIGITS) = u32::try_from(number) {
-            self.room(8);
-            let (text, length) = short_number(number);
-            self.memory[self.at..self.at + 8].copy_from_slice(&text);
-            self.at += length;
+            self.eight(short_number(number));
+        } else if let Ok(number @ 0..SIXTEEN_DIGITS) = u64::try_from(number) {
+            // Positions in large files.
+            self.eight(short_number((number / u64::from(EIGHT_DIGITS)) as u32));
+            let digits = digits((number % u64::from(EIGHT_DIGITS)) as u32) | ZEROS;
+            self.eight((digits.to_le_bytes(), 8));
         } else {
             self.long_integer(number);
         }
+    }
+
+    /// Writes some of eight bytes.
+    #[inline]
+    fn eight(&mut self, (text, length): ([u8; 8], usize)) {
+        self.room(8);
+        self.memory[self.at..self.at + 8].copy_from_slice(&text);
+        self.at += length;
     }
 
     #[cold]
@@ -256,21 +270,27 @@ impl Pen<'_> {
     }
 }
 
-/// The digits of a number of at most eight, with others behind them, and how many they are: all eight at once, since how many there
-/// are is as random as the number.
+/// The digits of a number of at most eight, with others behind them, and how many they are.
 #[inline]
 fn short_number(number: u32) -> ([u8; 8], usize) {
-    // Two numbers below 10,000, then four below 100, then eight digits, of which the first is the lowest byte. Quotients are
-    // products with rounded inverses, exact for numbers so small.
+    let digits = digits(number);
+    // The last digit is there in any case.
+    let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+    let text = (digits | ZEROS) >> (8 * zeros);
+    (text.to_le_bytes(), 8 - zeros as usize)
+}
+
+/// The eight digits of a number below [`EIGHT_DIGITS`], of which the first is the lowest byte: all at once, since how many there
+/// are is as random as the number.
+#[inline]
+fn digits(number: u32) -> u64 {
+    // Two numbers below 10,000, then four below 100, then eight digits. Quotients are products with rounded inverses, exact for
+    // numbers so small.
     let halves = u64::from(number / 10_000) | u64::from(number % 10_000) << 32;
     let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let pairs = hundreds | (halves - hundreds * 100) << 16;
     let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
-    let digits = tens | (pairs - tens * 10) << 8;
-    // The last digit is there in any case.
-    let zeros = (digits | 1 << 56).trailing_zeros() / 8;
-    let text = (digits | 0x3030_3030_3030_3030) >> (8 * zeros);
-    (text.to_le_bytes(), 8 - zeros as usize)
+    tens | (pairs - tens * 10) << 8
 }
 
 #[cfg(test)]
@@ -285,6 +305,7 @@ mod tests {
             numbers.extend((1..10).flat_map(|digit| [digit * (power / 10), power - 1, power, power + 1, -power]));
         }
         numbers.extend((0..20_000).chain((0..200_000).map(|number| number * 499)));
+        numbers.extend((0..200_000).map(|number| number * 49_999_999_993));
         for number in numbers {
             let mut page = Page::default();
             page.write(|pen| pen.integer(number));

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use super::fields::begin;
 use super::tally::{Ran, Tally};
-use super::{Fields, Layout, Member, Memory, Place, Step, begin, first_layout};
+use super::{Fields, Layout, Member, Memory, Place, Step, first_layout};
 use crate::condition::Condition;
 use crate::document::{Document, FieldPath, Origin};
 use crate::pipeline::{Context, Neighbours, Pipeline, Step as PipelineStep, Steps};

@@ -190,10 +190,26 @@ fn random_pipelines_do_the_same() {
         let text = format!("processors:\n{}", processors.concat());
         let lines: Vec<String> = (0..6).map(|_| line(&mut random)).collect();
         let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-        let origin = if random.bool() { Origin::default() } else { full_origin(&[]) };
+        let origin = match random.usize(..4) {
+            0 => Origin::default(),
+            1 => full_origin(&[]),
+            _ => file_origin(&mut random),
+        };
         planned += usize::from(check("random", &text, &lines, &origin) > 0);
     }
     assert!(planned > pipelines / 10, "{planned} of {pipelines}");
+}
+
+/// Of what is known of the lines of a file.
+fn file_origin(random: &mut fastrand::Rng) -> Origin<'static> {
+    Origin {
+        timestamp_ms: 1_763_899_200_123,
+        host_name: [None, Some("web"), Some("web\"1")][random.usize(..3)],
+        file_path: [None, Some("/a"), Some("/var/log/of/a/service/with/a/long/name/access.log")][random.usize(..3)],
+        position: [None, Some(0), Some(1 << 40)][random.usize(..3)],
+        dataset: [None, Some("web"), Some("nginx.access")][random.usize(..3)],
+        ..Origin::default()
+    }
 }
 
 fn one<'a>(random: &mut fastrand::Rng, of: &[&'a str]) -> &'a str {
@@ -201,7 +217,23 @@ fn one<'a>(random: &mut fastrand::Rng, of: &[&'a str]) -> &'a str {
 }
 
 fn processor(random: &mut fastrand::Rng) -> String {
-    const FIELDS: &[&str] = &["a", "b", "c.d", "c.e.f", "message", "@timestamp", "host.name", "log.offset", "stream"];
+    const FIELDS: &[&str] = &[
+        "a",
+        "b",
+        "c.d",
+        "c.e.f",
+        "message",
+        "@timestamp",
+        "host.name",
+        "host.ip",
+        "log.offset",
+        "log.file.path",
+        "log.file.size",
+        "event.dataset",
+        "event.kind",
+        "ecs.version",
+        "stream",
+    ];
     let (field, other) = (one(random, FIELDS), one(random, FIELDS));
     let missing = one(random, &["", ", ignore_missing: true"]);
     let body = match random.usize(..15) {
@@ -227,7 +259,8 @@ fn processor(random: &mut fastrand::Rng) -> String {
             format!("convert: {{field: '{field}', type: {kind}, target_field: '{other}'{missing}")
         }
         6 => {
-            let field = one(random, &["a", "c", "c.e", "c.d", "a', 'b", "host", "log", "stream"]);
+            let field =
+                one(random, &["a", "c", "c.e", "c.d", "a', 'b", "host", "log", "log.file", "event", "ecs", "stream"]);
             format!("remove: {{field: ['{field}']{missing}")
         }
         7 => format!(
