@@ -50,7 +50,7 @@ def bench(sluice, file, lines, size, rounds, folder, log, table):
             lambda: from_topic(parts, server, lines, size, rounds, table),
         ),
         "opensearch": (
-            f"Into OpenSearch 3.8, {lines} documents",
+            f"Into OpenSearch 3.8 with a heap of {opensearch.HEAP}, {lines} documents",
             lambda: opensearch.measure(parts, server, lines, size, rounds, table),
         ),
         "chain": (
