@@ -28,6 +28,8 @@ pub(super) struct Begun {
     /// Which objects have ready-made JSON, a bit each, and where among the texts it is, with its key.
     ready: u64,
     places: [(u32, u32); CONSTANT_MAX],
+    /// Where the last origin that was not kept had its texts: only what comes twice in a row is worth keeping.
+    seen: usize,
 }
 
 impl Begun {
@@ -71,7 +73,7 @@ impl Fields<'_, '_> {
             slots[..begun.slots.len()].copy_from_slice(&begun.slots);
             (self.groups, self.ready) = (begun.groups, begun.ready);
         } else {
-            *begun = Begun::default();
+            *begun = Begun { seen: begun.seen, ..Begun::default() };
             texts.clear();
         }
         again
@@ -150,7 +152,9 @@ fn begin_anew(fields: &mut Fields<'_, '_>, origin: &Origin<'_>) -> Option<()> {
         write_value(&mut json, &Value::Map(labels));
         fields.set_json(LABELS, std::str::from_utf8(&json).ok()?);
     }
-    if is_simple(origin) && fields.memory.texts.len() <= KEPT_MAX {
+    let place = origin.file_path.or(origin.host_name).map_or(0, |text| text.as_ptr().addr());
+    let comes_again = std::mem::replace(&mut fields.memory.begun.seen, place) == place;
+    if comes_again && is_simple(origin) && fields.memory.texts.len() <= KEPT_MAX {
         keep(fields);
     }
     Some(())
