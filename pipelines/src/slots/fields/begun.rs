@@ -18,9 +18,6 @@ const CONSTANT_MAX: usize = 7;
 /// What the lines of one source have in common.
 #[derive(Debug, Default)]
 pub(super) struct Begun {
-    host_name: Option<Range<usize>>,
-    file_path: Option<Range<usize>>,
-    dataset: Option<Range<usize>>,
     /// Bytes of the texts of all lines that are theirs. None: nothing is known.
     texts: usize,
     slots: [Slot; FIRST.len()],
@@ -33,34 +30,23 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// With all of `texts`, which stay from line to line.
-    fn with_texts(self, texts: &str) -> Self {
-        Self { texts: texts.len(), ..self }
-    }
-
     /// Bytes of the texts that stay from line to line.
     pub fn texts(&self) -> usize {
         self.texts
     }
 
-    /// Where the JSON of one of them is among the texts.
-    #[inline]
-    fn place(&self, group: GroupPlace) -> (u32, u32) {
-        self.places[usize::from(group)]
-    }
-
     /// Whether a line of this origin begins so; `texts` are those of all lines.
     fn is_of(&self, origin: &Origin<'_>, texts: &str) -> bool {
-        let same = |range: &Option<Range<usize>>, text: Option<&str>| match (range, text) {
-            (None, None) => true,
-            (Some(range), Some(text)) => texts.get(range.clone()) == Some(text),
+        let same = |place: Place, text: Option<&str>| match (self.slots[usize::from(place)], text) {
+            (Slot::Absent, None) => true,
+            (Slot::Made { start, end }, Some(text)) => texts.get(start as usize..end as usize) == Some(text),
             _ => false,
         };
         self.texts > 0
             && is_simple(origin)
-            && same(&self.file_path, origin.file_path)
-            && same(&self.dataset, origin.dataset)
-            && same(&self.host_name, origin.host_name)
+            && same(FILE_PATH, origin.file_path)
+            && same(DATASET, origin.dataset)
+            && same(HOST_NAME, origin.host_name)
     }
 }
 
@@ -80,11 +66,21 @@ impl Fields<'_, '_> {
     }
 
     /// Keeps what this line begins with for the next ones.
-    fn keep_begun(&mut self, begun: Begun) {
-        self.ready = begun.ready;
+    fn keep_begun(&mut self) {
+        let mut begun = Begun { groups: self.groups, ..Begun::default() };
+        let first = begun.slots.len();
+        begun.slots.copy_from_slice(&self.memory.slots[..first]);
+        for (place, group) in CONSTANT {
+            if self.slot(place) != Slot::Absent {
+                begun.places[usize::from(group)] = self.keep_json(group);
+                begun.ready |= 1 << group;
+            }
+        }
         // So much at least is behind every text, so that it can be copied in pieces.
         self.memory.texts.push_str(std::str::from_utf8(&[b' '; PIECE]).expect("spaces are text"));
-        self.memory.begun = begun.with_texts(&self.memory.texts);
+        begun.texts = self.memory.texts.len();
+        self.ready = begun.ready;
+        self.memory.begun = begun;
     }
 
     /// Keeps the JSON of an object with its key; gives where it is among the texts.
@@ -101,7 +97,7 @@ impl Fields<'_, '_> {
     pub(in crate::slots) fn write_ready(&self, group: GroupPlace, pen: &mut Pen<'_>) -> bool {
         let is_ready = self.ready >> group & 1 == 1;
         if is_ready {
-            let (start, end) = self.memory.begun.place(group);
+            let (start, end) = self.memory.begun.places[usize::from(group)];
             pen.slice(self.memory.texts.as_bytes(), start as usize, end as usize);
         }
         is_ready
@@ -155,34 +151,9 @@ fn begin_anew(fields: &mut Fields<'_, '_>, origin: &Origin<'_>) -> Option<()> {
     let place = origin.file_path.or(origin.host_name).map_or(0, |text| text.as_ptr().addr());
     let comes_again = std::mem::replace(&mut fields.memory.begun.seen, place) == place;
     if comes_again && is_simple(origin) && fields.memory.texts.len() <= KEPT_MAX {
-        keep(fields);
+        fields.keep_begun();
     }
     Some(())
-}
-
-/// Keeps what a line begins with for the next one.
-fn keep(fields: &mut Fields<'_, '_>) {
-    let range = |slot: Slot| match slot {
-        Slot::Made { start, end } => Some(start as usize..end as usize),
-        _ => None,
-    };
-    let mut begun = Begun {
-        host_name: range(fields.slot(HOST_NAME)),
-        file_path: range(fields.slot(FILE_PATH)),
-        dataset: range(fields.slot(DATASET)),
-        groups: fields.groups,
-        ..Begun::default()
-    };
-    for (slot, place) in begun.slots.iter_mut().zip(0..) {
-        *slot = fields.slot(place);
-    }
-    for (place, group) in CONSTANT {
-        if fields.slot(place) != Slot::Absent {
-            begun.places[usize::from(group)] = fields.keep_json(group);
-            begun.ready |= 1 << group;
-        }
-    }
-    fields.keep_begun(begun);
 }
 
 #[cfg(test)]
