@@ -22,6 +22,8 @@ use tokio::time::Instant;
 
 /// Requests in flight at the start: one that is worked on and one on its way.
 const IN_FLIGHT_START: usize = 2;
+/// So many do not ask for latency that holds: a server that has become slower for good is used to the full by them.
+const IN_FLIGHT_ENOUGH: usize = 4;
 /// Bytes of a request at the start.
 const BULK_BYTES_START: usize = 1024 * 1024;
 /// Requests do not shrink below this, but for what a server says about its limits: a request has a cost of its own.
@@ -30,12 +32,11 @@ const BULK_BYTES_MIN: usize = 64 * 1024;
 const BULK_BYTES_STEP: usize = 256 * 1024;
 /// ... and then this part of what was refused.
 const BULK_BYTES_STEP_PART: usize = 16;
-/// A request that takes so long is large enough.
-const LATENCY_ENOUGH: Duration = Duration::from_secs(1);
+/// A request that takes so long is large enough: what it costs whatever its size (its way, one flush of the server's log) is a small
+/// part of it. Larger ones only fill the server's memory: OpenSearch takes 4 % more CPU for 5 MiB at a time than for one.
+const LATENCY_ENOUGH: Duration = Duration::from_millis(250);
 /// Latency holds while a byte takes no more than so many times what it took at best.
 const LATENCY_TOLERANCE: f64 = 2.0;
-/// The best latency is forgotten slowly, by this factor an answer: a server may become slower for good.
-const LATENCY_DRIFT: f64 = 1.005;
 /// Weight of the newest answer in the latency of now.
 const LATENCY_WEIGHT: f64 = 0.25;
 /// Small requests are not compared by their bytes: most of their time is a fixed one.
@@ -96,6 +97,21 @@ impl State {
             self.rate.count(answered.plain_bytes, seconds);
         }
         seconds
+    }
+
+    /// Takes in the seconds that a request took; whether that is no more than it should be. The best time of all is not forgotten: a
+    /// server at its limit takes longer the more is in flight, which must not become what is expected of it.
+    fn does_latency_hold(&mut self, seconds: f64, bytes: usize) -> bool {
+        let per_byte = seconds / bytes.max(LATENCY_BYTES_MIN) as f64;
+        let (best, now) = match self.latency_best {
+            None => (per_byte, per_byte),
+            Some(best) => {
+                let now = self.latency_now * (1.0 - LATENCY_WEIGHT) + per_byte * LATENCY_WEIGHT;
+                (best.min(now), now)
+            }
+        };
+        (self.latency_best, self.latency_now) = (Some(best), now);
+        now <= best * LATENCY_TOLERANCE
     }
 }
 
@@ -252,14 +268,8 @@ impl Pace {
         let seconds = state.count(&answered);
         state.rate.grow(seconds);
         let latency = answered.now.duration_since(answered.sent).as_secs_f64();
-        let per_byte = latency / answered.plain_bytes.max(LATENCY_BYTES_MIN) as f64;
-        state.latency_now = match state.latency_best {
-            None => per_byte,
-            Some(_) => state.latency_now * (1.0 - LATENCY_WEIGHT) + per_byte * LATENCY_WEIGHT,
-        };
-        let best = state.latency_best.map_or(state.latency_now, |best| (best * LATENCY_DRIFT).min(state.latency_now));
-        state.latency_best = Some(best);
-        if state.latency_now > best * LATENCY_TOLERANCE {
+        let holds = state.does_latency_hold(latency, answered.plain_bytes);
+        if !holds && state.in_flight.now >= IN_FLIGHT_ENOUGH {
             state.good = 0;
             return;
         }

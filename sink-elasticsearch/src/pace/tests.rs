@@ -50,24 +50,40 @@ impl Bench {
 async fn grows_to_its_limits_while_latency_holds() {
     let mut bench = Bench::new(8, 8 * MIB);
     assert_eq!(bench.shape(), (2, MIB));
-    bench.good(2, 0.1).await;
+    bench.good(2, 0.01).await;
     assert_eq!(bench.shape(), (3, MIB + 2 * BULK_BYTES_STEP));
-    bench.good(100, 0.1).await;
+    bench.good(100, 0.01).await;
     assert_eq!(bench.shape(), (8, 8 * MIB));
 }
 
 #[tokio::test]
-async fn stands_still_when_answers_become_slow() {
+async fn stands_still_when_requests_wait_for_each_other() {
     let mut bench = Bench::new(16, 8 * MIB);
-    bench.good(3, 0.1).await;
-    bench.good(10, 0.5).await;
-    let shape = bench.shape();
-    bench.good(30, 0.5).await;
-    assert_eq!(bench.shape(), shape);
-    // It does so for good: after a while that is what is known as best.
-    bench.good(1000, 0.5).await;
-    // A request of 2 MiB takes a second now, which is large enough.
-    assert_eq!(bench.shape(), (16, 2 * MIB));
+    for _ in 0..2000 {
+        let mut slots = Vec::new();
+        for _ in 0..bench.pace.in_flight_limit() {
+            slots.push(bench.pace.slot().await);
+        }
+        // The server works on one after the other, 0.1 s for a MiB: a request waits for all that were sent before it.
+        let bytes = bench.pace.bulk_bytes();
+        let answered = bench.answered(bytes, 0.1 * bytes as f64 / MIB as f64);
+        let latency = (answered.now - answered.sent) * slots.len() as u32;
+        bench.pace.good(Answered { begun: answered.now - latency, sent: answered.now - latency, ..answered });
+    }
+    // However long that lasts.
+    let (in_flight, bytes) = bench.shape();
+    assert!((4..=5).contains(&in_flight), "{in_flight} in flight");
+    // Such requests take a quarter of a second and more, waiting included.
+    assert!((MIB..2 * MIB).contains(&bytes), "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn grows_when_the_server_is_slower_for_good() {
+    let mut bench = Bench::new(16, 8 * MIB);
+    bench.good(2, 0.01).await;
+    assert_eq!(bench.shape().0, 3);
+    bench.good(1000, 0.2).await;
+    assert_eq!(bench.shape().0, IN_FLIGHT_ENOUGH);
 }
 
 #[tokio::test]
