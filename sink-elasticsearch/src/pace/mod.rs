@@ -11,9 +11,11 @@
 //! refused again. So a server at its limit refuses few requests and is used to the full (`simulation`).
 
 mod bound;
+mod latency;
 mod rate;
 
 use bound::Bound;
+use latency::Latency;
 use rate::Rate;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -33,14 +35,8 @@ const BULK_BYTES_STEP: usize = 256 * 1024;
 /// ... and then this part of what was refused.
 const BULK_BYTES_STEP_PART: usize = 16;
 /// A request that takes so long is large enough: what it costs whatever its size (its way, one flush of the server's log) is a small
-/// part of it. Larger ones only fill the server's memory: OpenSearch takes 4 % more CPU for 5 MiB at a time than for one.
+/// part of it, and larger ones only fill the server's memory.
 const LATENCY_ENOUGH: Duration = Duration::from_millis(250);
-/// Latency holds while a byte takes no more than so many times what it took at best.
-const LATENCY_TOLERANCE: f64 = 2.0;
-/// Weight of the newest answer in the latency of now.
-const LATENCY_WEIGHT: f64 = 0.25;
-/// Small requests are not compared by their bytes: most of their time is a fixed one.
-const LATENCY_BYTES_MIN: usize = 256 * 1024;
 
 /// Between what pace moves.
 #[derive(Debug, Clone, Copy)]
@@ -69,9 +65,7 @@ struct State {
     good: usize,
     /// When the pace was last slowed down: what was sent before says nothing new.
     slowed_at: Option<Instant>,
-    /// Seconds of a byte: at best, and now.
-    latency_best: Option<f64>,
-    latency_now: f64,
+    latency: Latency,
     rate: Rate,
     /// When the last answer came.
     answered_at: Option<Instant>,
@@ -97,21 +91,6 @@ impl State {
             self.rate.count(answered.plain_bytes, seconds);
         }
         seconds
-    }
-
-    /// Takes in the seconds that a request took; whether that is no more than it should be. The best time of all is not forgotten: a
-    /// server at its limit takes longer the more is in flight, which must not become what is expected of it.
-    fn does_latency_hold(&mut self, seconds: f64, bytes: usize) -> bool {
-        let per_byte = seconds / bytes.max(LATENCY_BYTES_MIN) as f64;
-        let (best, now) = match self.latency_best {
-            None => (per_byte, per_byte),
-            Some(best) => {
-                let now = self.latency_now * (1.0 - LATENCY_WEIGHT) + per_byte * LATENCY_WEIGHT;
-                (best.min(now), now)
-            }
-        };
-        (self.latency_best, self.latency_now) = (Some(best), now);
-        now <= best * LATENCY_TOLERANCE
     }
 }
 
@@ -166,8 +145,7 @@ impl Pace {
             bytes: Bound::new(BULK_BYTES_START.min(limits.bulk_bytes_max)),
             good: 0,
             slowed_at: None,
-            latency_best: None,
-            latency_now: 0.0,
+            latency: Latency::new(),
             rate: Rate::default(),
             answered_at: None,
             pause_until: None,
@@ -267,8 +245,8 @@ impl Pace {
         state.bytes.good();
         let seconds = state.count(&answered);
         state.rate.grow(seconds);
-        let latency = answered.now.duration_since(answered.sent).as_secs_f64();
-        let holds = state.does_latency_hold(latency, answered.plain_bytes);
+        let latency = answered.now.duration_since(answered.sent);
+        let holds = state.latency.count(latency, answered.plain_bytes);
         if !holds && state.in_flight.now >= IN_FLIGHT_ENOUGH {
             state.good = 0;
             return;
@@ -284,7 +262,7 @@ impl Pace {
         }
         let step = state.bytes.ceiling.map_or(BULK_BYTES_STEP, |ceiling| ceiling.div_ceil(BULK_BYTES_STEP_PART));
         let is_full = answered.plain_bytes + step >= state.bytes.now;
-        if is_full && answered.now.duration_since(answered.sent) < LATENCY_ENOUGH {
+        if is_full && latency < LATENCY_ENOUGH {
             let max = self.limits.bulk_bytes_max.min(state.bytes_cap);
             state.bytes.grow(step, max);
         }

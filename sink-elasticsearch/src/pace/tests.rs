@@ -24,6 +24,11 @@ impl Bench {
 
     /// Full requests on all slots, each answered after `seconds` for a MiB.
     async fn good(&mut self, requests: usize, seconds: f64) {
+        self.good_after(requests, seconds, |_| 0).await;
+    }
+
+    /// The same, but each had been sent as many answers earlier as `before` says of the slots.
+    async fn good_after(&mut self, requests: usize, seconds: f64, before: fn(usize) -> usize) {
         for _ in 0..requests {
             let mut slots = Vec::new();
             for _ in 0..self.pace.in_flight_limit() {
@@ -31,7 +36,8 @@ impl Bench {
             }
             let bytes = self.pace.bulk_bytes();
             let answered = self.answered(bytes, seconds * bytes as f64 / MIB as f64);
-            self.pace.good(answered);
+            let sent = answered.sent - (answered.now - answered.sent) * before(slots.len()) as u32;
+            self.pace.good(Answered { begun: sent, sent, ..answered });
         }
     }
 
@@ -59,17 +65,8 @@ async fn grows_to_its_limits_while_latency_holds() {
 #[tokio::test]
 async fn stands_still_when_requests_wait_for_each_other() {
     let mut bench = Bench::new(16, 8 * MIB);
-    for _ in 0..2000 {
-        let mut slots = Vec::new();
-        for _ in 0..bench.pace.in_flight_limit() {
-            slots.push(bench.pace.slot().await);
-        }
-        // The server works on one after the other, 0.1 s for a MiB: a request waits for all that were sent before it.
-        let bytes = bench.pace.bulk_bytes();
-        let answered = bench.answered(bytes, 0.1 * bytes as f64 / MIB as f64);
-        let latency = (answered.now - answered.sent) * slots.len() as u32;
-        bench.pace.good(Answered { begun: answered.now - latency, sent: answered.now - latency, ..answered });
-    }
+    // The server works on one after the other: a request waits for all that were sent before it.
+    bench.good_after(2000, 0.1, |slots| slots - 1).await;
     // However long that lasts.
     let (in_flight, bytes) = bench.shape();
     assert!((4..=5).contains(&in_flight), "{in_flight} in flight");
